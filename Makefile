@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin front of Meson: every target installs what is missing first and ends in bounded time.
+BUILD ?= build
+SEEDS ?= 500
+MESON_FLAGS ?=
+SETUP = tools/install-deps && tools/configure $(BUILD) $(MESON_FLAGS)
+
+.PHONY: help build demo test test-sim bench fuzz lint clean install soak
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "  options: BUILD=dir  SEEDS=n (test-sim)  SECONDS_EACH=n (fuzz)"
+
+build: ## install missing packages, compile everything
+	@$(SETUP)
+	@ninja -C $(BUILD) $(NINJA_FLAGS)
+
+demo: build ## start a cluster, deploy six tasks, migrate them, judge the history
+	@tools/demo $(BUILD)
+
+test: ## every test: unit, sanitizers, simulation, fuzz corpora, end to end
+	@tools/install-deps
+	@tools/run-tests $(BUILD)
+
+test-sim: build ## the cluster simulation with SEEDS=n seeds
+	@$(BUILD)/tests/sim/axcan-sim --seeds $(SEEDS)
+
+bench: build ## measure; rewrites bench/README.md
+	@bench/run $(BUILD)
+
+fuzz: ## longer fuzzing of every parser (SECONDS_EACH, default 300)
+	@tools/install-deps
+	@tools/fuzz --seconds $${SECONDS_EACH:-300}
+
+soak: build ## the long simulation (SEEDS=20000 and more)
+	@$(BUILD)/tests/sim/axcan-sim --seeds 20000
+
+lint: ## format, static analysis, layers
+	@tools/install-deps
+	@tools/lint $(BUILD)
+
+install: build ## install binaries and the task SDK (DESTDIR, --prefix by MESON_FLAGS)
+	@ninja -C $(BUILD) install
+
+clean: ## remove build output
+	rm -rf $(BUILD) $(BUILD)-*
