@@ -106,7 +106,15 @@
     X(IMAGE_DIGEST, 300, "image: content does not match its digest")                               \
     X(IMAGE_LAYOUT, 301, "image: not an OCI image layout")                                         \
     X(IMAGE_MANIFEST, 302, "image: malformed index, manifest or config")                           \
-    X(IMAGE_MEDIA_TYPE, 303, "image: unknown media type")
+    X(IMAGE_MEDIA_TYPE, 303, "image: unknown media type")                                          \
+    X(IMAGE_INDEX, 304, "image: malformed index.json")                                             \
+    X(IMAGE_CONFIG, 305, "image: malformed config")                                                \
+    X(IMAGE_TOO_LARGE, 306, "image: a file is larger than the limit")                              \
+    X(IMAGE_BLOB, 307, "image: a blob is missing")                                                 \
+    X(IMAGE_SIZE, 308, "image: a blob has not the size its descriptor says")                       \
+    X(IMAGE_COUNT, 309, "image: no entry, too many entries, or one platform twice")                \
+    X(IMAGE_PLATFORM, 310, "image: unknown platform")                                              \
+    X(IMAGE_ELF, 311, "image: the ELF file is not the one its config describes")
 
 enum axc_error {
     AXC_OK = 0,

@@ -8,4 +8,5 @@ static int run(int argc, char **argv)
     return axi_cli_fail("build", "not built in yet");
 }
 
-const struct axi_command axi_command_build = {.name = "build", .summary = "build", .usage = "usage: axcan build\n", .run = run};
+const struct axi_command axi_command_build = {
+    .name = "build", .summary = "build", .usage = "usage: axcan build\n", .run = run};

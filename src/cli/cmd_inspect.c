@@ -8,4 +8,5 @@ static int run(int argc, char **argv)
     return axi_cli_fail("inspect", "not built in yet");
 }
 
-const struct axi_command axi_command_inspect = {.name = "inspect", .summary = "inspect", .usage = "usage: axcan inspect\n", .run = run};
+const struct axi_command axi_command_inspect = {
+    .name = "inspect", .summary = "inspect", .usage = "usage: axcan inspect\n", .run = run};

@@ -8,4 +8,5 @@ static int run(int argc, char **argv)
     return axi_cli_fail("replay", "not built in yet");
 }
 
-const struct axi_command axi_command_replay = {.name = "replay", .summary = "replay", .usage = "usage: axcan replay\n", .run = run};
+const struct axi_command axi_command_replay = {
+    .name = "replay", .summary = "replay", .usage = "usage: axcan replay\n", .run = run};

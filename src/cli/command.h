@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Subcommands of the axcan program. A subcommand is one entry of the table in main.c and one
- * function; it gets argv starting with its own name and returns the exit code. Results go to stdout;
- * errors go to stderr as "axcan COMMAND: what is wrong; the cure". */
+ * function; it gets argv starting with its own name and returns the exit code. Results go to
+ * stdout; errors go to stderr as "axcan COMMAND: what is wrong; the cure". */
 #ifndef AXI_CLI_COMMAND_H
 #define AXI_CLI_COMMAND_H
 
@@ -18,7 +18,8 @@ struct axi_command {
     int (*run)(int argc, char **argv);
 };
 
-/* Prints "axcan NAME: text" with a final newline on stderr; returns AXI_EXIT_USAGE (adds the hint to
+/* Prints "axcan NAME: text" with a final newline on stderr; returns AXI_EXIT_USAGE (adds the hint
+ * to
  * --help) or AXI_EXIT_FAILED, so that a caller can `return axi_cli_usage(...)`. */
 int axi_cli_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int axi_cli_fail(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
