@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors. Functions that can fail return int: 0 or a negative -AXC_E*. The numbers may travel on the
- * wire and stand in stored records: append only, never renumber. Text: axi_error_name/_text. */
+/* Errors. Functions that can fail return int: 0 or a negative -AXC_E*. The numbers may travel on
+ * the wire and stand in stored records: append only, never renumber. Text: axi_error_name/_text. */
 #ifndef AXI_BASE_ERROR_H
 #define AXI_BASE_ERROR_H
 
 #define AXC_MUST_USE __attribute__((warn_unused_result))
 
 /* X(name, number, text). Ranges: 1-49 general, 50-99 ELF, 100-129 checkpoint, 130-159 wire,
- * 160-199 task metadata, 200-249 node and admission, 250-299 cluster and migration, 300-349 images. */
+ * 160-199 task metadata, 200-249 node and admission, 250-299 cluster and migration, 300-349 images.
+ */
 #define AXC_ERROR_LIST(X)                                                                          \
     X(INVALID, 1, "invalid argument")                                                              \
     X(NOMEM, 2, "out of memory")                                                                   \
@@ -82,8 +83,15 @@
     X(META_SIZE, 161, "task metadata: wrong size")                                                 \
     X(META_ABI, 162, "task metadata: ABI number not supported")                                    \
     X(META_NAME, 163, "task metadata: bad task name")                                              \
-    X(META_PARAM, 164, "task metadata: period, deadline or a size is out of range")                \
+    X(META_PARAM, 164, "task metadata: period or deadline is out of range")                        \
     X(META_WCET, 165, "task metadata: bad WCET entry")                                             \
+    X(META_MAGIC, 166, "task metadata: bad magic")                                                 \
+    X(META_VERSION, 167, "task metadata: unknown version of the note")                             \
+    X(META_CRC, 168, "task metadata: checksum is wrong")                                           \
+    X(META_STATE_BYTES, 169, "task metadata: state size is 0 or above 64 KiB")                     \
+    X(META_CRITICALITY, 170, "task metadata: criticality above 15")                                \
+    X(META_STACK, 171, "task metadata: stack size is out of range")                                \
+    X(META_POLICY, 172, "task metadata: unknown overrun or fault policy")                          \
     X(ADMIT_NO_WCET, 200, "no WCET known for this platform")                                       \
     X(ADMIT_LOAD, 201, "not schedulable: processor demand above the declared capacity")            \
     X(ADMIT_DEADLINE, 202, "not schedulable: compensated deadline shorter than the WCET")          \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scheduler of one node instance: EDF on one processor, job life cycle, budgets, checkpoints at
- * job end, lease fence. Freestanding and passive: it decides, the port acts. The same object runs in
- * the Linux scheduler thread, in the bare-metal kernel and in the cluster simulation.
+ * job end, lease fence. Freestanding and passive: it decides, the port acts. The same object runs
+ * in the Linux scheduler thread, in the bare-metal kernel and in the cluster simulation.
  *
- * Contexts. Everything but post, view, hists and set_lease is called from ONE scheduler context. The
- * agent (another context) talks to it by commands (post) and hears of it by the trace.
+ * Contexts. Everything but post, view, hists and set_lease is called from ONE scheduler context.
+ * The agent (another context) talks to it by commands (post) and hears of it by the trace.
  *
  * Slot states:
  *   FREE -INSTALL-> STANDBY -ACTIVATE-> ACTIVE -FREEZE-> (job ends) FROZEN -RESUME-> ACTIVE
@@ -40,7 +40,7 @@ enum axi_slot_state {
 struct axi_instance_config {
     uint64_t task_id;
     uint64_t epoch;
-    uint64_t release_ns;  /* r: nominal release of job 0 */
+    uint64_t release_ns; /* r: nominal release of job 0 */
     uint64_t period_ns;
     uint64_t deadline_ns; /* relative, compensated (D') */
     uint64_t budget_ns;   /* C of this platform; 0 = no budget (profiling) */
@@ -54,10 +54,10 @@ struct axi_instance_config {
     uint32_t fault_policy;
     uint32_t restart_limit;
     uint32_t checkpoint_every;
-    uint32_t backlog_max;       /* so many releases may be late at once; further ones are SKIPPED */
-    bool continue_isolated;     /* go on when the lease is gone */
-    void *state;                /* shared with the runner; borrowed until release_slot */
-    struct axi_region *region;  /* never task-writable; borrowed until release_slot */
+    uint32_t backlog_max;      /* so many releases may be late at once; further ones are SKIPPED */
+    bool continue_isolated;    /* go on when the lease is gone */
+    void *state;               /* shared with the runner; borrowed until release_slot */
+    struct axi_region *region; /* never task-writable; borrowed until release_slot */
 };
 
 enum axi_sched_op {
@@ -118,7 +118,8 @@ size_t axi_sched_bytes(const struct axi_sched_limits *limits);
 struct axi_sched *axi_sched_init(void *memory, const struct axi_sched_limits *limits,
                                  const struct axi_sched_port *port, struct axi_timebase *timebase);
 
-/* Agent context. post: false when the command ring is full; wake the scheduler context afterwards. */
+/* Agent context. post: false when the command ring is full; wake the scheduler context afterwards.
+ */
 bool axi_sched_post(struct axi_sched *sched, const struct axi_sched_command *command);
 void axi_sched_view(struct axi_sched *sched, uint32_t slot, struct axi_slot_view *ret_view);
 /* Copies of the response- and execution-time histograms (may be a job behind). */
@@ -133,8 +134,8 @@ void axi_sched_job_step(struct axi_sched *sched, uint32_t slot, uint32_t step);
 void axi_sched_job_fault(struct axi_sched *sched, uint32_t slot, uint32_t cause, uint64_t detail);
 void axi_sched_runner_ready(struct axi_sched *sched, uint32_t slot);
 
-/* ... then run: takes commands, checks the lease, releases, enforces budgets, dispatches. Returns the
- * local time by which it must be called again (UINT64_MAX: only on an event). */
+/* ... then run: takes commands, checks the lease, releases, enforces budgets, dispatches. Returns
+ * the local time by which it must be called again (UINT64_MAX: only on an event). */
 uint64_t axi_sched_run(struct axi_sched *sched);
 
 /* Top of the running stack, or -1: what bare metal must execute now. */

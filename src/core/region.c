@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A sequence lock per slot (Lameter, "Effective synchronization on Linux/NUMA systems", 2005;
+ * fences after Boehm, "Can seqlocks get along with programming language memory models?", 2012). */
+#include "core/region.h"
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define MAGIC 0x47525841u /* "AXRG" */
+#define VERSION 1u
+#define READ_ATTEMPTS 16
+
+/* In the region's memory, native little endian: a region is read on the machine that writes it. */
+struct header {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t slots;
+    uint32_t state_bytes_max;
+    uint64_t newest; /* number of the newest complete write; 0: none */
+    uint64_t reserved[5];
+};
+
+struct slot {
+    uint64_t generation;
+    uint64_t reserved[3];
+    uint8_t checkpoint[AXI_CHECKPOINT_HEADER_BYTES];
+    uint8_t state[];
+};
+
+_Static_assert(sizeof(struct header) == AXI_REGION_ALIGN, "layout");
+_Static_assert(sizeof(struct slot) % AXI_REGION_ALIGN == 0, "layout");
+
+static bool is_shape_ok(uint32_t slots, uint32_t state_bytes_max)
+{
+    return slots >= AXI_REGION_SLOTS_MIN && slots <= AXI_REGION_SLOTS_MAX && state_bytes_max >= 1 &&
+           state_bytes_max <= AXC_STATE_BYTES_MAX;
+}
+
+static size_t slot_bytes(uint32_t state_bytes_max)
+{
+    size_t bytes = sizeof(struct slot) + state_bytes_max;
+
+    return (bytes + AXI_REGION_ALIGN - 1) / AXI_REGION_ALIGN * AXI_REGION_ALIGN;
+}
+
+static struct header *header_of(const struct axi_region *region)
+{
+    return (struct header *)(void *)region->memory;
+}
+
+static struct slot *slot_of(const struct axi_region *region, uint64_t number)
+{
+    size_t offset = sizeof(struct header) + (size_t)(number % region->slots) * region->slot_bytes;
+
+    return (struct slot *)(void *)(region->memory + offset);
+}
+
+static void set_view(struct axi_region *region, void *memory, uint32_t slots,
+                     uint32_t state_bytes_max)
+{
+    region->memory = memory;
+    region->slots = slots;
+    region->state_bytes_max = state_bytes_max;
+    region->slot_bytes = slot_bytes(state_bytes_max);
+}
+
+size_t axi_region_bytes(uint32_t slots, uint32_t state_bytes_max)
+{
+    if (!is_shape_ok(slots, state_bytes_max)) {
+        return 0;
+    }
+    return sizeof(struct header) + slots * slot_bytes(state_bytes_max);
+}
+
+int axi_region_init(struct axi_region *ret_region, void *memory, size_t bytes, uint32_t slots,
+                    uint32_t state_bytes_max)
+{
+    struct header *header = memory;
+
+    if (!is_shape_ok(slots, state_bytes_max) || (uintptr_t)memory % AXI_REGION_ALIGN != 0) {
+        return -AXC_EINVALID;
+    }
+    if (bytes < axi_region_bytes(slots, state_bytes_max)) {
+        return -AXC_EFULL;
+    }
+    memset(memory, 0, axi_region_bytes(slots, state_bytes_max));
+    header->version = VERSION;
+    header->slots = slots;
+    header->state_bytes_max = state_bytes_max;
+    __atomic_store_n(&header->magic, MAGIC, __ATOMIC_RELEASE);
+    set_view(ret_region, memory, slots, state_bytes_max);
+    return 0;
+}
+
+int axi_region_attach(struct axi_region *ret_region, void *memory, size_t bytes)
+{
+    const struct header *header = memory;
+
+    if ((uintptr_t)memory % AXI_REGION_ALIGN != 0 || bytes < sizeof(*header)) {
+        return -AXC_EINVALID;
+    }
+    if (__atomic_load_n(&header->magic, __ATOMIC_ACQUIRE) != MAGIC) {
+        return -AXC_ECKPT_MAGIC;
+    }
+    if (header->version != VERSION) {
+        return -AXC_ECKPT_VERSION;
+    }
+    if (!is_shape_ok(header->slots, header->state_bytes_max) ||
+        bytes < axi_region_bytes(header->slots, header->state_bytes_max)) {
+        return -AXC_ECKPT_SIZE;
+    }
+    set_view(ret_region, memory, header->slots, header->state_bytes_max);
+    return 0;
+}
+
+uint64_t axi_region_writes(const struct axi_region *region)
+{
+    return __atomic_load_n(&header_of(region)->newest, __ATOMIC_ACQUIRE);
+}
+
+int axi_region_write(struct axi_region *region, const struct axi_checkpoint *checkpoint,
+                     const void *state)
+{
+    uint64_t number = header_of(region)->newest + 1;
+    struct slot *slot = slot_of(region, number);
+    struct axi_checkpoint stamped = *checkpoint;
+
+    if (checkpoint->state_bytes == 0 || checkpoint->state_bytes > region->state_bytes_max) {
+        return -AXC_ECKPT_SIZE;
+    }
+    __atomic_store_n(&slot->generation, 2 * number - 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* readers see "odd" before any new byte */
+    stamped.state_crc = axi_crc32c_copy(0, slot->state, state, checkpoint->state_bytes);
+    axi_checkpoint_encode_header(&stamped, slot->checkpoint);
+    __atomic_store_n(&slot->generation, 2 * number, __ATOMIC_RELEASE);
+    __atomic_store_n(&header_of(region)->newest, number, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Copies write `number`. -AXC_ECKPT_TORN when the slot is not, or no longer, that write's. */
+static int read_slot(const struct axi_region *region, uint64_t number, uint8_t *copy,
+                     size_t capacity, size_t *ret_bytes)
+{
+    const struct slot *slot = slot_of(region, number);
+    struct axi_checkpoint checkpoint;
+    const uint8_t *state;
+    uint32_t state_bytes = 0;
+    int r;
+
+    if (capacity < AXI_CHECKPOINT_HEADER_BYTES) {
+        return -AXC_EFULL;
+    }
+    if (__atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE) != 2 * number) {
+        return -AXC_ECKPT_TORN;
+    }
+    memcpy(copy, slot->checkpoint, AXI_CHECKPOINT_HEADER_BYTES);
+    r = axi_checkpoint_decode_header(copy, AXI_CHECKPOINT_HEADER_BYTES, &checkpoint);
+    if (r == 0 && checkpoint.state_bytes > region->state_bytes_max) {
+        r = -AXC_ECKPT_SIZE;
+    }
+    if (r == 0 && checkpoint.state_bytes > capacity - AXI_CHECKPOINT_HEADER_BYTES) {
+        r = -AXC_EFULL;
+    }
+    if (r == 0) {
+        state_bytes = checkpoint.state_bytes;
+        memcpy(copy + AXI_CHECKPOINT_HEADER_BYTES, slot->state, state_bytes);
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy is done before the counter is read again */
+    if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) != 2 * number) {
+        return -AXC_ECKPT_TORN; /* whatever was found wrong may come from the overwriting */
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret_bytes = AXI_CHECKPOINT_HEADER_BYTES + (size_t)state_bytes;
+    return axi_checkpoint_decode(copy, *ret_bytes, &checkpoint, &state);
+}
+
+int axi_region_newest(const struct axi_region *region, void *copy, size_t capacity,
+                      size_t *ret_bytes)
+{
+    size_t bytes = 0;
+    int first_error = -AXC_ECKPT_NONE;
+
+    for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+        uint64_t newest = axi_region_writes(region);
+
+        first_error = newest == 0 ? -AXC_ECKPT_NONE : -AXC_ECKPT_TORN;
+        for (uint64_t age = 0; age < region->slots && age < newest; age++) {
+            int r = read_slot(region, newest - age, copy, capacity, &bytes);
+
+            if (r == 0) {
+                *ret_bytes = bytes;
+                return 0;
+            }
+            if (r == -AXC_EFULL) {
+                return r;
+            }
+            first_error = age == 0 ? r : first_error;
+            if (axi_region_writes(region) != newest) {
+                first_error = -AXC_ECKPT_TORN; /* a newer one is there: take that */
+                break;
+            }
+        }
+        if (first_error != -AXC_ECKPT_TORN) {
+            return first_error;
+        }
+    }
+    return first_error;
+}

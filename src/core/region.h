@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checkpoint region of one instance: slots with generation counters in caller memory, which may be
+ * shared between processes. One writer (the node's scheduler or the kernel, never the task), any
+ * number of readers at their own pace. The writer never waits; a reader that is overtaken re-reads.
+ *
+ *     header | slot 0 | slot 1 | ... | slot n-1      write k goes to slot k mod n
+ *     slot:   generation (2k-1 while write k is under way, 2k when done) | checkpoint header |
+ * state
+ *
+ * The newest complete write is published last, so a write that is cut off at any point leaves the
+ * previous checkpoint in place. Freestanding. */
+#ifndef AXI_CORE_REGION_H
+#define AXI_CORE_REGION_H
+
+#include "base/error.h"
+#include "core/checkpoint.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AXI_REGION_SLOTS_MIN 2u
+#define AXI_REGION_SLOTS_MAX 64u
+#define AXI_REGION_ALIGN 64u
+
+/* A view of a region; private to its holder and valid as long as the memory is mapped. */
+struct axi_region {
+    uint8_t *memory; /* borrowed */
+    uint32_t slots;
+    uint32_t state_bytes_max;
+    size_t slot_bytes;
+};
+
+/* Memory needed; 0 when slots or state_bytes_max are out of range. */
+size_t axi_region_bytes(uint32_t slots, uint32_t state_bytes_max);
+
+/* Makes an empty region in `memory` (AXI_REGION_ALIGN aligned, borrowed until the view is dropped).
+ * -AXC_EINVALID (range, alignment), -AXC_EFULL (bytes too few). */
+AXC_MUST_USE int axi_region_init(struct axi_region *ret_region, void *memory, size_t bytes,
+                                 uint32_t slots, uint32_t state_bytes_max);
+
+/* Opens an existing region, as a reader or as the next writer after the former one died. Memory
+ * that is only read may be mapped read-only. -AXC_EINVALID, -AXC_ECKPT_{MAGIC,VERSION,SIZE}. */
+AXC_MUST_USE int axi_region_attach(struct axi_region *ret_region, void *memory, size_t bytes);
+
+/* Stores one checkpoint: copy and CRC in one pass, no wait, no retry. The state's CRC is computed
+ * here. -AXC_ECKPT_SIZE when state_bytes is 0 or above the region's limit. Writer only. */
+AXC_MUST_USE int axi_region_write(struct axi_region *region,
+                                  const struct axi_checkpoint *checkpoint, const void *state);
+
+/* Copies the newest complete checkpoint, header and state in the format of core/checkpoint.h, and
+ * checks it. Falls back to an older slot when the newest is damaged. -AXC_ECKPT_NONE (nothing was
+ * written yet), -AXC_ECKPT_TORN (overtaken again and again), -AXC_EFULL (capacity), or the decode
+ * error when no slot is intact. Never waits; any reader. */
+AXC_MUST_USE int axi_region_newest(const struct axi_region *region, void *copy, size_t capacity,
+                                   size_t *ret_bytes);
+
+/* Number of completed writes since init. Any reader. */
+uint64_t axi_region_writes(const struct axi_region *region);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/region.h"
+
+#include "support/test.h"
+int main(void)
+{
+    return 0;
+}
