@@ -126,12 +126,15 @@ struct axc_task {
 };
 
 #define AXC_TASK_MAGIC 0x4b545841u       /* "AXTK" */
+#define AXC_NOTE_BYTES 268u              /* the note .note.axcan; `axcan build` fills it in */
 
 /* Defines the one task of an image. The ELF entry point is the job function: the loader calls
  * e_entry(job, state), so no symbol is needed at run time. */
 #define AXCAN_TASK(task_name, ...)                                                                 \
     __attribute__((used, section(".axcan.task"))) const struct axc_task axcan_task = {             \
         .magic = AXC_TASK_MAGIC, .abi = AXC_ABI, .name = task_name, __VA_ARGS__};                  \
+    __attribute__((used, section(".note.axcan"), aligned(4)))                                      \
+    static const unsigned char axcan_note[AXC_NOTE_BYTES] = {0};                                   \
     __attribute__((used, section(".text.axcan_entry"))) int axcan_entry(                           \
         const struct axc_job *axcan_job, void *axcan_state);                                       \
     int axcan_entry(const struct axc_job *axcan_job, void *axcan_state)                            \
