@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every daemon needs from its host: the log on stderr, the token file, small state files. */
+#ifndef AXI_NET_HOST_H
+#define AXI_NET_HOST_H
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <stddef.h>
+
+#define AXI_TOKEN_BYTES 65u /* token text with the final NUL */
+
+/* Log lines "2026-01-02T03:04:05.678Z level id key=value" go to stderr, one write each. */
+void axi_host_log_to_stderr(enum axi_log_level max_level);
+
+/* Reads the first line of a file only its owner may read. -AXC_EPERM: others may read it;
+ * -AXC_ENOENT: no such file; -AXC_EINVALID: empty or longer than a token. May block on the disk. */
+AXC_MUST_USE int axi_host_read_token(const char *path, char ret_token[AXI_TOKEN_BYTES]);
+
+/* The whole of a small text file without its final newline. -AXC_EFULL: larger than size - 1. */
+AXC_MUST_USE int axi_host_read_line(const char *path, char *ret_text, size_t size);
+
+/* Replaces a small file atomically (mode 0600, synced). */
+AXC_MUST_USE int axi_host_write_file(const char *path, const char *text);
+
+/* Creates the directory (mode 0700) and its parents. */
+AXC_MUST_USE int axi_host_make_directory(const char *path);
+
+/* Compares in a time that does not depend on where the texts differ. */
+int axi_host_token_matches(const char *expected, const char *given);
+
+#endif
