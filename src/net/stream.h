@@ -2,9 +2,10 @@
 /* Byte streams between daemons. Whoever uses them sees bytes in order, a bounded send queue and one
  * closing; that TCP lies beneath (and TLS one day) stays behind this header.
  *
- * Everything here belongs to one libuv loop thread and never blocks, except axi_listener_new, which
- * may look a name up. Callbacks run from the loop, and also from within axi_stream_connect's loop
- * turn, never from within axi_stream_send or axi_stream_close. */
+ * The program must ignore SIGPIPE. Everything here belongs to one libuv loop thread and never
+ * blocks, except axi_listener_new, which may look a name up. Callbacks run from the loop, and also
+ * from within axi_stream_connect's loop turn, never from within axi_stream_send or
+ * axi_stream_close. */
 #ifndef AXI_NET_STREAM_H
 #define AXI_NET_STREAM_H
 

@@ -4,6 +4,7 @@
 #include "net/host.h"
 #include "support/test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,5 +222,6 @@ int main(void)
         cmocka_unit_test(a_token_file_others_can_read_is_refused),
     };
 
+    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
