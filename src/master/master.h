@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The master's core: node registry, leases, task records, deployment, migration, recovery, operations.
+ * Passive and single-threaded: no socket, no clock, no thread of its own; the daemon (libuv) and the
+ * cluster simulation (virtual time) drive the same object through this header.
+ *
+ * Rule of use: call any entry point, then axi_master_tick; call tick again at the time it returned.
+ * Nothing blocks but the store. The core never calls back into the caller but through the port, and
+ * the port must not call entry points from inside a callback.
+ *
+ * What must survive the master's death is in the store before a message is sent that relies on it.
+ * Everything else here is volatile: a new master on the same store goes on with every task, migration
+ * and removal that was under way. Operations (ids given to users) are volatile; what they started
+ * is finished all the same. */
+#ifndef AXI_MASTER_MASTER_H
+#define AXI_MASTER_MASTER_H
+
+#include "base/error.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define AXI_REASON_BYTES 160u
+#define AXI_MASTER_PLATFORMS_MAX 4u
+
+/* What the core needs from its surroundings. Callbacks marked optional may be NULL. */
+struct axi_master_port {
+    void *context;
+    uint64_t (*now_master_ns)(void *context); /* master time: TAI of this host */
+    uint64_t (*now_local_ns)(void *context);  /* monotonic, counts through suspend; never 0 */
+    uint64_t (*random64)(void *context);
+    /* Sends one whole frame on a link, in order. Borrowed during the call: queues or drops it; a link
+     * that cannot take more must be closed by the transport, not block. */
+    void (*send)(void *context, uint64_t link, const uint8_t *frame, size_t frame_bytes);
+    /* Closes a link after what was sent. No link_down follows for it. */
+    void (*close)(void *context, uint64_t link);
+    /* An ELF by digest: memory from malloc, freed by the core. -AXC_ENOENT when unknown. */
+    int (*get_blob)(void *context, const uint8_t digest[32], uint8_t **ret_bytes, size_t *ret_size);
+    /* optional: an event was recorded (borrowed; see axi_master_events for its fields) */
+    void (*on_event)(void *context, const json_t *event);
+    /* optional: this operation changed (a step, or its end) */
+    void (*on_op)(void *context, uint64_t op);
+    /* optional: one line of a task's log, without newline */
+    void (*on_log)(void *context, const char *task, const char *node, const char *line);
+    /* optional, for the simulation: called at each crash point (axi_master_crash_points). True: the
+     * master dies here: it sends and stores nothing more; free it and make a new one. */
+    bool (*crash_point)(void *context, uint32_t point);
+};
+
+struct axi_master_config {
+    struct axi_store *store;     /* borrowed for the master's life */
+    uint64_t lease_ns;           /* 0 = 500 ms */
+    uint64_t heartbeat_ns;       /* 0 = 100 ms */
+    uint64_t batch_ns;           /* lease renewals wait so long for company; 0 = 20 ms */
+    uint64_t lease_margin_ns;    /* added to lease * (1 + drift); 0 = 50 ms */
+    uint32_t drift_ppm;          /* 0 = 200: between a node's and this clock */
+    uint64_t retry_ns;           /* an unanswered request is sent again; 0 = 250 ms */
+    uint64_t step_timeout_ns;    /* a step of an operation fails after; 0 = 5 s */
+    uint64_t start_delay_ns;     /* first release after Start; 0 = 20 ms */
+    uint32_t attempts_max;       /* candidates per operation; 0 = 3 */
+    uint32_t events_max;         /* events kept in the store; 0 = 2000 */
+    char token[65];              /* nodes must show it; "" = any */
+    bool skip_commit_cas;        /* tests of the history checker only: decide without the store's word */
+    bool skip_lease_wait;        /* tests of the history checker only: declare nodes dead at once */
+};
+
+struct axi_master;
+
+/* Reads the store and takes over. -AXC_EUNAVAILABLE: try again. Takes a copy of port and config. */
+AXC_MUST_USE int axi_master_new(const struct axi_master_config *config,
+                                const struct axi_master_port *port, struct axi_master **ret_master);
+void axi_master_free(struct axi_master *master);
+
+/* Links are numbered by the transport; a number is never used twice in one master's life. */
+void axi_master_link_up(struct axi_master *master, uint64_t link, const char *peer);
+void axi_master_link_bytes(struct axi_master *master, uint64_t link, const uint8_t *bytes,
+                           size_t count);
+void axi_master_link_down(struct axi_master *master, uint64_t link);
+
+/* Does what is due; returns the local time (ns) of the next thing that will be. */
+uint64_t axi_master_tick(struct axi_master *master);
+/* Says Goodbye on every link and closes it (orderly end of the daemon). Tasks go on running for a
+ * lease; the next master finds them. */
+void axi_master_shutdown(struct axi_master *master);
+
+/* ---- images ---- */
+
+/* Parameters of a task, the same on every platform (from the image's metadata). */
+struct axi_task_spec {
+    char name[32];
+    uint64_t period_ns, deadline_ns, jobs;
+    uint32_t state_bytes, state_version, needs, stack_bytes, criticality;
+    uint32_t overrun_policy, fault_policy, restart_limit, checkpoint_every;
+    uint32_t backlog_max; /* 0 = 8 */
+    bool continue_isolated;
+    uint8_t schema_hash[32];
+};
+
+struct axi_image_entry {
+    char platform[24];
+    uint8_t elf_digest[32];
+    uint64_t elf_bytes;
+    uint64_t wcet_ns; /* 0 = not known */
+};
+
+struct axi_image_info {
+    char reference[96]; /* what the user calls it; "" = the task's name */
+    uint8_t digest[32]; /* of the image's index */
+    struct axi_task_spec spec;
+    uint32_t entry_count;
+    struct axi_image_entry entries[AXI_MASTER_PLATFORMS_MAX];
+};
+
+/* Makes an image known under its digest (repeated: the same again, WCETs found by profile stay). The
+ * port's get_blob must know its ELFs. ret_reason: AXI_REASON_BYTES, may be NULL (everywhere below). */
+AXC_MUST_USE int axi_master_image_add(struct axi_master *master, const struct axi_image_info *info,
+                                      char *ret_reason);
+/* Refused (BUSY) while a task uses it. image: digest in hex (a unique prefix of >= 6 will do) or
+ * reference. */
+AXC_MUST_USE int axi_master_image_delete(struct axi_master *master, const char *image,
+                                         char *ret_reason);
+
+/* ---- operations ----
+ * Return 0 and an operation id, or at once a negative code with a reason that says what is wrong.
+ * `task` and `node` are names or hexadecimal ids. Then watch on_op / axi_master_op. */
+
+/* request: {"image": digest or reference (required), "name": task name (default: the image's),
+ *  "node": pin to this node, "jobs": N, "wcet_us": {"platform": n}, "assurance":
+ *  "shared|realtime|isolated|partition" at least, "isolation": "fence|continue", "backlog_max": n}.
+ *  Unknown members are refused. */
+AXC_MUST_USE int axi_master_deploy(struct axi_master *master, const json_t *request,
+                                   uint64_t *ret_op, char *ret_reason);
+AXC_MUST_USE int axi_master_start(struct axi_master *master, const char *task, const char *node,
+                                  uint64_t *ret_op, char *ret_reason); /* node NULL = any */
+AXC_MUST_USE int axi_master_stop(struct axi_master *master, const char *task, uint64_t *ret_op,
+                                 char *ret_reason);
+AXC_MUST_USE int axi_master_delete(struct axi_master *master, const char *task, uint64_t *ret_op,
+                                   char *ret_reason);
+/* node NULL: the best other node. When the named target fails, the next best ones are tried. */
+AXC_MUST_USE int axi_master_migrate(struct axi_master *master, const char *task, const char *node,
+                                    uint64_t *ret_op, char *ret_reason);
+/* request: {"image", "node" (required), "jobs": n (default 100), "save": bool, "margin_percent": n
+ *  (default 20)}. Result: {"jobs","min_ns","max_ns","mean_ns","p99_ns","wcet_ns","platform","saved"}. */
+AXC_MUST_USE int axi_master_profile(struct axi_master *master, const json_t *request,
+                                    uint64_t *ret_op, char *ret_reason);
+
+/* ---- what there is; each returns a new reference (NULL = not found) ---- */
+
+/* {"id","kind","task","node","state":"running|done|failed","code","error","reason","steps":
+ *  [{"name","at_ns","detail"}],"result":{...},"started_ns","ended_ns"}; times in master ns.
+ *  A finished migration's result: {"from","to","epoch","attempts","blackout_ns","transfer":
+ *  "image|checkpoint"}. The last 1000 operations are kept. */
+json_t *axi_master_op(struct axi_master *master, uint64_t op);
+json_t *axi_master_ops(struct axi_master *master);
+json_t *axi_master_nodes(struct axi_master *master);
+json_t *axi_master_node(struct axi_master *master, const char *node);
+json_t *axi_master_tasks(struct axi_master *master);
+json_t *axi_master_task(struct axi_master *master, const char *task);
+json_t *axi_master_images(struct axi_master *master);
+json_t *axi_master_image(struct axi_master *master, const char *image);
+/* Events with number > after, at most limit, oldest first: {"number","time_ns","type","level":
+ *  "info|warning|error","task","node","text",...}. */
+json_t *axi_master_events(struct axi_master *master, uint64_t after, uint32_t limit);
+/* The last lines (<= 500 kept per task, volatile) of a task's log: array of {"number","node","line"}. */
+json_t *axi_master_log(struct axi_master *master, const char *task, uint64_t after);
+/* {"nodes":n,"ready":n,"tasks":n,"running":n,...,"lease_ns","heartbeat_ns","detection_bound_ns"} */
+json_t *axi_master_status(struct axi_master *master);
+
+/* ---- for the simulation ---- */
+
+/* Names of all crash points, indexed by their number; taken from the step table. */
+const char *const *axi_master_crash_points(uint32_t *ret_count);
+
+#endif
