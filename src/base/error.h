@@ -79,6 +79,11 @@
     X(WIRE_BODY, 135, "frame: message cannot be decoded")                                          \
     X(WIRE_STATE, 136, "frame: message not allowed now")                                           \
     X(WIRE_AUTH, 137, "peer: token refused")                                                       \
+    X(WIRE_FLAGS, 138, "frame: unknown flags")                                                     \
+    X(WIRE_TAIL, 139, "frame: raw data not allowed here or beyond the limit")                      \
+    X(WIRE_CHUNK, 140, "transfer: chunk out of order or beside its object")                        \
+    X(WIRE_OBJECT, 141, "transfer: object larger than the limit")                                  \
+    X(WIRE_OBJECT_CRC, 142, "transfer: checksum of the whole object is wrong")                     \
     X(META_NONE, 160, "task metadata: note .note.axcan is missing")                                \
     X(META_SIZE, 161, "task metadata: wrong size")                                                 \
     X(META_ABI, 162, "task metadata: ABI number not supported")                                    \
