@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int key_is_valid(const char *key)
+{
+    return key != NULL && key[0] != '\0' && strnlen(key, AXI_STORE_KEY_MAX + 1) <= AXI_STORE_KEY_MAX;
+}
+
+static int ops_are_valid(const struct axi_store_op *ops, size_t count)
+{
+    if (count == 0 || count > AXI_STORE_OPS_MAX) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int has_value = ops[i].value != NULL || ops[i].value_bytes == 0;
+
+        if (!key_is_valid(ops[i].key) || !has_value || ops[i].value_bytes > AXI_STORE_VALUE_MAX) {
+            return 0;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(ops[i].key, ops[j].key) == 0) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+int axi_store_get(struct axi_store *store, const char *key, struct axi_store_value *ret_value)
+{
+    return key_is_valid(key) ? store->ops->get(store, key, ret_value) : -AXC_EINVALID;
+}
+
+int axi_store_commit(struct axi_store *store, const struct axi_store_op *ops, size_t count,
+                     uint64_t *ret_revision)
+{
+    uint64_t revision = 0;
+    int rc = ops_are_valid(ops, count) ? store->ops->commit(store, ops, count, &revision)
+                                       : -AXC_EINVALID;
+
+    if (rc == 0 && ret_revision != NULL) {
+        *ret_revision = revision;
+    }
+    return rc;
+}
+
+int axi_store_cas(struct axi_store *store, const char *key, uint64_t expected, const void *value,
+                  size_t value_bytes, uint64_t *ret_revision)
+{
+    struct axi_store_op op = {.kind = value == NULL ? AXI_STORE_DELETE : AXI_STORE_PUT,
+                              .key = key,
+                              .expected = expected,
+                              .value = value,
+                              .value_bytes = value_bytes};
+
+    return axi_store_commit(store, &op, 1, ret_revision);
+}
+
+int axi_store_list(struct axi_store *store, const char *prefix, axi_store_visit visit,
+                   void *context)
+{
+    return key_is_valid(prefix) ? store->ops->list(store, prefix, visit, context) : -AXC_EINVALID;
+}
+
+void axi_store_value_clear(struct axi_store_value *value)
+{
+    free(value->bytes);
+    *value = (struct axi_store_value){0};
+}
+
+void axi_store_free(struct axi_store *store)
+{
+    if (store != NULL) {
+        store->ops->free(store);
+    }
+}
