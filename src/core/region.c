@@ -121,8 +121,8 @@ uint64_t axi_region_writes(const struct axi_region *region)
     return __atomic_load_n(&header_of(region)->newest, __ATOMIC_ACQUIRE);
 }
 
-int axi_region_write(struct axi_region *region, const struct axi_checkpoint *checkpoint,
-                     const void *state)
+int axi_region_write_crc(struct axi_region *region, const struct axi_checkpoint *checkpoint,
+                         const void *state, uint32_t *ret_crc)
 {
     uint64_t number = header_of(region)->newest + 1;
     struct slot *slot = slot_of(region, number);
@@ -137,7 +137,16 @@ int axi_region_write(struct axi_region *region, const struct axi_checkpoint *che
     axi_checkpoint_encode_header(&stamped, slot->checkpoint);
     __atomic_store_n(&slot->generation, 2 * number, __ATOMIC_RELEASE);
     __atomic_store_n(&header_of(region)->newest, number, __ATOMIC_RELEASE);
+    *ret_crc = stamped.state_crc;
     return 0;
+}
+
+int axi_region_write(struct axi_region *region, const struct axi_checkpoint *checkpoint,
+                     const void *state)
+{
+    uint32_t crc = 0;
+
+    return axi_region_write_crc(region, checkpoint, state, &crc);
 }
 
 /* Copies write `number`. -AXC_ECKPT_TORN when the slot is not, or no longer, that write's. */

@@ -47,6 +47,11 @@ AXC_MUST_USE int axi_region_attach(struct axi_region *ret_region, void *memory, 
 AXC_MUST_USE int axi_region_write(struct axi_region *region,
                                   const struct axi_checkpoint *checkpoint, const void *state);
 
+/* The same; *ret_crc is the CRC of what was stored, even when the state changes meanwhile. */
+AXC_MUST_USE int axi_region_write_crc(struct axi_region *region,
+                                      const struct axi_checkpoint *checkpoint, const void *state,
+                                      uint32_t *ret_crc);
+
 /* Copies the newest complete checkpoint, header and state in the format of core/checkpoint.h, and
  * checks it. Falls back to an older slot when the newest is damaged. -AXC_ECKPT_NONE (nothing was
  * written yet), -AXC_ECKPT_TORN (overtaken again and again), -AXC_EFULL (capacity), or the decode

@@ -13,7 +13,8 @@ enum axi_trace_kind {
     AXI_TRACE_KILLED = 4,    /* cause, detail; the number is consumed unless detail2 = step > 0,
                                 from which the same job is repeated */
     AXI_TRACE_MISSED = 5,    /* the job went past its deadline (once per job) */
-    AXI_TRACE_SKIPPED = 6,   /* the release was dropped: backlog longer than allowed */
+    AXI_TRACE_SKIPPED = 6,   /* releases job .. job + detail - 1 were dropped: backlog longer than
+                                allowed */
     AXI_TRACE_FROZEN = 7,    /* job = next job, the first the successor will release */
     AXI_TRACE_RESUMED = 8,
     AXI_TRACE_FENCED = 9,    /* the lease went: no release until RESUME or REMOVE */

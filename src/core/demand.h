@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Admission: may one more task run on this node? Pure, exact integer arithmetic, freestanding; the
+ * only copy of the test in the system. */
+#ifndef AXI_CORE_DEMAND_H
+#define AXI_CORE_DEMAND_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct axi_demand_task {
+    uint64_t wcet_ns;     /* C on this platform; 0 = unknown */
+    uint64_t period_ns;   /* T > 0 */
+    uint64_t deadline_ns; /* D', compensated for clock error and latency */
+};
+
+struct axi_demand_verdict {
+    uint64_t density_ppm; /* sum of C / min(D', T) with the candidate, each rounded up */
+    uint64_t capacity_ppm;
+};
+
+/* Judges `candidate` beside the n admitted tasks, which share capacity_ppm of one processor
+ * (1000000 = all of it). Sufficient density test: sum C / min(D', T) <= capacity (Liu 2000, 6.2).
+ * 0; -AXC_EADMIT_NO_WCET, -AXC_EADMIT_DEADLINE (D' < C), -AXC_EADMIT_LOAD, -AXC_EINVALID (period
+ * 0). `ret_verdict` (may be NULL) is filled for 0 and -AXC_EADMIT_LOAD. */
+AXC_MUST_USE int axi_demand_admit(const struct axi_demand_task *tasks, uint32_t n,
+                                  const struct axi_demand_task *candidate, uint64_t capacity_ppm,
+                                  struct axi_demand_verdict *ret_verdict);
+
+#endif
