@@ -97,6 +97,14 @@
     X(META_CRITICALITY, 170, "task metadata: criticality above 15")                                \
     X(META_STACK, 171, "task metadata: stack size is out of range")                                \
     X(META_POLICY, 172, "task metadata: unknown overrun or fault policy")                          \
+    X(SCHEMA_NONE, 180, "state schema: no usable struct state")                                    \
+    X(SCHEMA_POINTER, 181, "state schema: a field is a pointer")                                   \
+    X(SCHEMA_LONG, 182, "state schema: a field is a long")                                         \
+    X(SCHEMA_BITFIELD, 183, "state schema: a field is a bit-field")                                \
+    X(SCHEMA_PADDING, 184, "state schema: implicit padding")                                       \
+    X(SCHEMA_TYPE, 185, "state schema: a type without portable form")                              \
+    X(SCHEMA_ISA, 186, "state schema: the instruction sets disagree")                              \
+    X(SCHEMA_SIZE, 187, "state schema: size differs from state_bytes or out of range")             \
     X(ADMIT_NO_WCET, 200, "no WCET known for this platform")                                       \
     X(ADMIT_LOAD, 201, "not schedulable: processor demand above the declared capacity")            \
     X(ADMIT_DEADLINE, 202, "not schedulable: compensated deadline shorter than the WCET")          \
