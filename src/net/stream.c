@@ -16,13 +16,14 @@
 
 struct axi_stream {
     uv_tcp_t tcp;
-    uv_timer_t timer; /* bounds connecting */
+    uv_timer_t timer; /* bounds connecting; calls an abort from the loop */
     uv_connect_t connect;
     uv_getaddrinfo_t lookup;
     uv_shutdown_t shutdown;
     const struct axi_stream_handler *handler;
     void *context;
     size_t queued_bytes;
+    int timer_error; /* what the timer reports */
     uint32_t open_handles; /* tcp and timer not yet closed */
     bool is_connected, is_dead /* no more callbacks */, is_looking_up;
     char port[8];
@@ -181,7 +182,9 @@ static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *fo
 
 static void on_timeout(uv_timer_t *timer)
 {
-    fail(timer->data, -AXC_ETIMEOUT);
+    struct axi_stream *stream = timer->data;
+
+    fail(stream, stream->timer_error);
 }
 
 static struct axi_stream *stream_new(uv_loop_t *loop)
@@ -240,6 +243,7 @@ int axi_stream_connect(uv_loop_t *loop, const char *address, uint32_t timeout_ms
         close_handles(stream);
         return r;
     }
+    stream->timer_error = -AXC_ETIMEOUT;
     (void)uv_timer_start(&stream->timer, on_timeout, timeout_ms, 0);
     *ret_stream = stream;
     return 0;
@@ -336,6 +340,14 @@ void axi_stream_close(struct axi_stream *stream)
         return;
     }
     (void)uv_read_stop((uv_stream_t *)&stream->tcp);
+}
+
+void axi_stream_abort(struct axi_stream *stream, int error)
+{
+    if (!stream->is_dead) {
+        stream->timer_error = error;
+        (void)uv_timer_start(&stream->timer, on_timeout, 0, 0);
+    }
 }
 
 const char *axi_stream_peer(const struct axi_stream *stream)

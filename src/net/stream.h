@@ -55,6 +55,9 @@ size_t axi_stream_queued_bytes(const struct axi_stream *stream);
 /* Sends what is queued (bounded in time), then closes. No callback follows; the pointer is dead. */
 void axi_stream_close(struct axi_stream *stream);
 
+/* Gives the stream up from the owner's side: `closed` follows from the loop with this error. */
+void axi_stream_abort(struct axi_stream *stream, int error);
+
 /* "host:port" of the other end; "?" when unknown. Borrowed from the stream. */
 const char *axi_stream_peer(const struct axi_stream *stream);
 

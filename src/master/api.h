@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP/JSON API (docs/api.md): paths and bodies in front of the master's core. Loop thread. */
+#ifndef AXI_MASTER_API_H
+#define AXI_MASTER_API_H
+
+#include "master/http.h"
+#include "master/master.h"
+
+#define AXI_API_BLOB_BYTES_MAX (16u << 20) /* largest ELF taken */
+#define AXI_API_BODY_BYTES_MAX (256u << 10)
+
+/* Filled by the daemon; borrowed by the handler for the server's life. */
+struct axi_api {
+    struct axi_master *master;
+    const char *blob_dir;     /* image/blobs.h */
+    const char *node_address; /* where nodes connect, for status */
+    void *context;
+    uint64_t (*now_master_ns)(void *context);
+    void (*changed)(void *context); /* an entry point of the master was called: tick it soon */
+};
+
+/* For struct axi_http_config; context is a struct axi_api. */
+int axi_api_handle(void *context, struct axi_http_request *request, bool is_last);
+size_t axi_api_body_limit(const char *method, const char *path);
+
+/* Replies with code, reason and the cure that fits the code. */
+void axi_api_refuse(struct axi_http_request *request, int code, const char *reason);
+/* The body as a JSON object; NULL after having replied. An empty body is an empty object. */
+json_t *axi_api_body_object(struct axi_http_request *request);
+
+/* api_image.c */
+int axi_api_put_blob(struct axi_api *api, struct axi_http_request *request, const char *digest);
+int axi_api_add_image(struct axi_api *api, struct axi_http_request *request);
+
+#endif

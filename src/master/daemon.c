@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/daemon.h"
+
+#include "image/blobs.h"
+#include "image/file.h"
+#include "master/api.h"
+#include "net/host.h"
+#include "net/stream.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define NS_PER_MS 1000000ull
+#define PATH_BYTES 4096u
+
+struct daemon;
+
+struct link {
+    struct daemon *daemon;
+    struct axi_stream *stream;
+    struct link *next;
+    uint64_t id;
+};
+
+struct daemon {
+    const struct axi_master_options *options;
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t on_term, on_int;
+    struct axi_listener *listener;
+    struct axi_store *store;
+    struct axi_master *master;
+    struct axi_http *http;
+    struct axi_api api;
+    struct link *links;
+    uint64_t next_link;
+    bool is_ticking, has_news, is_stopping;
+    char token[AXI_TOKEN_BYTES];
+    char blob_dir[PATH_BYTES];
+};
+
+static uint64_t read_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_master_ns(void *context)
+{
+    (void)context;
+    return read_clock_ns(CLOCK_TAI);
+}
+
+static uint64_t now_local_ns(void *context)
+{
+    (void)context;
+    return read_clock_ns(CLOCK_BOOTTIME);
+}
+
+static uint64_t random64(void *context)
+{
+    uint64_t value = 0;
+
+    (void)context;
+    while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value)) {
+    }
+    return value;
+}
+
+static struct link *find_link(struct daemon *daemon, uint64_t id)
+{
+    struct link *link = daemon->links;
+
+    while (link != NULL && link->id != id) {
+        link = link->next;
+    }
+    return link;
+}
+
+static void drop_link(struct link *link)
+{
+    struct link **at = &link->daemon->links;
+
+    while (*at != link) {
+        at = &(*at)->next;
+    }
+    *at = link->next;
+    free(link);
+}
+
+static void tick(struct daemon *daemon);
+
+static void on_tick(uv_timer_t *timer)
+{
+    tick(timer->data);
+}
+
+static void schedule(struct daemon *daemon, uint64_t delay_ms)
+{
+    if (!daemon->is_stopping) {
+        (void)uv_timer_start(&daemon->tick, on_tick, delay_ms, 0);
+    }
+}
+
+static void tick(struct daemon *daemon)
+{
+    if (daemon->master == NULL || daemon->is_stopping) {
+        return;
+    }
+    uint64_t next_ns = axi_master_tick(daemon->master);
+    uint64_t now_ns = now_local_ns(daemon);
+    uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+
+    if (wait_ns > 1000 * NS_PER_MS) {
+        wait_ns = 1000 * NS_PER_MS;
+    }
+    uv_update_time(&daemon->loop);
+    schedule(daemon, (wait_ns + NS_PER_MS - 1) / NS_PER_MS);
+    if (daemon->has_news) {
+        daemon->has_news = false;
+        axi_http_wake(daemon->http);
+    }
+}
+
+static void on_api_changed(void *context)
+{
+    schedule(context, 0);
+}
+
+/* ---- links ---- */
+
+static void on_received(void *context, struct axi_stream *stream, const uint8_t *bytes,
+                        size_t count)
+{
+    struct link *link = context;
+    struct daemon *daemon = link->daemon;
+
+    (void)stream;
+    axi_master_link_bytes(daemon->master, link->id, bytes, count);
+    tick(daemon);
+}
+
+static void on_closed(void *context, struct axi_stream *stream, int error)
+{
+    struct link *link = context;
+    struct daemon *daemon = link->daemon;
+    uint64_t id = link->id;
+
+    axi_log(AXI_LOG_INFO, "link-down", "link=%llu peer=%s error=%s", (unsigned long long)id,
+            axi_stream_peer(stream), axi_error_name(error));
+    drop_link(link);
+    axi_master_link_down(daemon->master, id);
+    tick(daemon);
+}
+
+static const struct axi_stream_handler link_handler = {.received = on_received,
+                                                       .closed = on_closed};
+
+static void on_accept(void *context, struct axi_stream *stream)
+{
+    struct daemon *daemon = context;
+    struct link *link = calloc(1, sizeof(*link));
+
+    if (link == NULL) {
+        axi_stream_close(stream);
+        return;
+    }
+    *link = (struct link){
+        .daemon = daemon, .stream = stream, .id = ++daemon->next_link, .next = daemon->links};
+    daemon->links = link;
+    axi_stream_set_handler(stream, &link_handler, link);
+    axi_master_link_up(daemon->master, link->id, axi_stream_peer(stream));
+    tick(daemon);
+}
+
+/* A frame lost inside a stream would break it: a link that cannot take one is closed, and the core
+ * hears of it as of any other loss. */
+static void port_send(void *context, uint64_t id, const uint8_t *frame, size_t frame_bytes)
+{
+    struct daemon *daemon = context;
+    struct link *link = find_link(daemon, id);
+
+    if (link == NULL || link->stream == NULL) {
+        return;
+    }
+    int r = axi_stream_send(link->stream, frame, frame_bytes);
+
+    if (r < 0) {
+        axi_log(AXI_LOG_WARN, "link-send", "link=%llu error=%s", (unsigned long long)id,
+                axi_error_name(r));
+    }
+    if (r == -AXC_EFULL || r == -AXC_ENOMEM) {
+        axi_stream_abort(link->stream, r);
+    }
+}
+
+static void port_close(void *context, uint64_t id)
+{
+    struct link *link = find_link(context, id);
+
+    if (link != NULL) {
+        axi_stream_close(link->stream);
+        drop_link(link);
+    }
+}
+
+/* ---- the rest of the port ---- */
+
+static int get_blob(void *context, const uint8_t digest[32], uint8_t **ret_bytes, size_t *ret_size)
+{
+    struct daemon *daemon = context;
+    struct axi_digest wanted;
+
+    memcpy(wanted.bytes, digest, sizeof(wanted.bytes));
+    int r = axi_blobs_get(daemon->blob_dir, &wanted, AXI_API_BLOB_BYTES_MAX, ret_bytes, ret_size);
+
+    return r == -AXC_EIMAGE_BLOB ? -AXC_ENOENT : r;
+}
+
+static const char *text_of(const json_t *event, const char *key)
+{
+    const char *text = json_string_value(json_object_get(event, key));
+
+    return text != NULL ? text : "";
+}
+
+static void on_event(void *context, const json_t *event)
+{
+    struct daemon *daemon = context;
+
+    daemon->has_news = true;
+    axi_log(AXI_LOG_INFO, text_of(event, "type"), "task=%s node=%s text=\"%s\"",
+            text_of(event, "task"), text_of(event, "node"), text_of(event, "text"));
+}
+
+static void on_op(void *context, uint64_t op)
+{
+    struct daemon *daemon = context;
+
+    (void)op;
+    daemon->has_news = true;
+}
+
+static void on_log(void *context, const char *task, const char *node, const char *line)
+{
+    struct daemon *daemon = context;
+
+    (void)task;
+    (void)node;
+    (void)line;
+    daemon->has_news = true;
+}
+
+/* ---- start and stop ---- */
+
+static void stop(struct daemon *daemon)
+{
+    if (daemon->is_stopping) {
+        return;
+    }
+    axi_log(AXI_LOG_INFO, "master-stop", "reason=signal");
+    axi_master_shutdown(daemon->master);
+    daemon->is_stopping = true;
+    axi_listener_free(daemon->listener);
+    axi_http_free(daemon->http);
+    while (daemon->links != NULL) {
+        port_close(daemon, daemon->links->id);
+    }
+    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    uv_close((uv_handle_t *)&daemon->on_term, NULL);
+    uv_close((uv_handle_t *)&daemon->on_int, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    stop(handle->data);
+}
+
+static int complain(const char *what, const char *value, int error)
+{
+    axi_log(AXI_LOG_ERROR, "master-start", "what=%s value=%s error=%s text=\"%s\"", what, value,
+            axi_error_name(error), axi_error_text(error));
+    return error;
+}
+
+static int open_files(struct daemon *daemon)
+{
+    const struct axi_master_options *options = daemon->options;
+    struct axi_store_sqlite_options store = {0};
+    char path[PATH_BYTES];
+    int r = axi_host_read_token(options->token_file, daemon->token);
+
+    if (r < 0) {
+        return complain("token-file", options->token_file, r);
+    }
+    r = axi_host_make_directory(options->dir);
+    if (r < 0) {
+        return complain("dir", options->dir, r);
+    }
+    r = axi_file_join(daemon->blob_dir, sizeof(daemon->blob_dir), options->dir, "images");
+    if (r == 0) {
+        r = axi_blobs_init(daemon->blob_dir);
+    }
+    if (r == 0) {
+        r = axi_file_join(path, sizeof(path), options->dir, "store.db");
+    }
+    if (r < 0) {
+        return complain("dir", options->dir, r);
+    }
+    store.path = options->store_file != NULL ? options->store_file : path;
+    r = axi_store_sqlite_new(&store, &daemon->store);
+    return r < 0 ? complain("store", store.path, r) : 0;
+}
+
+static int make_master(struct daemon *daemon)
+{
+    const struct axi_master_port port = {
+        .context = daemon,
+        .now_master_ns = now_master_ns,
+        .now_local_ns = now_local_ns,
+        .random64 = random64,
+        .send = port_send,
+        .close = port_close,
+        .get_blob = get_blob,
+        .on_event = on_event,
+        .on_op = on_op,
+        .on_log = on_log,
+    };
+    struct axi_master_config config = {
+        .store = daemon->store,
+        .lease_ns = daemon->options->lease_ms * NS_PER_MS,
+        .heartbeat_ns = daemon->options->heartbeat_ms * NS_PER_MS,
+    };
+
+    _Static_assert(sizeof(config.token) == sizeof(daemon->token), "same token");
+    memcpy(config.token, daemon->token, sizeof(config.token));
+    int r = axi_master_new(&config, &port, &daemon->master);
+
+    return r < 0 ? complain("store", daemon->options->dir, r) : 0;
+}
+
+static int check_address(const struct axi_master_options *options, const char *what,
+                         const char *address)
+{
+    struct sockaddr_storage found;
+    int r = axi_address_resolve(address, &found);
+
+    if (r == 0 && !options->allow_remote && !axi_address_is_loopback(address)) {
+        axi_log(AXI_LOG_ERROR, "not-loopback",
+                "what=%s value=%s cure=\"give --allow-remote to listen beyond this machine\"", what,
+                address);
+        return -AXC_EPERM;
+    }
+    return r < 0 ? complain(what, address, r) : 0;
+}
+
+static int open_sockets(struct daemon *daemon)
+{
+    const struct axi_master_options *options = daemon->options;
+    struct axi_http_config http = {
+        .loop = &daemon->loop,
+        .address = options->api,
+        .token = daemon->token,
+        .handler = axi_api_handle,
+        .context = &daemon->api,
+        .body_limit = axi_api_body_limit,
+    };
+    int r = axi_listener_new(&daemon->loop, options->listen, on_accept, daemon, &daemon->listener);
+
+    if (r < 0) {
+        return complain("listen", options->listen, r);
+    }
+    daemon->api = (struct axi_api){
+        .master = daemon->master,
+        .blob_dir = daemon->blob_dir,
+        .node_address = axi_listener_address(daemon->listener),
+        .context = daemon,
+        .now_master_ns = now_master_ns,
+        .changed = on_api_changed,
+    };
+    r = axi_http_new(&http, &daemon->http);
+    return r < 0 ? complain("api", options->api, r) : 0;
+}
+
+static int announce(struct daemon *daemon)
+{
+    char line[2 * AXI_NET_ADDRESS_BYTES + 2];
+    const char *listen = axi_listener_address(daemon->listener);
+    const char *api = axi_http_address(daemon->http);
+
+    axi_log(AXI_LOG_INFO, "master-ready", "listen=%s api=%s", listen, api);
+    if (daemon->options->ready_file == NULL) {
+        return 0;
+    }
+    (void)snprintf(line, sizeof(line), "%s %s\n", listen, api);
+    int r = axi_host_write_file(daemon->options->ready_file, line);
+
+    return r < 0 ? complain("ready-file", daemon->options->ready_file, r) : 0;
+}
+
+static int start(struct daemon *daemon)
+{
+    int r = check_address(daemon->options, "listen", daemon->options->listen);
+
+    if (r == 0) {
+        r = check_address(daemon->options, "api", daemon->options->api);
+    }
+    if (r == 0) {
+        r = open_files(daemon);
+    }
+    if (r == 0) {
+        r = make_master(daemon);
+    }
+    if (r == 0) {
+        r = open_sockets(daemon);
+    }
+    return r < 0 ? r : announce(daemon);
+}
+
+int axi_master_daemon_run(const struct axi_master_options *options)
+{
+    struct daemon daemon = {.options = options};
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)uv_loop_init(&daemon.loop);
+    (void)uv_timer_init(&daemon.loop, &daemon.tick);
+    (void)uv_signal_init(&daemon.loop, &daemon.on_term);
+    (void)uv_signal_init(&daemon.loop, &daemon.on_int);
+    daemon.tick.data = daemon.on_term.data = daemon.on_int.data = &daemon;
+    if (start(&daemon) < 0) {
+        return 1; /* the process ends: the kernel takes the sockets back */
+    }
+    (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
+    (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
+    tick(&daemon);
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    axi_master_free(daemon.master);
+    axi_store_free(daemon.store);
+    (void)uv_loop_close(&daemon.loop);
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* axcan-master: the master's core, its store, the node protocol's listener and the HTTP API in one
+ * libuv loop. */
+#ifndef AXI_MASTER_DAEMON_H
+#define AXI_MASTER_DAEMON_H
+
+#include <stdint.h>
+
+struct axi_master_options {
+    const char *listen;     /* for nodes, "host:port" */
+    const char *api;        /* for the command line, "host:port" */
+    const char *dir;        /* store and image blobs */
+    const char *token_file; /* one token for nodes and API; mode 0600 */
+    const char *ready_file; /* optional: "LISTEN API\n" once both are bound */
+    const char *store_file; /* optional: another place for the store */
+    uint64_t lease_ms;      /* 0 = default of master.h */
+    uint64_t heartbeat_ms;
+    int allow_remote; /* else only loopback addresses are accepted */
+};
+
+/* Runs until SIGTERM or SIGINT. Returns the process's exit code; the reason of a failure is logged.
+ */
+int axi_master_daemon_run(const struct axi_master_options *options);
+
+#endif
