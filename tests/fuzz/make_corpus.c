@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* make_corpus CORPUS_DIR: writes the first inputs of the elf, checkpoint and meta targets: correct
+ * ones, from which a fuzzer finds the broken ones. Run by hand when a format changes. */
+#include "core/region.h"
+#include "support/elf_maker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void put_file(const char *folder, const char *name, const void *data, size_t bytes)
+{
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "wb");
+    if (file == NULL || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void put_elfs(const char *folder)
+{
+    uint8_t file[ELF_FILE_BYTES];
+
+    elf_maker(file, AXI_ISA_X86_64);
+    put_file(folder, "elf/minimal-x86_64", file, sizeof(file));
+    put_file(folder, "elf/truncated", file, sizeof(file) / 2);
+    put_file(folder, "meta/in-elf", file, sizeof(file));
+    put_file(folder, "meta/descriptor", file + ELF_NOTE + 20, AXI_META_BYTES);
+    axi_put_le64(file + ELF_REL(1, R_OFFSET), ELF_IMAGE_BYTES - 4);
+    put_file(folder, "elf/reloc-outside", file, sizeof(file));
+    elf_maker(file, AXI_ISA_AARCH64);
+    put_file(folder, "elf/minimal-aarch64", file, sizeof(file));
+    axi_put_le32(file + ELF_PHDR(DATA, P_TYPE), 0);
+    axi_put_le32(file + ELF_PHDR(DYNAMIC, P_TYPE), 0);
+    put_file(folder, "elf/text-only", file, sizeof(file));
+}
+
+static void put_checkpoints(const char *folder)
+{
+    static _Alignas(AXI_REGION_ALIGN) uint8_t memory[1024];
+    struct axi_checkpoint checkpoint = {.task_id = 1, .epoch = 2, .job = 3, .state_bytes = 40};
+    const uint8_t state[40] = {1, 2, 3};
+    uint8_t buffer[256];
+    struct axi_region region;
+    size_t bytes;
+
+    if (axi_checkpoint_encode(&checkpoint, state, buffer, sizeof(buffer), &bytes) != 0 ||
+        axi_region_init(&region, memory, sizeof(memory), 2, 40) != 0 ||
+        axi_region_write(&region, &checkpoint, state) != 0 ||
+        axi_region_write(&region, &checkpoint, state) != 0) {
+        exit(1);
+    }
+    put_file(folder, "checkpoint/small", buffer, bytes);
+    put_file(folder, "checkpoint/cut", buffer, bytes - 1);
+    put_file(folder, "checkpoint/region", memory, axi_region_bytes(2, 40));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_corpus CORPUS_DIR\n");
+        return 2;
+    }
+    put_elfs(argv[1]);
+    put_checkpoints(argv[1]);
+    return 0;
+}
