@@ -135,7 +135,18 @@
     X(IMAGE_SIZE, 308, "image: a blob has not the size its descriptor says")                       \
     X(IMAGE_COUNT, 309, "image: no entry, too many entries, or one platform twice")                \
     X(IMAGE_PLATFORM, 310, "image: unknown platform")                                              \
-    X(IMAGE_ELF, 311, "image: the ELF file is not the one its config describes")
+    X(IMAGE_ELF, 311, "image: the ELF file is not the one its config describes")   \
+    X(MODEL_PROBABILITY, 350, "model: a probability is negative, above one or not a number")       \
+    X(MODEL_SUM, 351, "model: the probabilities sum to more than one")                             \
+    X(MODEL_ORDER, 352, "model: values are zero, unsorted or repeated")                            \
+    X(MODEL_EMPTY, 353, "model: nothing to analyse: no tasks, values or samples")                  \
+    X(MODEL_PERIOD, 354, "model: a period is zero")                                                \
+    X(MODEL_DEADLINE, 355, "model: a deadline is zero or longer than the period")                  \
+    X(MODEL_GRID, 356, "model: needs more memory than allowed; use coarser times")                 \
+    X(MODEL_LOAD, 357, "model: mean utilisation is one or more, or no steady state was reached")   \
+    X(MODEL_CYCLE, 358, "model: the graph has a cycle")                                            \
+    X(MODEL_UNREACHABLE, 359, "model: the target cannot be reached with the candidates given")     \
+    X(MODEL_TAIL, 360, "model: the measurements do not support an extrapolated tail")
 
 enum axc_error {
     AXC_OK = 0,
