@@ -193,6 +193,9 @@ static int compare_releases(const void *left, const void *right)
 
 void axi_model_sort_releases(struct axi_model *model, size_t count)
 {
+    if (count == 0) { /* qsort takes no null array, not even an empty one */
+        return;
+    }
     qsort(model->releases, count, sizeof(*model->releases), compare_releases);
 }
 
