@@ -17,10 +17,19 @@ struct axi_demand_task {
 struct axi_demand_verdict {
     uint64_t density_ppm; /* sum of C / min(D', T) with the candidate, each rounded up */
     uint64_t capacity_ppm;
+    int8_t load_sign;      /* sum of C / T against the capacity: -1 below, 0 equal, 1 above */
+    uint64_t busy_ns;      /* longest busy period; 0: not needed or not found */
+    uint64_t violation_ns; /* a window whose demand exceeds the capacity; 0: none found */
+    uint64_t demand_ns;    /* work due within it */
+    uint32_t windows;      /* windows looked at */
 };
 
 /* Judges `candidate` beside the n admitted tasks, which share capacity_ppm of one processor
- * (1000000 = all of it). Sufficient density test: sum C / min(D', T) <= capacity (Liu 2000, 6.2).
+ * (1000000 = all of it; the share is taken to be supplied evenly). Exact for synchronous release
+ * and sporadic tasks, sound with offsets: sum C / T <= capacity, compared exactly, and demand(t) <=
+ * capacity * t in every window t, by QPA (Zhang and Burns 2009) after the density test as a quick
+ * yes. Bounded time: refuses what it cannot decide in 2^16 windows, or an equality of loads whose
+ * common denominator exceeds 128 bits.
  * 0; -AXC_EADMIT_NO_WCET, -AXC_EADMIT_DEADLINE (D' < C), -AXC_EADMIT_LOAD, -AXC_EINVALID (period
  * 0). `ret_verdict` (may be NULL) is filled for 0 and -AXC_EADMIT_LOAD. */
 AXC_MUST_USE int axi_demand_admit(const struct axi_demand_task *tasks, uint32_t n,
