@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* make_corpus CORPUS_DIR: writes the first inputs of the elf, checkpoint and meta targets: correct
- * ones, from which a fuzzer finds the broken ones. Run by hand when a format changes. */
+/* make_corpus CORPUS_DIR: writes the first inputs of the fuzz targets: correct ones, from which a
+ * fuzzer finds the broken ones. Run by hand when a format changes. */
 #include "core/region.h"
+#include "core/wire.h"
+#include "image/oci.h"
 #include "support/elf_maker.h"
 
 #include <stdio.h>
@@ -58,6 +60,65 @@ static void put_checkpoints(const char *folder)
     put_file(folder, "checkpoint/region", memory, axi_region_bytes(2, 40));
 }
 
+/* A stream of one frame of each type; the first byte is the piece size of fuzz_frames.c. */
+static void put_frames(const char *folder)
+{
+    static uint8_t stream[1 << 16] = {3};
+    static const union axi_wire_message message;
+    size_t fill = 1;
+
+    for (uint32_t type = 1; type < AXI_WIRE_TYPE_END; type++) {
+        size_t bytes = 0;
+
+        if (axi_wire_encode(type, &message, NULL, 0, stream + fill, sizeof(stream) - fill,
+                            &bytes) == 0) {
+            fill += bytes;
+        }
+    }
+    put_file(folder, "frames/all-types-empty", stream, fill);
+    put_file(folder, "frames/cut", stream, fill - 3);
+}
+
+static void put_hello(const char *folder)
+{
+    axi_Hello hello = {.protocol_min = 1, .protocol_max = 1, .cores = 2, .name = "node-a"};
+    const uint8_t tail[40] = {7};
+    axi_Chunk chunk = {0};
+    uint8_t stream[512] = {0};
+    size_t bytes = 0;
+    size_t more = 0;
+
+    if (axi_wire_encode(AXI_WIRE_HELLO, &hello, NULL, 0, stream + 1, 255, &bytes) != 0 ||
+        axi_wire_encode(AXI_WIRE_CHUNK, &chunk, tail, sizeof(tail), stream + 1 + bytes, 255,
+                        &more) != 0) {
+        exit(1);
+    }
+    put_file(folder, "frames/hello-chunk", stream, 1 + bytes + more);
+}
+
+static void put_text(const char *folder, const char *name, char *text)
+{
+    if (text == NULL) {
+        exit(1);
+    }
+    put_file(folder, name, text, strlen(text));
+    free(text);
+}
+
+static void put_oci(const char *folder)
+{
+    struct axi_task_meta meta = elf_maker_meta();
+    struct axi_oci_index index = {
+        .count = 2, .entries = {{AXI_ISA_X86_64, {{{1}}, 700}}, {AXI_ISA_AARCH64, {{{2}}, 701}}}};
+    struct axi_oci_manifest manifest = {{{{3}}, 300}, {{{4}}, 4000}};
+
+    put_text(folder, "oci/layout", axi_oci_print_layout());
+    put_text(folder, "oci/index", axi_oci_print_index(&index, "sample"));
+    put_text(folder, "oci/manifest", axi_oci_print_manifest(&manifest, &meta));
+    put_text(folder, "oci/config",
+             axi_oci_print_config(AXI_ISA_X86_64, &manifest.elf.digest, &meta, "n u64 0 8\n"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -66,5 +127,8 @@ int main(int argc, char **argv)
     }
     put_elfs(argv[1]);
     put_checkpoints(argv[1]);
+    put_frames(argv[1]);
+    put_hello(argv[1]);
+    put_oci(argv[1]);
     return 0;
 }
