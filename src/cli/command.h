@@ -19,13 +19,26 @@ struct axi_command {
 };
 
 /* Prints "axcan NAME: text" with a final newline on stderr; returns AXI_EXIT_USAGE (adds the hint
- * to
- * --help) or AXI_EXIT_FAILED, so that a caller can `return axi_cli_usage(...)`. */
+ * to --help) or AXI_EXIT_FAILED, so that a caller can `return axi_cli_usage(...)`. */
 int axi_cli_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int axi_cli_fail(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 extern const struct axi_command axi_command_build;
 extern const struct axi_command axi_command_inspect;
 extern const struct axi_command axi_command_replay;
+extern const struct axi_command axi_command_up;
+extern const struct axi_command axi_command_down;
+extern const struct axi_command axi_command_status;
+extern const struct axi_command axi_command_deploy;
+extern const struct axi_command axi_command_get;
+extern const struct axi_command axi_command_describe;
+extern const struct axi_command axi_command_migrate;
+extern const struct axi_command axi_command_start;
+extern const struct axi_command axi_command_stop;
+extern const struct axi_command axi_command_delete;
+extern const struct axi_command axi_command_logs;
+extern const struct axi_command axi_command_top;
+extern const struct axi_command axi_command_profile;
+extern const struct axi_command axi_command_completion;
 
 #endif

@@ -7,9 +7,11 @@
 #include <string.h>
 
 static const struct axi_command *const commands[] = {
-    &axi_command_build,
-    &axi_command_inspect,
-    &axi_command_replay,
+    &axi_command_up,         &axi_command_down,     &axi_command_status,  &axi_command_deploy,
+    &axi_command_get,        &axi_command_describe, &axi_command_migrate, &axi_command_start,
+    &axi_command_stop,       &axi_command_delete,   &axi_command_logs,    &axi_command_top,
+    &axi_command_profile,    &axi_command_build,    &axi_command_inspect, &axi_command_replay,
+    &axi_command_completion,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -18,7 +20,7 @@ static void print_help(FILE *to)
 {
     (void)fputs("usage: axcan COMMAND [ARGUMENTS]\n\ncommands:\n", to);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        (void)fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        (void)fprintf(to, "  %-11s%s\n", commands[i]->name, commands[i]->summary);
     }
     (void)fputs("  version    print the version\n"
                 "\n'axcan COMMAND --help' explains one command.\n",

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/client.h"
+
+#include "cli/cluster.h"
+#include "cli/command.h"
+#include "net/host.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ANSWER_BYTES_MAX (64u << 20)
+#define TIMEOUT_NS_DEFAULT 30000000000ull
+
+struct buffer {
+    char *bytes;
+    size_t count;
+};
+
+uint64_t axi_cli_now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+void axi_client_init(struct axi_client *client, const char *command)
+{
+    memset(client, 0, sizeof(*client));
+    client->command = command;
+    client->timeout_ns = TIMEOUT_NS_DEFAULT;
+}
+
+uint64_t axi_client_left_ms(const struct axi_client *client)
+{
+    uint64_t now_ns = axi_cli_now_ns();
+
+    return now_ns < client->deadline_ns ? (client->deadline_ns - now_ns) / 1000000 : 0;
+}
+
+int axi_client_dir(const struct axi_client *client, char ret_dir[AXI_CLI_PATH_BYTES])
+{
+    const char *from = client->dir != NULL ? client->dir : getenv("AXCAN_DIR");
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    char here[PATH_MAX];
+    int length = 0;
+
+    if (from != NULL && *from == '/') {
+        length = snprintf(ret_dir, AXI_CLI_PATH_BYTES, "%s", from);
+    } else if (from != NULL && *from != '\0' && getcwd(here, sizeof(here)) != NULL) {
+        length = snprintf(ret_dir, AXI_CLI_PATH_BYTES, "%s/%s", here, from);
+    } else if (state != NULL && *state == '/') {
+        length = snprintf(ret_dir, AXI_CLI_PATH_BYTES, "%s/axcan", state);
+    } else if (home != NULL && *home == '/') {
+        length = snprintf(ret_dir, AXI_CLI_PATH_BYTES, "%s/.local/state/axcan", home);
+    }
+    if (length <= 0 || length >= (int)AXI_CLI_PATH_BYTES - 64) {
+        return axi_cli_fail(client->command, "no state directory; give --dir DIR");
+    }
+    return 0;
+}
+
+static int read_token(struct axi_client *client, const char *dir)
+{
+    char path[AXI_CLI_PATH_BYTES + 8];
+    char token[AXI_TOKEN_BYTES];
+
+    (void)snprintf(path, sizeof(path), "%s/token", dir);
+    const char *file = client->token_file != NULL ? client->token_file : path;
+    int r = axi_host_read_token(file, token);
+
+    if (r == -AXC_EPERM) {
+        return axi_cli_fail(client->command,
+                            "%s: not readable, or readable by others; chmod 600 it", file);
+    }
+    if (r < 0) {
+        return axi_cli_fail(client->command, "%s: %s; give the master's --token-file", file,
+                            axi_error_text(r));
+    }
+    (void)snprintf(client->token, sizeof(client->token), "%s", token);
+    return 0;
+}
+
+int axi_client_open(struct axi_client *client)
+{
+    char dir[AXI_CLI_PATH_BYTES];
+    char api[80] = "";
+    int r = axi_client_dir(client, dir);
+
+    if (r != 0) {
+        return r;
+    }
+    client->deadline_ns = axi_cli_now_ns() + client->timeout_ns;
+    if (client->api != NULL) {
+        (void)snprintf(api, sizeof(api), "%s", client->api);
+    } else if (axi_cluster_api(dir, api, sizeof(api)) < 0) {
+        return axi_cli_fail(client->command,
+                            "no cluster in %s; start one by 'axcan up', or give "
+                            "--dir or --api",
+                            dir);
+    }
+    r = read_token(client, dir);
+    if (r != 0) {
+        return r;
+    }
+    (void)snprintf(client->url, sizeof(client->url), "http://%s", api);
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    client->curl = curl_easy_init();
+    return client->curl != NULL ? 0 : axi_cli_fail(client->command, "out of memory");
+}
+
+void axi_client_close(struct axi_client *client)
+{
+    if (client->curl != NULL) {
+        curl_easy_cleanup(client->curl);
+        client->curl = NULL;
+    }
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context)
+{
+    struct buffer *buffer = context;
+    size_t more = size * count;
+
+    if (more > ANSWER_BYTES_MAX - buffer->count) {
+        return 0;
+    }
+    char *grown = realloc(buffer->bytes, buffer->count + more + 1);
+
+    if (grown == NULL) {
+        return 0;
+    }
+    memcpy(grown + buffer->count, bytes, more);
+    buffer->bytes = grown;
+    buffer->count += more;
+    return more;
+}
+
+/* Sends the request; 0 or a CURLcode. */
+static int exchange(struct axi_client *client, const char *method, const char *path,
+                    const void *bytes, size_t count, struct buffer *answer, long *ret_status)
+{
+    char url[512];
+    char header[128];
+    CURL *curl = client->curl;
+    uint64_t left_ms = axi_client_left_ms(client);
+
+    (void)snprintf(url, sizeof(url), "%s%s", client->url, path);
+    (void)snprintf(header, sizeof(header), "Authorization: Bearer %s", client->token);
+    struct curl_slist *headers = curl_slist_append(NULL, header);
+
+    headers = curl_slist_append(headers, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    curl_easy_reset(curl);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1));
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    if (bytes != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)count);
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, bytes);
+    }
+    CURLcode code = curl_easy_perform(curl);
+
+    *ret_status = 0;
+    if (code == CURLE_OK) {
+        (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
+    }
+    curl_slist_free_all(headers);
+    return (int)code;
+}
+
+static int parse(struct buffer *answer, json_t **ret_json)
+{
+    json_error_t error;
+
+    *ret_json = json_loadb(answer->bytes != NULL ? answer->bytes : "", answer->count, 0, &error);
+    free(answer->bytes);
+    return *ret_json != NULL ? 0 : -1;
+}
+
+int axi_client_try(struct axi_client *client, const char *method, const char *path,
+                   const json_t *body, long *ret_status, json_t **ret_json)
+{
+    struct buffer answer = {0};
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    const char *bytes = text != NULL ? text : (strcmp(method, "POST") == 0 ? "" : NULL);
+    int code = exchange(client, method, path, bytes, bytes != NULL ? strlen(bytes) : 0, &answer,
+                        ret_status);
+
+    free(text);
+    if (code != 0) {
+        free(answer.bytes);
+        *ret_json = NULL;
+        return code;
+    }
+    (void)parse(&answer, ret_json);
+    return 0;
+}
+
+static int complain_transport(struct axi_client *client, int code)
+{
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        return axi_cli_fail(client->command,
+                            "the master at %s did not answer in time; 'axcan status' tells whether "
+                            "it lives, --timeout gives it longer",
+                            client->url);
+    }
+    return axi_cli_fail(client->command, "the master at %s: %s; 'axcan up' starts it", client->url,
+                        curl_easy_strerror((CURLcode)code));
+}
+
+static int judge(struct axi_client *client, long status, json_t *takes_answer, json_t **ret_json)
+{
+    const json_t *error = json_object_get(takes_answer, "error");
+
+    if (status >= 200 && status < 300 && takes_answer != NULL) {
+        if (ret_json != NULL) {
+            *ret_json = takes_answer;
+        } else {
+            json_decref(takes_answer);
+        }
+        return 0;
+    }
+    const char *reason = json_string_value(json_object_get(error, "reason"));
+    const char *cure = json_string_value(json_object_get(error, "cure"));
+    const char *name = json_string_value(json_object_get(error, "name"));
+
+    if (reason == NULL) {
+        (void)axi_cli_fail(client->command,
+                           "%s answered %ld with something else than JSON; is it "
+                           "an Axcan master?",
+                           client->url, status);
+    } else {
+        bool has_cure = cure != NULL && *cure != '\0';
+
+        (void)axi_cli_fail(client->command, "%s (%s)%s%s", reason, name != NULL ? name : "?",
+                           has_cure ? "; " : "", has_cure ? cure : "");
+    }
+    json_decref(takes_answer);
+    return AXI_EXIT_FAILED;
+}
+
+int axi_client_call(struct axi_client *client, const char *method, const char *path,
+                    const json_t *body, json_t **ret_json)
+{
+    json_t *answer = NULL;
+    long status = 0;
+    int code = axi_client_try(client, method, path, body, &status, &answer);
+
+    return code != 0 ? complain_transport(client, code) : judge(client, status, answer, ret_json);
+}
+
+int axi_client_put(struct axi_client *client, const char *path, const void *bytes, size_t count)
+{
+    struct buffer answer = {0};
+    json_t *json = NULL;
+    long status = 0;
+    int code = exchange(client, "PUT", path, bytes, count, &answer, &status);
+
+    if (code != 0) {
+        free(answer.bytes);
+        return complain_transport(client, code);
+    }
+    (void)parse(&answer, &json);
+    return judge(client, status, json, NULL);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The master's API as the subcommands see it: where it is, one call, one operation waited for. */
+#ifndef AXI_CLI_CLIENT_H
+#define AXI_CLI_CLIENT_H
+
+#include "cli/options.h"
+
+#include <jansson.h>
+
+#define AXI_CLI_PATH_BYTES 4096u
+
+/* Where the cluster is and how long a command may take. Options every such command shares:
+ * AXI_CLIENT_OPTIONS. Set `command` and defaults by axi_client_init before parsing. */
+struct axi_client {
+    const char *command;    /* for messages */
+    const char *dir;        /* --dir; NULL = the default state directory */
+    const char *api;        /* --api HOST:PORT instead of what dir says */
+    const char *token_file; /* --token-file instead of dir's */
+    uint64_t timeout_ns;    /* --timeout */
+    bool no_wait;           /* --no-wait */
+    uint64_t deadline_ns;   /* set by axi_client_open */
+    char url[128];
+    char token[72];
+    void *curl;
+};
+
+#define AXI_CLIENT_OPTIONS(client)                                                                 \
+    {"dir", AXI_OPTION_TEXT, &(client)->dir}, {"api", AXI_OPTION_TEXT, &(client)->api},            \
+        {"token-file", AXI_OPTION_TEXT, &(client)->token_file},                                    \
+    {                                                                                              \
+        "timeout", AXI_OPTION_TIME, &(client)->timeout_ns                                          \
+    }
+
+#define AXI_CLIENT_USAGE                                                                           \
+    "  --dir DIR         the cluster's state directory (default $AXCAN_DIR, else\n"                \
+    "                    $XDG_STATE_HOME/axcan, else ~/.local/state/axcan)\n"                      \
+    "  --api HOST:PORT, --token-file FILE   another master than the one of --dir\n"                \
+    "  --timeout TIME    give up after this time (default 30s)\n"
+
+void axi_client_init(struct axi_client *client, const char *command);
+
+/* Finds the API. 0, or an exit code after having said what is wrong and how to cure it. */
+int axi_client_open(struct axi_client *client);
+void axi_client_close(struct axi_client *client);
+
+/* The state directory this client uses, absolute. 0 or an exit code, said. */
+int axi_client_dir(const struct axi_client *client, char ret_dir[AXI_CLI_PATH_BYTES]);
+
+/* One request. 0 and a new reference (may be NULL-checked away by ret_json = NULL), or an exit
+ * code after having printed reason and cure. body may be NULL. */
+int axi_client_call(struct axi_client *client, const char *method, const char *path,
+                    const json_t *body, json_t **ret_json);
+int axi_client_put(struct axi_client *client, const char *path, const void *bytes, size_t count);
+
+/* The same without a word on stderr; *ret_status is the HTTP status, 0 when nobody answered. */
+int axi_client_try(struct axi_client *client, const char *method, const char *path,
+                   const json_t *body, long *ret_status, json_t **ret_json);
+
+/* Time left until the command's deadline, in ms; 0 = past. */
+uint64_t axi_client_left_ms(const struct axi_client *client);
+uint64_t axi_cli_now_ns(void);
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* axcan get, describe, status, top: what there is. */
+#include "cli/client.h"
+#include "cli/cluster.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/resource.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WATCH_MS 1000u
+
+static const struct axi_column node_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"STATE", "state", AXI_CELL_TEXT, false},
+    {"PLATFORM", "platforms", AXI_CELL_LIST, false},
+    {"ASSURANCE", "assurance", AXI_CELL_TEXT, false},
+    {"TASKS", "tasks", AXI_CELL_TEXT, false},
+    {"DENSITY", "density_ppm", AXI_CELL_SHARE, false},
+    {"CAPACITY", "capacity_ppm", AXI_CELL_SHARE, false},
+    {"CPU", "cpu_load_ppm", AXI_CELL_SHARE, false},
+    {"ID", "id", AXI_CELL_TEXT, true},
+    {"ADDRESS", "address", AXI_CELL_TEXT, true},
+    {"SLOTS", "free_slots", AXI_CELL_TEXT, true},
+    {"MEMORY", "memory_free_bytes", AXI_CELL_BYTES, true},
+    {"CLOCK", "clock_bound_ns", AXI_CELL_TIME, true},
+    {"AGE", "joined_ns", AXI_CELL_AGE, false},
+};
+
+static const struct axi_column task_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"STATE", "state", AXI_CELL_TEXT, false},
+    {"NODE", "node", AXI_CELL_TEXT, false},
+    {"PERIOD", "period_ns", AXI_CELL_TIME, false},
+    {"JOB", "next_job", AXI_CELL_TEXT, false},
+    {"P99", "response_p99_ns", AXI_CELL_TIME, false},
+    {"MISSED", "missed", AXI_CELL_TEXT, false},
+    {"KILLED", "killed", AXI_CELL_TEXT, false},
+    {"EPOCH", "epoch", AXI_CELL_TEXT, true},
+    {"WCET", "wcet_ns", AXI_CELL_TIME, true},
+    {"EXEC-MAX", "exec_max_ns", AXI_CELL_TIME, true},
+    {"P50", "response_p50_ns", AXI_CELL_TIME, true},
+    {"MAX", "response_max_ns", AXI_CELL_TIME, true},
+    {"RELEASED", "released", AXI_CELL_TEXT, true},
+    {"SKIPPED", "skipped", AXI_CELL_TEXT, true},
+    {"OVERRUNS", "overruns", AXI_CELL_TEXT, true},
+    {"CAUSE", "last_cause", AXI_CELL_TEXT, true},
+    {"IMAGE", "image", AXI_CELL_DIGEST, true},
+    {"AGE", "created_ns", AXI_CELL_AGE, false},
+};
+
+static const struct axi_column image_columns[] = {
+    {"NAME", "reference", AXI_CELL_TEXT, false},
+    {"DIGEST", "digest", AXI_CELL_DIGEST, false},
+    {"PLATFORMS", "entries", AXI_CELL_LIST, false},
+    {"PERIOD", "spec.period_ns", AXI_CELL_TIME, false},
+    {"STATE", "spec.state_bytes", AXI_CELL_BYTES, false},
+    {"AGE", "created_ns", AXI_CELL_AGE, false},
+};
+
+static const struct axi_column event_columns[] = {
+    {"NAME", "number", AXI_CELL_TEXT, false}, {"LEVEL", "level", AXI_CELL_TEXT, false},
+    {"TYPE", "type", AXI_CELL_TEXT, false},   {"TASK", "task", AXI_CELL_TEXT, false},
+    {"NODE", "node", AXI_CELL_TEXT, false},   {"TEXT", "text", AXI_CELL_TEXT, false},
+    {"AGE", "time_ns", AXI_CELL_AGE, false},
+};
+
+#define COLUMNS(list) list, sizeof(list) / sizeof((list)[0])
+
+static const struct axi_resource resources[] = {
+    {"nodes", "node", "/v1/nodes", COLUMNS(node_columns)},
+    {"tasks", "task", "/v1/tasks", COLUMNS(task_columns)},
+    {"images", "image", "/v1/images", COLUMNS(image_columns)},
+    {"events", "event", "/v1/events", COLUMNS(event_columns)},
+};
+
+const struct axi_resource *axi_resource_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
+        if (strcmp(name, resources[i].plural) == 0 || strcmp(name, resources[i].singular) == 0) {
+            return &resources[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *name_of(const struct axi_resource *resource, const json_t *item)
+{
+    const char *name = json_string_value(json_object_get(item, resource->columns[0].key));
+
+    return name != NULL && *name != '\0' ? name : json_string_value(json_object_get(item, "name"));
+}
+
+static void print_names(const struct axi_resource *resource, const json_t *items)
+{
+    size_t index = 0;
+    const json_t *item = NULL;
+
+    json_array_foreach (items, index, item) {
+        const char *name = name_of(resource, item);
+
+        if (name != NULL) {
+            (void)printf("%s/%s\n", resource->singular, name);
+        } else {
+            (void)printf("%s/%" JSON_INTEGER_FORMAT "\n", resource->singular,
+                         json_integer_value(json_object_get(item, resource->columns[0].key)));
+        }
+    }
+}
+
+void axi_resource_print(const struct axi_resource *resource, const json_t *answer,
+                        enum axi_format format, bool with_title)
+{
+    const json_t *items = json_object_get(answer, "items");
+    uint64_t now_ns = (uint64_t)json_integer_value(json_object_get(answer, "now_ns"));
+
+    switch (format) {
+    case AXI_FORMAT_JSON:
+        axi_print_json(stdout, items);
+        break;
+    case AXI_FORMAT_YAML:
+        axi_print_yaml(stdout, items);
+        break;
+    case AXI_FORMAT_NAME:
+        print_names(resource, items);
+        break;
+    case AXI_FORMAT_TABLE:
+    case AXI_FORMAT_WIDE:
+        axi_print_table(stdout, resource->columns, resource->column_count, items, now_ns,
+                        format == AXI_FORMAT_WIDE, with_title);
+    }
+    (void)fflush(stdout);
+}
+
+/* Keeps the one item with this name. */
+static int keep_named(struct axi_client *client, const struct axi_resource *resource,
+                      json_t *answer, const char *name)
+{
+    json_t *kept = json_array();
+    size_t index = 0;
+    json_t *item = NULL;
+
+    json_array_foreach (json_object_get(answer, "items"), index, item) {
+        const char *other = name_of(resource, item);
+
+        if (other != NULL && strcmp(other, name) == 0) {
+            (void)json_array_append(kept, item);
+        }
+    }
+    (void)json_object_set(answer, "items", kept);
+    size_t count = json_array_size(kept);
+
+    json_decref(kept);
+    return count > 0 ? 0
+                     : axi_cli_fail(client->command, "no %s '%s'; 'axcan get %s' lists them",
+                                    resource->singular, name, resource->plural);
+}
+
+/* Events: all pages there are. Others: the list. */
+static int fetch(struct axi_client *client, const struct axi_resource *resource, uint64_t since,
+                 uint64_t wait_ms, json_t **ret_answer)
+{
+    char path[96];
+
+    if (strcmp(resource->plural, "events") != 0) {
+        return axi_client_call(client, "GET", resource->path, NULL, ret_answer);
+    }
+    json_t *all = NULL;
+
+    for (;;) {
+        json_t *page = NULL;
+
+        (void)snprintf(path, sizeof(path), "/v1/events?since=%" PRIu64 "&wait_ms=%" PRIu64, since,
+                       wait_ms);
+        int r = axi_client_call(client, "GET", path, NULL, &page);
+
+        if (r != 0) {
+            json_decref(all);
+            return r;
+        }
+        bool is_empty = json_array_size(json_object_get(page, "items")) == 0;
+
+        if (all == NULL) {
+            all = page;
+        } else {
+            (void)json_array_extend(json_object_get(all, "items"), json_object_get(page, "items"));
+            (void)json_object_set(all, "next", json_object_get(page, "next"));
+            json_decref(page);
+        }
+        if (is_empty || wait_ms > 0) {
+            *ret_answer = all;
+            return 0;
+        }
+        since = (uint64_t)json_integer_value(json_object_get(all, "next"));
+    }
+}
+
+/* Events: prints what comes. Others: prints the list each time it looks different. */
+static int watch(struct axi_client *client, const struct axi_resource *resource,
+                 enum axi_format format)
+{
+    uint64_t since = 0;
+    bool is_events = strcmp(resource->plural, "events") == 0;
+
+    for (bool is_first = true;; is_first = false) {
+        json_t *answer = NULL;
+
+        client->deadline_ns = axi_cli_now_ns() + client->timeout_ns;
+        int r = fetch(client, resource, since, is_first || !is_events ? 0 : 10000, &answer);
+
+        if (r != 0) {
+            return r;
+        }
+        if (is_events) {
+            since = (uint64_t)json_integer_value(json_object_get(answer, "next"));
+        } else {
+            (void)fputs(axi_terminal_home_and_clear(), stdout);
+        }
+        axi_resource_print(resource, answer, format, !is_events || is_first);
+        json_decref(answer);
+        if (!is_events) {
+            (void)usleep(WATCH_MS * 1000);
+        }
+    }
+}
+
+static int get(struct axi_client *client, const struct axi_resource *resource, const char *name,
+               enum axi_format format)
+{
+    json_t *answer = NULL;
+    int r = fetch(client, resource, 0, 0, &answer);
+
+    if (r == 0 && name != NULL) {
+        r = keep_named(client, resource, answer, name);
+    }
+    if (r == 0) {
+        axi_resource_print(resource, answer, format, true);
+    }
+    json_decref(answer);
+    return r;
+}
+
+static int run_get(int argc, char **argv)
+{
+    struct axi_client client;
+    const char *arguments[2] = {0};
+    const char *output = NULL;
+    bool is_watched = false;
+    size_t count = 0;
+    enum axi_format format = AXI_FORMAT_TABLE;
+
+    axi_client_init(&client, "get");
+    const struct axi_option options[] = {
+        AXI_CLIENT_OPTIONS(&client),
+        {"o", AXI_OPTION_TEXT, &output},
+        {"output", AXI_OPTION_TEXT, &output},
+        {"w", AXI_OPTION_FLAG, &is_watched},
+        {"watch", AXI_OPTION_FLAG, &is_watched},
+    };
+    int r = axi_options_parse("get", argc, argv, options, sizeof(options) / sizeof(options[0]),
+                              "nodes, tasks, images or events", 1, 2, arguments, &count);
+
+    if (r != 0) {
+        return r;
+    }
+    const struct axi_resource *resource = axi_resource_find(arguments[0]);
+
+    if (resource == NULL) {
+        return axi_cli_usage("get", "'%s' is none of nodes, tasks, images, events", arguments[0]);
+    }
+    if (!axi_parse_format(output, &format)) {
+        return axi_cli_usage("get", "-o: '%s' is none of wide, json, yaml, name", output);
+    }
+    r = axi_client_open(&client);
+    if (r == 0) {
+        r = is_watched ? watch(&client, resource, format)
+                       : get(&client, resource, arguments[1], format);
+    }
+    axi_client_close(&client);
+    return r;
+}
+
+const struct axi_command axi_command_get = {
+    .name = "get",
+    .summary = "list nodes, tasks, images or events",
+    .usage = "usage: axcan get nodes|tasks|images|events [NAME] [-o wide|json|yaml|name] [-w]\n"
+             "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
+             "  -w, --watch       go on showing it\n" AXI_CLIENT_USAGE,
+    .run = run_get};
+
+/* ---- describe ---- */
+
+static int describe(struct axi_client *client, const struct axi_resource *resource,
+                    const char *name, enum axi_format format)
+{
+    char path[256];
+    json_t *answer = NULL;
+
+    if (strlen(name) > 120 || strpbrk(name, "/?#% ") != NULL) {
+        return axi_cli_usage("describe", "'%s' is no name", name);
+    }
+    (void)snprintf(path, sizeof(path), "%s/%s", resource->path, name);
+    int r = axi_client_call(client, "GET", path, NULL, &answer);
+
+    if (r == 0) {
+        (void)json_object_del(answer, "now_ns");
+        if (format == AXI_FORMAT_JSON) {
+            axi_print_json(stdout, answer);
+        } else {
+            axi_print_yaml(stdout, answer);
+        }
+    }
+    json_decref(answer);
+    return r;
+}
+
+static int run_describe(int argc, char **argv)
+{
+    struct axi_client client;
+    const char *arguments[2] = {0};
+    const char *output = NULL;
+    size_t count = 0;
+    enum axi_format format = AXI_FORMAT_YAML;
+
+    axi_client_init(&client, "describe");
+    const struct axi_option options[] = {
+        AXI_CLIENT_OPTIONS(&client),
+        {"o", AXI_OPTION_TEXT, &output},
+        {"output", AXI_OPTION_TEXT, &output},
+    };
+    int r = axi_options_parse("describe", argc, argv, options, sizeof(options) / sizeof(options[0]),
+                              "KIND or NAME", 1, 2, arguments, &count);
+
+    if (r != 0) {
+        return r;
+    }
+    const struct axi_resource *resource = axi_resource_find(count == 2 ? arguments[0] : "task");
+
+    if (resource == NULL || strcmp(resource->plural, "events") == 0) {
+        return axi_cli_usage("describe", "'%s' is none of node, task, image", arguments[0]);
+    }
+    if (output != NULL && strcmp(output, "json") != 0 && strcmp(output, "yaml") != 0) {
+        return axi_cli_usage("describe", "-o: '%s' is none of json, yaml", output);
+    }
+    if (output != NULL) {
+        (void)axi_parse_format(output, &format);
+    }
+    r = axi_client_open(&client);
+    if (r == 0) {
+        r = describe(&client, resource, arguments[count - 1], format);
+    }
+    axi_client_close(&client);
+    return r;
+}
+
+const struct axi_command axi_command_describe = {
+    .name = "describe",
+    .summary = "everything about one task, node or image",
+    .usage = "usage: axcan describe [task|node|image] NAME [-o yaml|json]\n" AXI_CLIENT_USAGE,
+    .run = run_describe};

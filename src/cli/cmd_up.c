@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* axcan up, axcan down: a cluster of this machine in the background. */
+#include "cli/client.h"
+#include "cli/cluster.h"
+#include "cli/command.h"
+#include "net/host.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NODES_MAX 64u
+#define CAPACITY_PPM 900000u
+
+struct up {
+    struct axi_client client;
+    char dir[AXI_CLI_PATH_BYTES];
+    uint64_t nodes, lease_ms, capacity_ppm;
+    const char *fifo;
+    json_t *cluster;
+};
+
+/* ---- up ---- */
+
+static json_t *member_new(const char *dir, const char *name, const char *program)
+{
+    char path[AXI_CLI_PATH_BYTES];
+    char log[AXI_CLI_PATH_BYTES + 64];
+
+    if (axi_find_program(program, path, sizeof(path)) < 0) {
+        return NULL;
+    }
+    (void)snprintf(log, sizeof(log), "%s/%s.log", dir, name);
+    return json_pack("{s:s,s:s,s:[s]}", "name", name, "log", log, "argv", path);
+}
+
+static void add(json_t *member, const char *option, const char *value)
+{
+    json_t *argv = json_object_get(member, "argv");
+
+    (void)json_array_append_new(argv, json_string(option));
+    (void)json_array_append_new(argv, json_string(value));
+}
+
+static void add_path(json_t *member, const char *option, const char *dir, const char *name)
+{
+    char path[AXI_CLI_PATH_BYTES + 64];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    add(member, option, path);
+}
+
+static void add_number(json_t *member, const char *option, uint64_t value)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
+    add(member, option, text);
+}
+
+static json_t *members_of(const struct up *up)
+{
+    return json_object_get(up->cluster, "members");
+}
+
+static int add_master(struct up *up)
+{
+    const char *listen = json_string_value(json_object_get(up->cluster, "listen"));
+    const char *api = json_string_value(json_object_get(up->cluster, "api"));
+    json_t *member = member_new(up->dir, "master", "axcan-master");
+
+    if (member == NULL) {
+        return axi_cli_fail("up", "axcan-master is not there; build or install it");
+    }
+    add_path(member, "--dir", up->dir, "master");
+    add_path(member, "--token-file", up->dir, "token");
+    add_path(member, "--ready-file", up->dir, "master.ready");
+    add(member, "--listen", listen != NULL ? listen : "127.0.0.1:0");
+    add(member, "--api", api != NULL ? api : "127.0.0.1:0");
+    if (up->lease_ms > 0) {
+        add_number(member, "--lease-ms", up->lease_ms);
+    }
+    (void)json_array_append_new(members_of(up), member);
+    return 0;
+}
+
+/* The processors this process may use; returns how many. */
+static unsigned list_cpus(unsigned cpus[CPU_SETSIZE])
+{
+    cpu_set_t set;
+    unsigned count = 0;
+
+    if (sched_getaffinity(0, sizeof(set), &set) < 0) {
+        cpus[0] = 0;
+        return 1;
+    }
+    for (unsigned i = 0; i < CPU_SETSIZE; i++) {
+        if (CPU_ISSET(i, &set)) {
+            cpus[count++] = i;
+        }
+    }
+    return count;
+}
+
+/* Nodes go round the processors; those on one processor divide it, and one of them may use
+ * SCHED_FIFO: two would preempt each other's tasks. */
+static int add_node(struct up *up, unsigned index, const char *listen)
+{
+    unsigned cpus[CPU_SETSIZE];
+    unsigned cpu_count = list_cpus(cpus);
+    uint64_t sharing = (up->nodes - index % cpu_count + cpu_count - 1) / cpu_count;
+    uint64_t capacity_ppm = up->capacity_ppm > 0 ? up->capacity_ppm : CAPACITY_PPM / sharing;
+    char name[32];
+    char file[64];
+
+    (void)snprintf(name, sizeof(name), "node%u", index + 1);
+    json_t *member = member_new(up->dir, name, "axcan-node");
+
+    if (member == NULL) {
+        return axi_cli_fail("up", "axcan-node is not there; build or install it");
+    }
+    add(member, "--name", name);
+    add(member, "--master", listen);
+    add(member, "--listen", "127.0.0.1:0");
+    add_path(member, "--dir", up->dir, name);
+    add_path(member, "--token-file", up->dir, "token");
+    (void)snprintf(file, sizeof(file), "%s.history", name);
+    add_path(member, "--history", up->dir, file);
+    add_number(member, "--cpu", cpus[index % cpu_count]);
+    add_number(member, "--capacity", capacity_ppm);
+    add(member, "--fifo", index < cpu_count ? up->fifo : "no");
+    (void)json_array_append_new(members_of(up), member);
+    return 0;
+}
+
+static int make_token(const char *dir)
+{
+    char path[AXI_CLI_PATH_BYTES + 8];
+    unsigned char bytes[32];
+    char text[66];
+
+    (void)snprintf(path, sizeof(path), "%s/token", dir);
+    if (access(path, F_OK) == 0) {
+        return 0;
+    }
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+        return -AXC_EIO;
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    }
+    (void)snprintf(text + 64, 2, "\n");
+    return axi_host_write_file(path, text);
+}
+
+static bool is_dead_child(const json_t *member)
+{
+    (void)waitpid((pid_t)json_integer_value(json_object_get(member, "pid")), NULL, WNOHANG);
+    return !axi_member_is_alive(member);
+}
+
+static int say_dead(const json_t *member)
+{
+    axi_member_show_log(member);
+    return axi_cli_fail("up", "%s ended at once; its log above says why",
+                        json_string_value(json_object_get(member, "name")));
+}
+
+/* Starts the master when it is not alive and reads the addresses it bound. */
+static int start_master(struct up *up)
+{
+    json_t *member = json_array_get(members_of(up), 0);
+    char path[AXI_CLI_PATH_BYTES + 16];
+    char line[160];
+    char listen[80];
+    char api[80];
+
+    if (axi_member_is_alive(member)) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "%s/master.ready", up->dir);
+    (void)unlink(path);
+    if (axi_member_start(member) < 0) {
+        return axi_cli_fail("up", "the master cannot be started: out of processes or memory");
+    }
+    while (axi_host_read_line(path, line, sizeof(line)) < 0) {
+        if (is_dead_child(member)) {
+            return say_dead(member);
+        }
+        if (axi_client_left_ms(&up->client) == 0) {
+            (void)axi_member_stop(member, 1000);
+            return axi_cli_fail("up", "the master is not ready in time; see %s/master.log",
+                                up->dir);
+        }
+        (void)usleep(10000);
+    }
+    if (sscanf(line, "%79s %79s", listen, api) != 2) {
+        return axi_cli_fail("up", "%s: not what a master writes", path);
+    }
+    (void)json_object_set_new(up->cluster, "listen", json_string(listen));
+    (void)json_object_set_new(up->cluster, "api", json_string(api));
+    json_t *argv = json_object_get(member, "argv");
+
+    for (size_t i = 0; i + 1 < json_array_size(argv); i++) { /* a restart takes the same ports */
+        const char *option = json_string_value(json_array_get(argv, i));
+
+        if (strcmp(option, "--listen") == 0) {
+            (void)json_array_set_new(argv, i + 1, json_string(listen));
+        } else if (strcmp(option, "--api") == 0) {
+            (void)json_array_set_new(argv, i + 1, json_string(api));
+        }
+    }
+    return 0;
+}
+
+static int start_nodes(struct up *up)
+{
+    const char *listen = json_string_value(json_object_get(up->cluster, "listen"));
+    size_t count = json_array_size(members_of(up));
+
+    for (size_t i = count; i < up->nodes + 1; i++) {
+        int r = add_node(up, (unsigned)i - 1, listen);
+
+        if (r != 0) {
+            return r;
+        }
+    }
+    for (size_t i = 1; i < json_array_size(members_of(up)); i++) {
+        json_t *member = json_array_get(members_of(up), i);
+
+        if (!axi_member_is_alive(member) && axi_member_start(member) < 0) {
+            return axi_cli_fail("up", "a node cannot be started: out of processes or memory");
+        }
+    }
+    return 0;
+}
+
+static uint64_t count_ready(struct up *up)
+{
+    json_t *status = NULL;
+    long http = 0;
+    uint64_t ready = 0;
+
+    if (axi_client_try(&up->client, "GET", "/v1/status", NULL, &http, &status) == 0 &&
+        http == 200) {
+        ready = (uint64_t)json_integer_value(json_object_get(status, "ready"));
+    }
+    json_decref(status);
+    return ready;
+}
+
+static int wait_ready(struct up *up)
+{
+    size_t wanted = json_array_size(members_of(up)) - 1;
+    uint64_t ready = 0;
+
+    while ((ready = count_ready(up)) < wanted) {
+        for (size_t i = 0; i <= wanted; i++) {
+            const json_t *member = json_array_get(members_of(up), i);
+
+            if (is_dead_child(member)) {
+                return say_dead(member);
+            }
+        }
+        if (axi_client_left_ms(&up->client) == 0) {
+            return axi_cli_fail("up", "%" PRIu64 " of %zu nodes joined in time; see the logs in %s",
+                                ready, wanted, up->dir);
+        }
+        (void)usleep(20000);
+    }
+    return 0;
+}
+
+static void undo(struct up *up)
+{
+    for (size_t i = json_array_size(members_of(up)); i > 0; i--) {
+        (void)axi_member_stop(json_array_get(members_of(up), i - 1), 3000);
+    }
+}
+
+static int open_cluster(struct up *up)
+{
+    up->cluster = axi_cluster_load(up->dir);
+    if (up->cluster != NULL) {
+        size_t there = json_array_size(members_of(up));
+
+        if (up->nodes == 0 || up->nodes + 1 < there) {
+            up->nodes = there - 1;
+        }
+        return 0;
+    }
+    if (up->nodes == 0) {
+        up->nodes = 3;
+    }
+    up->cluster = json_pack("{s:[]}", "members");
+    return add_master(up);
+}
+
+static int start_all(struct up *up)
+{
+    int r = start_master(up);
+
+    if (r == 0) {
+        r = start_nodes(up);
+    }
+    if (r == 0 && axi_cluster_save(up->dir, up->cluster) < 0) {
+        r = axi_cli_fail("up", "%s/cluster.json cannot be written", up->dir);
+    }
+    if (r == 0) {
+        up->client.dir = up->dir;
+        uint64_t deadline_ns = up->client.deadline_ns;
+
+        r = axi_client_open(&up->client);
+        up->client.deadline_ns = deadline_ns;
+    }
+    return r == 0 ? wait_ready(up) : r;
+}
+
+static int bring_up(struct up *up)
+{
+    if (axi_host_make_directory(up->dir) < 0 || make_token(up->dir) < 0) {
+        return axi_cli_fail("up", "%s cannot be made or written; give another --dir", up->dir);
+    }
+    if (axi_cluster_lock(up->dir) < 0) {
+        return axi_cli_fail("up", "another axcan up or down works on %s; wait for it", up->dir);
+    }
+    int r = open_cluster(up);
+
+    if (r == 0) {
+        r = start_all(up);
+        if (r != 0) {
+            undo(up);
+        }
+    }
+    if (r == 0) {
+        size_t nodes = json_array_size(members_of(up)) - 1;
+
+        (void)printf("up: master and %zu node%s, api http://%s, state in %s\n", nodes,
+                     nodes == 1 ? "" : "s", json_string_value(json_object_get(up->cluster, "api")),
+                     up->dir);
+    }
+    return r;
+}
+
+static int run_up(int argc, char **argv)
+{
+    struct up up = {.fifo = "auto"};
+
+    axi_client_init(&up.client, "up");
+    const struct axi_option options[] = {
+        {"dir", AXI_OPTION_TEXT, &up.client.dir},
+        {"timeout", AXI_OPTION_TIME, &up.client.timeout_ns},
+        {"nodes", AXI_OPTION_NUMBER, &up.nodes},
+        {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
+        {"capacity", AXI_OPTION_NUMBER, &up.capacity_ppm},
+        {"fifo", AXI_OPTION_TEXT, &up.fifo},
+    };
+    int r = axi_options_parse("up", argc, argv, options, sizeof(options) / sizeof(options[0]), "",
+                              0, 0, NULL, NULL);
+
+    if (r == 0 && up.nodes > NODES_MAX) {
+        r = axi_cli_usage("up", "--nodes: 1 to %u", NODES_MAX);
+    }
+    if (r == 0 && strcmp(up.fifo, "auto") != 0 && strcmp(up.fifo, "no") != 0 &&
+        strcmp(up.fifo, "yes") != 0) {
+        r = axi_cli_usage("up", "--fifo: auto, yes or no");
+    }
+    if (r == 0) {
+        r = axi_client_dir(&up.client, up.dir);
+    }
+    if (r != 0) {
+        return r;
+    }
+    up.client.deadline_ns = axi_cli_now_ns() + up.client.timeout_ns;
+    r = bring_up(&up);
+    axi_client_close(&up.client);
+    json_decref(up.cluster);
+    return r;
+}
+
+/* ---- down ---- */
+
+static int remove_tree(const char *path)
+{
+    struct stat about;
+    char inner[AXI_CLI_PATH_BYTES];
+
+    if (lstat(path, &about) < 0) {
+        return 0;
+    }
+    if (!S_ISDIR(about.st_mode)) {
+        return unlink(path);
+    }
+    DIR *dir = opendir(path);
+
+    for (struct dirent *entry = NULL; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < (int)sizeof(inner)) {
+            (void)remove_tree(inner);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return rmdir(path);
+}
+
+static int take_down(const char *dir, bool purge)
+{
+    json_t *cluster = axi_cluster_load(dir);
+    json_t *members = json_object_get(cluster, "members");
+    size_t stopped = 0;
+
+    if (cluster == NULL) {
+        (void)printf("down: no cluster in %s\n", dir);
+        return 0;
+    }
+    if (axi_cluster_lock(dir) < 0) {
+        json_decref(cluster);
+        return axi_cli_fail("down", "another axcan up or down works on %s; wait for it", dir);
+    }
+    for (size_t i = json_array_size(members); i > 0; i--) {
+        const json_t *member = json_array_get(members, i - 1);
+
+        stopped += axi_member_is_alive(member);
+        if (axi_member_stop(member, 5000)) {
+            (void)fprintf(stderr, "axcan down: %s did not end by itself and was killed\n",
+                          json_string_value(json_object_get(member, "name")));
+        }
+    }
+    json_decref(cluster);
+    if (purge && remove_tree(dir) < 0) {
+        return axi_cli_fail("down", "%s cannot be removed altogether", dir);
+    }
+    (void)printf("down: %zu processes ended%s\n", stopped, purge ? ", state removed" : "");
+    return 0;
+}
+
+static int run_down(int argc, char **argv)
+{
+    struct axi_client client;
+    char dir[AXI_CLI_PATH_BYTES];
+    bool purge = false;
+
+    axi_client_init(&client, "down");
+    const struct axi_option options[] = {
+        {"dir", AXI_OPTION_TEXT, &client.dir},
+        {"purge", AXI_OPTION_FLAG, &purge},
+    };
+    int r = axi_options_parse("down", argc, argv, options, 2, "", 0, 0, NULL, NULL);
+
+    if (r == 0) {
+        r = axi_client_dir(&client, dir);
+    }
+    return r == 0 ? take_down(dir, purge) : r;
+}
+
+const struct axi_command axi_command_up = {
+    .name = "up",
+    .summary = "start a cluster on this machine in the background",
+    .usage =
+        "usage: axcan up [--nodes N] [options]\n"
+        "Starts a master and N nodes (default 3) in the background and waits until all have "
+        "joined.\n"
+        "On a cluster that is there already: starts what has died, adds nodes up to N.\n"
+        "  --nodes N         nodes, named node1, node2, ...\n"
+        "  --dir DIR         state: store, logs, histories, token (default $AXCAN_DIR, else\n"
+        "                    $XDG_STATE_HOME/axcan, else ~/.local/state/axcan)\n"
+        "  --fifo auto|yes|no  SCHED_FIFO for the first node of each processor (default auto:\n"
+        "                    when privileged)\n"
+        "  --capacity PPM    density each node accepts, in millionths of a processor\n"
+        "                    (default 900000 divided by the nodes of the processor)\n"
+        "  --lease-ms N      lease of a node (default 500)\n"
+        "  --timeout TIME    give up after this time (default 30s)\n",
+    .run = run_up};
+
+const struct axi_command axi_command_down = {
+    .name = "down",
+    .summary = "end the cluster that 'axcan up' started",
+    .usage = "usage: axcan down [--dir DIR] [--purge]\n"
+             "Ends all processes of the cluster. Its state stays for the next 'axcan up'.\n"
+             "  --dir DIR   the cluster's state directory\n"
+             "  --purge     remove the state directory, too\n",
+    .run = run_down};
