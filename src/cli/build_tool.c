@@ -12,8 +12,6 @@
 
 #define ARGUMENTS_MAX 256u
 
-extern char **environ;
-
 struct arguments {
     const char *items[ARGUMENTS_MAX + 1];
     size_t count;

@@ -41,6 +41,8 @@ _Static_assert(OFFSET_SCHEMA + AXI_SCHEMA_HASH_BYTES == OFFSET_PERIOD, "layout")
 _Static_assert(OFFSET_WCET + AXC_WCET_MAX * WCET_BYTES == OFFSET_RESERVED, "layout");
 _Static_assert(OFFSET_CRC + 4 == AXI_META_BYTES, "layout");
 
+_Static_assert(sizeof(struct axi_task_meta) == 232, "no padding");
+
 void axi_meta_set_defaults(struct axi_task_meta *meta)
 {
     meta->abi = meta->abi == 0 ? AXC_ABI : meta->abi;

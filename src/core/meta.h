@@ -18,6 +18,7 @@
 #define AXI_META_CRITICALITY_MAX 15u
 #define AXI_SCHEMA_HASH_BYTES 32u
 
+/* Without padding: two may be compared by memcmp when both were decoded or cleared first. */
 struct axi_task_meta {
     uint32_t abi;              /* 1..AXC_ABI */
     char name[AXC_NAME_BYTES]; /* [a-z][a-z0-9-]*, NUL-terminated, rest zero */
@@ -28,8 +29,8 @@ struct axi_task_meta {
     uint32_t deadline_us;                       /* 1..period_us */
     uint32_t criticality;                       /* 0..AXI_META_CRITICALITY_MAX */
     uint32_t needs;                     /* AXC_SVC_*; unknown bits are the node's to refuse */
-    uint64_t jobs;                      /* 0: unbounded */
     uint32_t stack_bytes;               /* default resolved, never 0 */
+    uint64_t jobs;                      /* 0: unbounded */
     uint32_t overrun_policy;            /* enum axc_policy */
     uint32_t fault_policy;              /* enum axc_policy */
     uint32_t restart_limit;             /* default resolved, never 0 */

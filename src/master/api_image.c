@@ -7,6 +7,7 @@
 #include "master/api.h"
 
 #include <microhttpd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,10 @@ int axi_api_put_blob(struct axi_api *api, struct axi_http_request *request, cons
     }
     return 0;
 }
+
+/* All of a spec but the padding at its end; there is none between its members. */
+#define SPEC_BYTES                                                                                 \
+    (offsetof(struct axi_task_spec, schema_hash) + sizeof(((struct axi_task_spec *)0)->schema_hash))
 
 static void spec_from_meta(const struct axi_task_meta *meta, struct axi_task_spec *ret_spec)
 {
@@ -100,7 +105,7 @@ static int add_elf(struct axi_api *api, const char *text, struct axi_image_info 
         return r;
     }
     spec_from_meta(&meta, &spec);
-    if (info->entry_count > 0 && memcmp(&spec, &info->spec, sizeof(spec)) != 0) {
+    if (info->entry_count > 0 && memcmp(&spec, &info->spec, SPEC_BYTES) != 0) {
         return -AXC_EIMAGE_ELF;
     }
     info->spec = spec;

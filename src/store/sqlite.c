@@ -30,8 +30,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [ROLLBACK] = "ROLLBACK",
     [GET] = "SELECT value, revision FROM kv WHERE key = ?1",
     [REVISION] = "SELECT revision FROM kv WHERE key = ?1",
-    [PUT] = "INSERT INTO kv (key, value, revision) VALUES (?1, ?2, ?3) "
-            "ON CONFLICT (key) DO UPDATE SET value = ?2, revision = ?3",
+    [PUT] = ("INSERT INTO kv (key, value, revision) VALUES (?1, ?2, ?3) "
+             "ON CONFLICT (key) DO UPDATE SET value = ?2, revision = ?3"),
     [DELETE] = "DELETE FROM kv WHERE key = ?1",
     [NEXT] = "UPDATE counter SET revision = revision + 1 RETURNING revision",
     [LIST] = "SELECT key, value, revision FROM kv WHERE key >= ?1 AND key < ?2 ORDER BY key",
