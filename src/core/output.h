@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one job puts out: limits and checksum, the same in the node and in the replay that judges it.
+/* What one job puts out: limits and checksum, the same in the node and in the replay that judges
+ * it.
  *
  * The output CRC of a job starts at 0 and takes in every successful output() and publish() in call
  * order: the name with its final NUL, the value's length as u32 little-endian, the value's bytes. A
@@ -11,8 +12,8 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 
-/* All of one job's outputs together, each counted as name with NUL + 4 + value. Beyond it the service
- * returns AXC_SERVICE_EFULL. */
+/* All of one job's outputs together, each counted as name with NUL + 4 + value. Beyond it the
+ * service returns AXC_SERVICE_EFULL. */
 #define AXI_OUTPUT_BYTES_MAX 8192u
 
 /* Bytes of a name with its NUL; 0 when it is empty or too long (AXC_SERVICE_ENAME). */
