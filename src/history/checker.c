@@ -28,8 +28,8 @@ struct walk {
     uint64_t epoch;
     uint32_t source;
     const struct axi_trace *activated;
-    uint64_t next;          /* job the next release must have */
-    bool is_open;           /* a job is released and not ended */
+    uint64_t next; /* job the next release must have */
+    bool is_open;  /* a job is released and not ended */
     uint64_t open_job;
     bool is_frozen;
     bool is_ended;          /* the end of its activity is on record */
@@ -157,19 +157,21 @@ static void judge_handover(struct walk *walk, const struct axi_trace *record)
     handover.job = record->job;
     handover.is_restore = !walk->previous_frozen;
     handover.frozen_ns = walk->previous_last_ns;
-    handover.blackout_ns = record->master_ns > handover.frozen_ns
-                               ? record->master_ns - handover.frozen_ns : 0;
+    handover.blackout_ns =
+        record->master_ns > handover.frozen_ns ? record->master_ns - handover.frozen_ns : 0;
     if (record->job > expected && handover.is_restore && walk->options->torn &&
         !walk->previous_ended) {
         handover.unseen = record->job - expected;
     } else if (record->job > expected) {
-        VIOLATE(walk, AXI_I1, record, "%s: epoch begins with job %" PRIu64 ", %" PRIu64
-                " jobs after epoch %" PRIu64 " on %s ended with %" PRIu64 " next: skipped",
+        VIOLATE(walk, AXI_I1, record,
+                "%s: epoch begins with job %" PRIu64 ", %" PRIu64 " jobs after epoch %" PRIu64
+                " on %s ended with %" PRIu64 " next: skipped",
                 handover.to_node, record->job, record->job - expected, handover.from_epoch,
                 handover.from_node, expected);
     } else if (record->job < expected && !handover.is_restore) {
-        VIOLATE(walk, AXI_I1, record, "%s: migration begins with job %" PRIu64
-                " although epoch %" PRIu64 " on %s was frozen with %" PRIu64 " next: repeated",
+        VIOLATE(walk, AXI_I1, record,
+                "%s: migration begins with job %" PRIu64 " although epoch %" PRIu64
+                " on %s was frozen with %" PRIu64 " next: repeated",
                 handover.to_node, record->job, handover.from_epoch, handover.from_node, expected);
     } else {
         handover.repeats = expected - record->job;
@@ -179,8 +181,8 @@ static void judge_handover(struct walk *walk, const struct axi_trace *record)
     /* the job that was cut off is lost unless this epoch repeats it */
     walk->task.lost += walk->previous_open && record->job >= expected && handover.unseen == 0;
     assume_unseen(walk, expected, expected + handover.unseen);
-    error = grow((void **)&walk->verdict->handovers, walk->verdict->handover_count,
-                 sizeof handover);
+    error =
+        grow((void **)&walk->verdict->handovers, walk->verdict->handover_count, sizeof handover);
     if (error < 0) {
         walk->error = error;
         return;
@@ -276,10 +278,11 @@ static void check_superseded(struct walk *walk, const struct axi_trace *record)
     slack = walk->sources[walk->source].bound_ns + walk->sources[walk->higher_source].bound_ns;
     if (record->master_ns > walk->higher_activated_ns &&
         record->master_ns - walk->higher_activated_ns > slack) {
-        VIOLATE(walk, AXI_I1, record, "%s: %s %" PRIu64 " ns after epoch %" PRIu64
-                " was activated on %s", node_of(walk, walk->source),
-                axi_trace_kind_name(record->kind), record->master_ns - walk->higher_activated_ns,
-                walk->higher_epoch, node_of(walk, walk->higher_source));
+        VIOLATE(walk, AXI_I1, record,
+                "%s: %s %" PRIu64 " ns after epoch %" PRIu64 " was activated on %s",
+                node_of(walk, walk->source), axi_trace_kind_name(record->kind),
+                record->master_ns - walk->higher_activated_ns, walk->higher_epoch,
+                node_of(walk, walk->higher_source));
         walk->higher_epoch = 0; /* reported once per epoch */
     }
 }
@@ -315,7 +318,9 @@ static void on_skipped(struct walk *walk, const struct axi_trace *record)
 static void walk_record(struct walk *walk, const struct axi_trace *record)
 {
     switch (record->kind) {
-    case AXI_TRACE_ACTIVATED: on_activated(walk, record); break;
+    case AXI_TRACE_ACTIVATED:
+        on_activated(walk, record);
+        break;
     case AXI_TRACE_RELEASED:
         check_superseded(walk, record);
         on_released(walk, record);
@@ -324,9 +329,15 @@ static void walk_record(struct walk *walk, const struct axi_trace *record)
         check_superseded(walk, record);
         on_ended(walk, record);
         break;
-    case AXI_TRACE_KILLED: on_ended(walk, record); break;
-    case AXI_TRACE_MISSED: on_missed(walk, record); break;
-    case AXI_TRACE_SKIPPED: on_skipped(walk, record); break;
+    case AXI_TRACE_KILLED:
+        on_ended(walk, record);
+        break;
+    case AXI_TRACE_MISSED:
+        on_missed(walk, record);
+        break;
+    case AXI_TRACE_SKIPPED:
+        on_skipped(walk, record);
+        break;
     case AXI_TRACE_RESUMED:
         walk->is_frozen = false;
         walk->is_ended = false;
@@ -336,8 +347,11 @@ static void walk_record(struct walk *walk, const struct axi_trace *record)
     case AXI_TRACE_FENCED:
     case AXI_TRACE_REMOVED:
     case AXI_TRACE_FINISHED:
-    case AXI_TRACE_FAILED: on_end_of_activity(walk, record); break;
-    default: break;
+    case AXI_TRACE_FAILED:
+        on_end_of_activity(walk, record);
+        break;
+    default:
+        break;
     }
     if (record->kind != AXI_TRACE_REMOVED && record->kind != AXI_TRACE_INSTALLED &&
         record->kind != AXI_TRACE_MISSED) {

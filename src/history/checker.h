@@ -8,8 +8,8 @@
  *       restore: it may repeat jobs, which is declared in the verdict, but never skips one.
  *   I2  state and output digests equal those of a reference that replays the recorded history.
  *   I3  a refused task releases nothing.
- *   I4  a deadline is missed only by a job that a blackout made late. Asserted in virtual time only;
- *       in real time such misses are counted.
+ *   I4  a deadline is missed only by a job that a blackout made late. Asserted in virtual time
+ * only; in real time such misses are counted.
  *
  * Heap is used; not thread-safe; no I/O. */
 #ifndef AXI_HISTORY_CHECKER_H
@@ -98,7 +98,8 @@ struct axi_verdict {
 
 /* 0 and a verdict (violations are no error), -AXC_ENOMEM. Free with axi_verdict_free. */
 int axi_check(const struct axi_check_source *sources, size_t source_count,
-              const struct axi_check_options *options, struct axi_verdict **ret_verdict) AXC_MUST_USE;
+              const struct axi_check_options *options,
+              struct axi_verdict **ret_verdict) AXC_MUST_USE;
 void axi_verdict_free(struct axi_verdict *verdict); /* NULL is fine */
 
 /* Adds a violation found by the caller (I5, I6). 0 or -AXC_ENOMEM. */

@@ -19,8 +19,12 @@ static struct axi_trace *tell(struct story *story, int node, uint8_t kind, uint6
 {
     struct axi_trace *record = &story->records[node][story->count[node]++];
 
-    *record = (struct axi_trace){.master_ns = at_ms * MS, .task_id = 7, .epoch = epoch, .job = job,
-                                 .release_ns = job * 10 * MS, .kind = kind};
+    *record = (struct axi_trace){.master_ns = at_ms * MS,
+                                 .task_id = 7,
+                                 .epoch = epoch,
+                                 .job = job,
+                                 .release_ns = job * 10 * MS,
+                                 .kind = kind};
     return record;
 }
 

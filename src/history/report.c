@@ -68,11 +68,10 @@ void axi_report_text(FILE *stream, const struct axi_verdict *verdict,
     for (size_t i = 0; i < verdict->violation_count; i++) {
         const struct axi_violation *violation = &verdict->violations[i];
 
-        (void)fprintf(stream,
-                      "VIOLATION I%d %s epoch %" PRIu64 " job %" PRIu64 " at %" PRIu64 ": %s\n",
-                      (int)violation->invariant,
-                      task_name(names, violation->task_id, id, sizeof id), violation->epoch,
-                      violation->job, violation->master_ns, violation->text);
+        (void)fprintf(
+            stream, "VIOLATION I%d %s epoch %" PRIu64 " job %" PRIu64 " at %" PRIu64 ": %s\n",
+            (int)violation->invariant, task_name(names, violation->task_id, id, sizeof id),
+            violation->epoch, violation->job, violation->master_ns, violation->text);
     }
     (void)fprintf(stream, "%s: %zu tasks, %zu handovers, %zu violations\n",
                   verdict->violation_count == 0 ? "OK" : "FAILED", verdict->task_count,
@@ -126,8 +125,8 @@ static void json_handover(FILE *stream, const struct axi_handover *handover,
 {
     char id[20];
 
-    (void)fprintf(stream, "{\"kind\":\"%s\",\"task\":",
-                  handover->is_restore ? "restore" : "migration");
+    (void)fprintf(stream,
+                  "{\"kind\":\"%s\",\"task\":", handover->is_restore ? "restore" : "migration");
     json_string(stream, task_name(names, handover->task_id, id, sizeof id));
     (void)fprintf(stream, ",\"from\":");
     json_string(stream, handover->from_node);
@@ -161,7 +160,8 @@ static void json_violation(FILE *stream, const struct axi_violation *violation,
 void axi_report_json(FILE *stream, const struct axi_verdict *verdict,
                      const struct axi_report_names *names)
 {
-    (void)fprintf(stream, "{\"ok\":%s,\"tasks\":[", verdict->violation_count == 0 ? "true" : "false");
+    (void)fprintf(stream, "{\"ok\":%s,\"tasks\":[",
+                  verdict->violation_count == 0 ? "true" : "false");
     for (size_t i = 0; i < verdict->task_count; i++) {
         (void)fputs(i > 0 ? "," : "", stream);
         json_task(stream, &verdict->tasks[i], names);

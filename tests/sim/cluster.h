@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole cluster of one seed: masters on one store, nodes, clients, faults. */
+#ifndef AXI_SIM_CLUSTER_H
+#define AXI_SIM_CLUSTER_H
+
+#include "core/agent.h"
+#include "history/checker.h"
+#include "machine.h"
+#include "master/master.h"
+#include "network.h"
+#include "store/store.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+
+#define SIM_NODES_MAX 6u
+#define SIM_TASKS_MAX 8u
+#define SIM_MASTERS 2u
+#define SIM_NODE_HOST SIM_MASTERS /* host number of node 0 */
+#define SIM_IMAGE_BYTES_MAX 20000u
+
+struct sim_cluster;
+
+struct sim_options {
+    bool disable_cas;   /* the decisions are written blindly */
+    bool disable_fence; /* nodes never notice that their lease is gone */
+    bool disable_epoch; /* nodes take commands of superseded epochs */
+    bool is_verbose;
+};
+
+struct sim_image {
+    uint8_t digest[32];
+    uint8_t bytes[SIM_IMAGE_BYTES_MAX];
+    struct axi_image_info info;
+};
+
+struct sim_node {
+    struct sim_cluster *cluster;
+    struct sim_machine machine;
+    char name[8], address[8];
+    void *agent_memory;
+    struct axi_agent *agent;
+    uint64_t tick_generation;
+    bool is_trace_queued;
+    jmp_buf crash; /* where a crash point returns to */
+    bool is_in_agent;
+    uint32_t crash_at;   /* crash point to die at; UINT32_MAX = none */
+    uint32_t crash_skip; /* visits of it to survive first */
+    uint64_t crashes;
+    bool has_image[SIM_TASKS_MAX];
+    uint8_t *upload;
+    size_t upload_bytes;
+    int upload_image;
+    struct {
+        void *memory;
+        struct axi_region region;
+        bool is_loading;
+    } slots[SIM_SLOTS];
+};
+
+struct sim_store {
+    struct axi_store base;
+    struct sim_cluster *cluster;
+    struct axi_store *inner; /* borrowed */
+    uint32_t unavailable_ppm, unknown_ppm;
+};
+
+struct sim_master {
+    struct sim_cluster *cluster;
+    uint32_t host;
+    struct axi_master *master; /* NULL = dead */
+    struct sim_store store;
+    uint64_t tick_generation;
+    bool is_paused, is_dying;
+    uint32_t crash_at, crash_skip;
+    uint64_t life;
+    bool is_in_call;
+};
+
+/* One request of a client and what came of it. */
+struct sim_request {
+    char kind; /* 'd'eploy 'm'igrate 's'top 'r'un again 'x' delete */
+    uint32_t task;
+    uint32_t master;
+    uint64_t op, life, since_ns;
+    bool is_open;
+};
+
+enum sim_intent { SIM_ABSENT, SIM_RUNNING, SIM_STOPPED, SIM_UNSURE };
+
+/* A stop or delete was confirmed at from_ns and nothing else was asked before to_ns: silence. */
+struct sim_silence {
+    uint64_t from_ns, to_ns;
+};
+
+struct sim_task {
+    enum sim_intent intent; /* what clients were told last */
+    bool is_refused;        /* its demand fits no node */
+    uint64_t jobs;
+    uint64_t ids[64]; /* every incarnation that a node was told to load */
+    uint32_t id_count;
+    struct sim_silence silences[64];
+    uint32_t silence_count;
+};
+
+struct sim_cluster {
+    struct sim_clock clock;
+    struct sim_options options;
+    uint64_t seed;
+    uint64_t start_ns, faults_end_ns, end_ns;
+    struct sim_network *network;
+    struct axi_store *store;
+    struct sim_master masters[SIM_MASTERS];
+    uint32_t current; /* the master that listens on the address nodes know */
+    struct sim_node nodes[SIM_NODES_MAX];
+    uint32_t node_count;
+    struct sim_image images[SIM_TASKS_MAX];
+    struct sim_task tasks[SIM_TASKS_MAX];
+    uint32_t task_count;
+    struct sim_request requests[1024];
+    uint32_t request_count;
+    struct axi_verdict *verdict;
+    struct {
+        uint64_t migrations, aborted, node_crashes, master_crashes, failovers, requests, restores;
+        uint64_t partitions, crash_points, store_faults;
+    } counts;
+};
+
+/* Prints "seconds who: text" when verbose. */
+void sim_log(struct sim_cluster *cluster, const char *who, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* node.c */
+void sim_node_init(struct sim_cluster *cluster, uint32_t index);
+void sim_node_boot(struct sim_node *node);
+void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns);
+void sim_node_deinit(struct sim_node *node);
+
+/* master_host.c */
+void sim_master_boot(struct sim_cluster *cluster, uint32_t index);
+void sim_master_crash(struct sim_cluster *cluster, uint32_t index, const char *why);
+/* Something was asked of the core: it ticks soon. */
+void sim_master_touch(struct sim_master *master);
+
+/* store_faults.c */
+void sim_store_init(struct sim_store *store, struct sim_cluster *cluster);
+
+/* workload.c: images and tasks, clients that ask for things and wait for answers */
+void sim_workload_prepare(struct sim_cluster *cluster);
+void sim_workload_start(struct sim_cluster *cluster);
+void sim_workload_note_id(struct sim_cluster *cluster, uint32_t image, uint64_t task_id);
+
+/* faults.c */
+void sim_faults_start(struct sim_cluster *cluster);
+
+/* judge.c: true when no invariant is broken; else says which on stdout. */
+bool sim_judge(struct sim_cluster *cluster);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One computer of the simulation: its clock (offset, drift), one processor, the scheduler of the
+ * daemons, and runners whose jobs take virtual time. What its instances did is kept in traces with
+ * true time, also when the computer dies. */
+#ifndef AXI_SIM_MACHINE_H
+#define AXI_SIM_MACHINE_H
+
+#include "core/region.h"
+#include "core/sched.h"
+#include "event.h"
+
+#include <stdbool.h>
+
+#define SIM_SLOTS 12u
+#define SIM_STATE_BYTES 48u /* of struct sim_state, the state of every simulated task */
+
+/* The state of a simulated task: a chain over all jobs ever run, so that a lost, repeated or wrong
+ * job shows in every later digest. */
+struct sim_state {
+    uint64_t jobs; /* completed ones */
+    uint64_t chain;
+    uint64_t last_job;
+    uint64_t partial; /* of the job under way */
+    uint64_t step;
+    uint64_t pad;
+};
+_Static_assert(sizeof(struct sim_state) == SIM_STATE_BYTES, "fixed layout");
+
+/* The job function of every simulated task. */
+void sim_state_step(struct sim_state *state, uint64_t task_id, uint64_t job); /* first half */
+void sim_state_finish(struct sim_state *state, uint64_t task_id, uint64_t job,
+                      uint32_t *ret_output);
+
+struct sim_runner {
+    struct axi_instance_config config; /* as last seen by start_job's owner */
+    struct sim_state *state;           /* what the scheduler reads and writes */
+    struct sim_state input;            /* the state when the job began */
+    uint64_t task_id;
+    uint64_t wcet_ns;
+    uint64_t generation;
+    bool is_busy;
+    uint64_t job, remaining_ns, consumed_ns;
+    uint64_t step_at_ns; /* remaining time at which the intermediate checkpoint is made; 0 = none */
+    uint64_t fault_at_ns; /* remaining time at which the job faults; 0 = never */
+    uint32_t resume_step;
+    uint32_t output;
+};
+
+struct sim_machine {
+    struct sim_clock *clock;
+    const char *name;
+    uint32_t index;
+    uint64_t local_base_ns, true_base_ns;
+    int64_t drift_ppb;
+    bool is_alive;
+    uint64_t generation; /* of the scheduled wake-up */
+    uint64_t boot;
+    struct axi_timebase timebase;
+    struct axi_sched *sched;
+    void *sched_memory;
+    struct sim_runner runners[SIM_SLOTS];
+    uint64_t charged_ns; /* local time up to which the processor is accounted */
+    uint64_t wake_at_ns; /* local */
+    struct axi_trace *traces;
+    size_t trace_count, trace_capacity;
+    size_t seen_count; /* traces already given to the agent */
+    uint32_t overrun_ppm, fault_ppm;
+    bool is_fence_off;
+    bool in_run;
+    void (*release_slot)(void *context, uint32_t slot);
+    void (*on_trace)(void *context, const struct axi_trace *record); /* as recorded, node's time */
+    void *context;
+};
+
+void sim_machine_init(struct sim_machine *machine, struct sim_clock *clock, uint32_t index,
+                      const char *name);
+void sim_machine_deinit(struct sim_machine *machine);
+void sim_machine_boot(struct sim_machine *machine);
+void sim_machine_crash(struct sim_machine *machine);
+
+uint64_t sim_machine_local_ns(const struct sim_machine *machine);
+uint64_t sim_machine_true_at(const struct sim_machine *machine, uint64_t local_ns);
+/* Something was posted or changed: the scheduler runs now. */
+void sim_machine_wake(struct sim_machine *machine);
+
+#endif

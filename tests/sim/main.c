@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* axcan-sim: whole clusters in virtual time, one per seed. docs/testing.md. */
+#include "cluster.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS_MAX = 8000000, QUIET_S = 22 };
+
+static volatile uint64_t seed_under_way;
+
+void sim_log(struct sim_cluster *cluster, const char *who, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!cluster->options.is_verbose) {
+        return;
+    }
+    (void)printf("%11.6f %-6s ", (double)(cluster->clock.now_ns - cluster->start_ns) / 1e9, who);
+    va_start(arguments, format);
+    (void)vprintf(format, arguments);
+    va_end(arguments);
+    (void)putchar('\n');
+}
+
+static void say_seed(int signal_number)
+{
+    char text[96];
+    int length = snprintf(text, sizeof text, "\naxcan-sim: signal %d in seed %llu\n", signal_number,
+                          (unsigned long long)seed_under_way);
+
+    (void)!write(STDOUT_FILENO, text, (size_t)length);
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
+static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_options *options)
+{
+    const struct axi_store_sqlite_options store = {.path = ":memory:", .is_volatile = 1};
+
+    memset(cluster, 0, sizeof *cluster);
+    cluster->options = *options;
+    cluster->seed = seed;
+    sim_clock_init(&cluster->clock, seed);
+    cluster->clock.now_ns = 1800000000ull * SIM_S; /* TAI, some day in 2027 */
+    cluster->start_ns = cluster->clock.now_ns;
+    cluster->faults_end_ns = cluster->start_ns + sim_between(&cluster->clock, 4, 12) * SIM_S;
+    cluster->end_ns = cluster->faults_end_ns + QUIET_S * SIM_S;
+    cluster->network = sim_network_new(&cluster->clock);
+    cluster->verdict = calloc(1, sizeof *cluster->verdict);
+    if (cluster->verdict == NULL || axi_store_sqlite_new(&store, &cluster->store) < 0) {
+        abort();
+    }
+    sim_workload_prepare(cluster);
+    for (uint32_t i = 0; i < SIM_MASTERS; i++) {
+        cluster->masters[i].crash_at = UINT32_MAX;
+    }
+    cluster->node_count = (uint32_t)sim_between(&cluster->clock, 2, SIM_NODES_MAX - 1);
+    for (uint32_t i = 0; i < cluster->node_count; i++) {
+        sim_node_init(cluster, i);
+    }
+    sim_faults_start(cluster);
+    sim_master_boot(cluster, 0);
+    for (uint32_t i = 0; i < cluster->node_count; i++) {
+        sim_node_boot(&cluster->nodes[i]);
+    }
+    sim_workload_start(cluster);
+}
+
+static void tear_down(struct sim_cluster *cluster)
+{
+    for (uint32_t i = 0; i < SIM_MASTERS; i++) {
+        axi_master_free(cluster->masters[i].master);
+    }
+    for (uint32_t i = 0; i < cluster->node_count; i++) {
+        sim_node_deinit(&cluster->nodes[i]);
+    }
+    sim_network_free(cluster->network);
+    axi_store_free(cluster->store);
+    axi_verdict_free(cluster->verdict);
+    sim_clock_deinit(&cluster->clock);
+}
+
+struct totals {
+    uint64_t jobs, migrations, restores, aborted, crashes, crash_points, failovers, store_faults;
+};
+
+static bool run_seed(uint64_t seed, const struct sim_options *options, struct totals *totals)
+{
+    struct sim_cluster *cluster = malloc(sizeof *cluster);
+    bool is_ok = false;
+
+    if (cluster == NULL) {
+        abort();
+    }
+    seed_under_way = seed;
+    set_up(cluster, seed, options);
+    while (cluster->clock.executed < EVENTS_MAX && sim_step(&cluster->clock, cluster->end_ns)) {
+    }
+    if (cluster->clock.executed >= EVENTS_MAX) {
+        (void)axi_verdict_violate(cluster->verdict, AXI_I5, NULL,
+                                  "the cluster never rests: %d "
+                                  "events",
+                                  EVENTS_MAX);
+    }
+    is_ok = sim_judge(cluster);
+    for (size_t i = 0; i < cluster->verdict->task_count; i++) {
+        totals->jobs += cluster->verdict->tasks[i].released;
+    }
+    for (size_t i = 0; i < cluster->verdict->handover_count; i++) {
+        totals->restores += cluster->verdict->handovers[i].is_restore;
+        totals->migrations += !cluster->verdict->handovers[i].is_restore;
+    }
+    totals->aborted += cluster->counts.aborted;
+    totals->crashes += cluster->counts.node_crashes + cluster->counts.master_crashes;
+    totals->crash_points += cluster->counts.crash_points;
+    totals->failovers += cluster->counts.failovers;
+    totals->store_faults += cluster->counts.store_faults;
+    tear_down(cluster);
+    free(cluster);
+    return is_ok;
+}
+
+static int usage(void)
+{
+    (void)fputs("usage: axcan-sim [--seeds N] [--seed S] [--disable cas|fence|epoch]... [-v]\n"
+                "  --seeds N   seeds S .. S + N - 1 (default 500 from 1)\n"
+                "  --seed S    first seed; alone: only this one\n"
+                "  --disable X turns one protection off: the run must then fail\n"
+                "  --keep-going  do not stop at the fifth failing seed\n"
+                "  -v          event log\n",
+                stderr);
+    return 2;
+}
+
+static bool disable(struct sim_options *options, const char *what)
+{
+    bool is_cas = strcmp(what, "cas") == 0;
+    bool is_fence = strcmp(what, "fence") == 0;
+    bool is_epoch = strcmp(what, "epoch") == 0;
+
+    options->disable_cas |= is_cas;
+    options->disable_fence |= is_fence;
+    options->disable_epoch |= is_epoch;
+    return is_cas || is_fence || is_epoch;
+}
+
+static int run_all(uint64_t first, uint64_t count, const struct sim_options *options,
+                   bool is_going_on)
+{
+    struct totals totals = {0};
+    uint64_t failed = 0;
+    uint64_t done = 0;
+    clock_t began = clock();
+
+    for (; done < count && (failed < 5 || is_going_on); done++) {
+        if (!run_seed(first + done, options, &totals)) {
+            failed++;
+            (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s%s%s\n",
+                         (unsigned long long)(first + done), (unsigned long long)(first + done),
+                         options->disable_cas ? " --disable cas" : "",
+                         options->disable_fence ? " --disable fence" : "",
+                         options->disable_epoch ? " --disable epoch" : "");
+            (void)fflush(stdout);
+        }
+    }
+    (void)printf("%llu seeds, %llu failed: %llu jobs, %llu migrations, %llu restores, %llu failed "
+                 "operations, %llu crashes (%llu at crash points), %llu failovers, %llu store "
+                 "faults; %.1f s of processor time\n",
+                 (unsigned long long)done, (unsigned long long)failed,
+                 (unsigned long long)totals.jobs, (unsigned long long)totals.migrations,
+                 (unsigned long long)totals.restores, (unsigned long long)totals.aborted,
+                 (unsigned long long)totals.crashes, (unsigned long long)totals.crash_points,
+                 (unsigned long long)totals.failovers, (unsigned long long)totals.store_faults,
+                 (double)(clock() - began) / CLOCKS_PER_SEC);
+    return failed == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"seeds", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
+        {"disable", required_argument, NULL, 'd'}, {"keep-going", no_argument, NULL, 'k'},
+        {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
+    struct sim_options options = {0};
+    uint64_t first = 1;
+    uint64_t count = 0;
+    bool is_one = false;
+    bool is_going_on = false;
+
+    for (int c = 0; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;) {
+        switch (c) {
+        case 'n':
+            count = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            first = strtoull(optarg, NULL, 10);
+            is_one = true;
+            break;
+        case 'd':
+            if (!disable(&options, optarg)) {
+                return usage();
+            }
+            break;
+        case 'k':
+            is_going_on = true;
+            break;
+        case 'v':
+            options.is_verbose = true;
+            break;
+        default:
+            return usage();
+        }
+    }
+    (void)signal(SIGSEGV, say_seed);
+    (void)signal(SIGABRT, say_seed);
+    return run_all(first, count != 0 ? count : is_one ? 1 : 500, &options, is_going_on);
+}
