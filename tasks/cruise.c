@@ -21,7 +21,7 @@ struct state {
     double integral;
     double error_smooth;
     double last_error;
-    double delay[DELAY];   /* throttle commands on their way to the engine, oldest first */
+    double delay[DELAY];     /* throttle commands on their way to the engine, oldest first */
     double history[HISTORY]; /* estimated speeds, oldest first */
 };
 
@@ -190,6 +190,7 @@ static int job(const struct axc_job *job, void *state)
     digest_f64(&s->digest, throttle);
     digest_f64(&s->digest, s->x[1]);
     digest_f64(&s->digest, s->x[0]);
+    digest_f64(&s->digest, axc_sqrt(axc_fabs(s->p[0][0]))); /* how sure of the position */
     if (job->number % 400 == 0) {
         job->services->log(job, 2, "set speed changed");
     }

@@ -155,6 +155,16 @@ static void code(struct state *s, const struct block *block, uint8_t rebuilt[B][
     }
 }
 
+/* Vectors are coded as the change since the last frame. */
+static void put_vector(struct state *s, const struct block *block, int8_t *last)
+{
+    uint32_t change = (uint32_t)((block->dx - last[0]) * 1024 + block->dy - last[1]);
+
+    digest_u64(&s->digest, (uint64_t)change << 32 | block->difference);
+    last[0] = (int8_t)block->dx;
+    last[1] = (int8_t)block->dy;
+}
+
 static void encode(struct state *s)
 {
     static uint8_t rebuilt[BLOCKS][B][B]; /* scratch */
@@ -165,10 +175,7 @@ static void encode(struct state *s)
 
         activity += compare(s, &block, 0, 0, UINT32_MAX);
         search(s, &block, s->vectors[n]);
-        s->vectors[n][0] = (int8_t)block.dx;
-        s->vectors[n][1] = (int8_t)block.dy;
-        digest_u64(&s->digest,
-                   (uint64_t)(uint32_t)(block.dx * 64 + block.dy) << 32 | block.difference);
+        put_vector(s, &block, s->vectors[n]);
         code(s, &block, rebuilt[n]);
     }
     for (int n = 0; n < BLOCKS; n++) {
