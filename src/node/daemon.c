@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/daemon.h"
+
+#include "node/daemon_internal.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000ull
+#define TICK_NS_MAX (20 * NS_PER_MS) /* records without an event are drained so often */
+#define TRACES_AT_ONCE 64u
+#define IMAGE_MEMORY_BYTES (32u << 20)
+#define PATH_BYTES 4096u
+
+#if defined(__x86_64__)
+#define PLATFORM "linux-x86_64"
+#else
+#define PLATFORM "linux-aarch64"
+#endif
+
+/* ---- the loop ---- */
+
+static void drain_traces(struct axi_node_daemon *daemon)
+{
+    struct axi_trace records[TRACES_AT_ONCE];
+    uint32_t count = 0;
+
+    do {
+        count = axi_runtime_drain(daemon->runtime, records, TRACES_AT_ONCE);
+        for (uint32_t i = 0; i < count; i++) {
+            axi_agent_trace(daemon->agent, &records[i]);
+        }
+    } while (count == TRACES_AT_ONCE);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct axi_node_daemon *daemon = timer->data;
+
+    if (daemon->is_stopping) {
+        return;
+    }
+    drain_traces(daemon);
+    uint64_t now_ns = axi_runtime_clock_ns();
+
+    axi_node_retry_loads(daemon, now_ns);
+    uint64_t next_ns = axi_agent_tick(daemon->agent, now_ns);
+    uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+    uint64_t most_ns = daemon->pending_loads > 0 ? NS_PER_MS : TICK_NS_MAX;
+
+    wait_ns = wait_ns < most_ns ? wait_ns : most_ns;
+    uv_update_time(&daemon->loop);
+    (void)uv_timer_start(&daemon->tick, on_tick, (wait_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+}
+
+void axi_node_poke(struct axi_node_daemon *daemon)
+{
+    if (!daemon->is_stopping) {
+        on_tick(&daemon->tick);
+    }
+}
+
+static void on_events(uv_poll_t *poll, int status, int events)
+{
+    struct axi_node_daemon *daemon = poll->data;
+    uint64_t count = 0;
+
+    (void)status;
+    (void)events;
+    (void)!read(axi_runtime_event_fd(daemon->runtime), &count, sizeof(count));
+    axi_node_poke(daemon);
+}
+
+static void stop(struct axi_node_daemon *daemon)
+{
+    if (daemon->is_stopping) {
+        return;
+    }
+    axi_log(AXI_LOG_INFO, "node-stop", "name=%s reason=signal", daemon->options->name);
+    axi_agent_leave(daemon->agent, "the node ends");
+    daemon->is_stopping = true;
+    axi_listener_free(daemon->listener);
+    for (uint32_t i = 0; i < AXI_NODE_LINKS; i++) {
+        axi_node_link_close(daemon, i);
+    }
+    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    uv_close((uv_handle_t *)&daemon->events, NULL);
+    uv_close((uv_handle_t *)&daemon->on_term, NULL);
+    uv_close((uv_handle_t *)&daemon->on_int, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    stop(handle->data);
+}
+
+/* ---- start ---- */
+
+static int complain(const char *what, const char *value, int error)
+{
+    axi_log(AXI_LOG_ERROR, "node-start", "what=%s value=%s error=%s text=\"%s\"", what, value,
+            axi_error_name(error), axi_error_text(error));
+    return error;
+}
+
+static uint64_t random_word(void)
+{
+    uint64_t value = 0;
+
+    while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value)) {
+    }
+    return value;
+}
+
+/* DIR/identity: a locally administered MAC address, drawn at the first start. */
+static int read_identity(struct axi_node_daemon *daemon)
+{
+    char path[PATH_BYTES];
+    char text[32];
+    unsigned b[6];
+
+    if (snprintf(path, sizeof(path), "%s/identity", daemon->options->dir) >= (int)sizeof(path)) {
+        return complain("dir", daemon->options->dir, -AXC_EINVALID);
+    }
+    int r = axi_host_read_line(path, text, sizeof(text));
+
+    if (r == -AXC_ENOENT) {
+        uint64_t fresh = random_word();
+
+        (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x",
+                       (unsigned)((fresh & 0xfc) | 0x02), (unsigned)(fresh >> 8 & 0xff),
+                       (unsigned)(fresh >> 16 & 0xff), (unsigned)(fresh >> 24 & 0xff),
+                       (unsigned)(fresh >> 32 & 0xff), (unsigned)(fresh >> 40 & 0xff));
+        r = axi_host_write_file(path, text);
+    }
+    if (r == 0 &&
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6) {
+        r = -AXC_EINVALID;
+    }
+    if (r < 0) {
+        return complain("identity", path, r);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        daemon->node_id = daemon->node_id << 8 | b[i];
+    }
+    return 0;
+}
+
+static int open_files(struct axi_node_daemon *daemon)
+{
+    const struct axi_node_options *options = daemon->options;
+    char path[PATH_BYTES];
+    int r = axi_host_read_token(options->token_file, daemon->token);
+
+    if (r < 0) {
+        return complain("token-file", options->token_file, r);
+    }
+    r = axi_host_make_directory(options->dir);
+    if (r < 0) {
+        return complain("dir", options->dir, r);
+    }
+    r = read_identity(daemon);
+    if (r < 0) {
+        return r;
+    }
+    if (snprintf(path, sizeof(path), "%s/images", options->dir) >= (int)sizeof(path)) {
+        return complain("dir", options->dir, -AXC_EINVALID);
+    }
+    r = axi_images_new(path, IMAGE_MEMORY_BYTES, &daemon->images);
+    return r < 0 ? complain("images", path, r) : 0;
+}
+
+/* Before anything that makes threads: the runtime forks its zygote from this process. */
+static int open_runtime(struct axi_node_daemon *daemon)
+{
+    const struct axi_node_options *options = daemon->options;
+    const struct axi_runtime_config config = {
+        .slots = daemon->slots,
+        .is_realtime = options->fifo != AXI_FIFO_NO,
+        .is_pinned = options->cpu >= 0,
+        .is_memory_locked = options->fifo != AXI_FIFO_NO,
+        .cpu = options->cpu >= 0 ? (uint32_t)options->cpu : 0,
+        .history_path = options->history,
+        .node_id = daemon->node_id,
+        .channels = options->channels,
+        .channel_count = options->channel_count,
+    };
+    int r = axi_runtime_new(&config, &daemon->runtime);
+
+    if (r < 0) {
+        return complain("runtime", options->name, r);
+    }
+    if (options->fifo == AXI_FIFO_YES &&
+        axi_runtime_assurance(daemon->runtime) < AXI_ASSURANCE_REALTIME) {
+        axi_log(AXI_LOG_ERROR, "no-fifo",
+                "cure=\"run as root or with CAP_SYS_NICE, or give --fifo auto\"");
+        return -AXC_EPERM;
+    }
+    return 0;
+}
+
+static uint32_t processor_mhz(void)
+{
+    char line[256];
+    double mhz = 0;
+    FILE *file = fopen("/proc/cpuinfo", "re");
+
+    while (file != NULL && mhz == 0 && fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, "cpu MHz : %lf", &mhz) != 1) {
+            mhz = 0;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return (uint32_t)mhz;
+}
+
+static int open_agent(struct axi_node_daemon *daemon)
+{
+    const struct axi_node_options *options = daemon->options;
+    struct axi_agent_port port;
+    const struct axi_agent_config config = {
+        .master_address = options->master,
+        .token = daemon->token,
+        .name = options->name,
+        .version = AXI_VERSION,
+        .address = options->advertise != NULL ? options->advertise
+                                              : axi_listener_address(daemon->listener),
+        .platforms = {PLATFORM},
+        .node_id = daemon->node_id,
+        .boot_id = random_word(),
+        .memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
+        .cores = options->cpu >= 0 ? 1 : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
+        .frequency_mhz = processor_mhz(),
+        .services = AXC_SVC_LOG | AXC_SVC_TOPIC | AXC_SVC_IO,
+        .assurance = axi_runtime_assurance(daemon->runtime),
+        .capacity_ppm = (uint32_t)options->capacity_ppm,
+        .slots = daemon->slots,
+        .timebase = axi_runtime_timebase(daemon->runtime),
+    };
+    size_t bytes = axi_agent_bytes(&config);
+    void *memory = bytes > 0 ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+
+    axi_node_fill_port(daemon, &port);
+    daemon->agent = memory != NULL ? axi_agent_init(memory, &config, &port) : NULL;
+    daemon->loads = calloc(daemon->slots, sizeof(*daemon->loads));
+    if (daemon->agent == NULL || daemon->loads == NULL) {
+        return complain("agent", options->name, -AXC_EINVALID);
+    }
+    return 0;
+}
+
+static int check_address(const struct axi_node_options *options, const char *what,
+                         const char *address)
+{
+    struct sockaddr_storage found;
+    int r = axi_address_resolve(address, &found);
+
+    if (r == 0 && !options->allow_remote && !axi_address_is_loopback(address)) {
+        axi_log(AXI_LOG_ERROR, "not-loopback",
+                "what=%s value=%s cure=\"give --allow-remote to go beyond this machine\"", what,
+                address);
+        return -AXC_EPERM;
+    }
+    return r < 0 ? complain(what, address, r) : 0;
+}
+
+static int open_loop(struct axi_node_daemon *daemon)
+{
+    (void)uv_loop_init(&daemon->loop);
+    (void)uv_timer_init(&daemon->loop, &daemon->tick);
+    (void)uv_poll_init(&daemon->loop, &daemon->events, axi_runtime_event_fd(daemon->runtime));
+    (void)uv_signal_init(&daemon->loop, &daemon->on_term);
+    (void)uv_signal_init(&daemon->loop, &daemon->on_int);
+    daemon->tick.data = daemon->events.data = daemon;
+    daemon->on_term.data = daemon->on_int.data = daemon;
+    int r = axi_listener_new(&daemon->loop, daemon->options->listen, axi_node_link_accept, daemon,
+                             &daemon->listener);
+
+    return r < 0 ? complain("listen", daemon->options->listen, r) : 0;
+}
+
+static int start(struct axi_node_daemon *daemon)
+{
+    int r = check_address(daemon->options, "listen", daemon->options->listen);
+
+    if (r == 0) {
+        r = check_address(daemon->options, "master", daemon->options->master);
+    }
+    if (r == 0) {
+        r = open_files(daemon);
+    }
+    if (r == 0) {
+        r = open_runtime(daemon);
+    }
+    if (r == 0) {
+        r = open_loop(daemon);
+    }
+    return r < 0 ? r : open_agent(daemon);
+}
+
+static void close_all(struct axi_node_daemon *daemon)
+{
+    axi_runtime_free(daemon->runtime); /* NULL is fine */
+    axi_images_free(daemon->images);
+    free(daemon->agent);
+    free(daemon->loads);
+}
+
+int axi_node_daemon_run(const struct axi_node_options *options)
+{
+    struct axi_node_daemon daemon = {.options = options, .slots = (uint32_t)options->slots};
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (start(&daemon) < 0) {
+        close_all(&daemon);
+        return 1;
+    }
+    axi_log(AXI_LOG_INFO, "node-ready",
+            "name=%s id=%012" PRIx64 " listen=%s master=%s assurance=%" PRIu32, options->name,
+            daemon.node_id, axi_listener_address(daemon.listener), options->master,
+            axi_runtime_assurance(daemon.runtime));
+    (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
+    (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
+    (void)uv_poll_start(&daemon.events, UV_READABLE, on_events);
+    on_tick(&daemon.tick);
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&daemon.loop);
+    close_all(&daemon);
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* axcan-node: the agent, the Linux runtime and their streams in one libuv loop. */
+#ifndef AXI_NODE_DAEMON_H
+#define AXI_NODE_DAEMON_H
+
+#include "node/runtime.h"
+
+#include <stdint.h>
+
+#define AXI_NODE_CHANNELS_MAX 32u
+
+enum axi_fifo { AXI_FIFO_AUTO, AXI_FIFO_YES, AXI_FIFO_NO };
+
+struct axi_node_options {
+    const char *name;
+    const char *master;     /* "host:port" */
+    const char *listen;     /* for peers */
+    const char *advertise;  /* how peers reach it; NULL = what listen bound */
+    const char *dir;        /* identity and image cache */
+    const char *token_file; /* mode 0600 */
+    const char *history;    /* NULL = none */
+    int64_t cpu;            /* processor to stay on; -1 = any */
+    enum axi_fifo fifo;
+    uint64_t capacity_ppm; /* density accepted */
+    uint64_t slots;
+    int allow_remote; /* else only loopback addresses are accepted */
+    struct axi_channel_config channels[AXI_NODE_CHANNELS_MAX];
+    uint32_t channel_count;
+};
+
+/* Runs until SIGTERM or SIGINT. Returns the process's exit code; the reason of a failure is logged.
+ */
+int axi_node_daemon_run(const struct axi_node_options *options);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/host.h"
+#include "node/daemon.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: axcan-node --name NAME --dir DIR --token-file FILE [options]\n"
+    "  --name NAME            of this node in the cluster\n"
+    "  --master HOST:PORT     (default 127.0.0.1:7400)\n"
+    "  --listen HOST:PORT     for other nodes (default 127.0.0.1:0: a free port)\n"
+    "  --advertise HOST:PORT  how other nodes reach it (default: what it listens on)\n"
+    "  --dir DIR              identity and image cache; made when missing\n"
+    "  --token-file FILE      the cluster's secret; mode 0600\n"
+    "  --history FILE         record what the instances do\n"
+    "  --cpu N                keep tasks on this processor\n"
+    "  --fifo auto|yes|no     SCHED_FIFO (default auto: when privileged)\n"
+    "  --capacity PPM         density accepted, in millionths of a processor (default 900000)\n"
+    "  --slots N              instances at once (default 16)\n"
+    "  --io in:NAME=TARGET    channel; TARGET file:PATH or udp:PORT; may be repeated\n"
+    "  --io out:NAME=TARGET   channel; TARGET file:PATH or udp:HOST:PORT; may be repeated\n"
+    "  --allow-remote         go beyond loopback; the streams are not encrypted yet\n"
+    "  --verbose, --quiet     more or less on stderr\n"
+    "  --version, --help\n";
+
+static const struct option names[] = {
+    {"name", required_argument, NULL, 'n'},    {"master", required_argument, NULL, 'm'},
+    {"listen", required_argument, NULL, 'l'},  {"advertise", required_argument, NULL, 'a'},
+    {"dir", required_argument, NULL, 'd'},     {"token-file", required_argument, NULL, 't'},
+    {"history", required_argument, NULL, 'H'}, {"cpu", required_argument, NULL, 'c'},
+    {"fifo", required_argument, NULL, 'f'},    {"capacity", required_argument, NULL, 'C'},
+    {"slots", required_argument, NULL, 's'},   {"io", required_argument, NULL, 'i'},
+    {"allow-remote", no_argument, NULL, 'R'},  {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},         {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+};
+
+static void refuse(const char *option, const char *text, const char *wanted)
+{
+    (void)fprintf(stderr, "axcan-node: --%s: '%s' is not %s\n", option, text, wanted);
+    exit(2);
+}
+
+static uint64_t read_number(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+    char wanted[64];
+    char *end = NULL;
+    uint64_t value = strtoull(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || value < min || value > max) {
+        (void)snprintf(wanted, sizeof(wanted), "a number from %llu to %llu",
+                       (unsigned long long)min, (unsigned long long)max);
+        refuse(option, text, wanted);
+    }
+    return value;
+}
+
+static enum axi_fifo read_fifo(const char *text)
+{
+    static const char *const words[] = {"auto", "yes", "no"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            return (enum axi_fifo)i;
+        }
+    }
+    refuse("fifo", text, "auto, yes or no");
+    return AXI_FIFO_AUTO;
+}
+
+/* "in:NAME=TARGET" or "out:NAME=TARGET". */
+static void read_channel(const char *text, struct axi_node_options *options)
+{
+    struct axi_channel_config *channel = &options->channels[options->channel_count];
+    const char *name = strchr(text, ':');
+    const char *equals = strchr(text, '=');
+    bool is_output = strncmp(text, "out:", 4) == 0;
+
+    if (options->channel_count == AXI_NODE_CHANNELS_MAX ||
+        (!is_output && strncmp(text, "in:", 3) != 0) || equals == NULL || equals < name + 2 ||
+        (size_t)(equals - name - 1) >= sizeof(channel->name)) {
+        refuse("io", text, "in:NAME=TARGET or out:NAME=TARGET (at most 32)");
+    }
+    memcpy(channel->name, name + 1, (size_t)(equals - name - 1));
+    channel->is_output = is_output;
+    channel->target = equals + 1;
+    options->channel_count++;
+}
+
+static int read_option(int option, struct axi_node_options *options, enum axi_log_level *level)
+{
+    switch (option) {
+    case 'n':
+        options->name = optarg;
+        break;
+    case 'm':
+        options->master = optarg;
+        break;
+    case 'l':
+        options->listen = optarg;
+        break;
+    case 'a':
+        options->advertise = optarg;
+        break;
+    case 'd':
+        options->dir = optarg;
+        break;
+    case 't':
+        options->token_file = optarg;
+        break;
+    case 'H':
+        options->history = optarg;
+        break;
+    case 'c':
+        options->cpu = (int64_t)read_number("cpu", optarg, 0, 1023);
+        break;
+    case 'f':
+        options->fifo = read_fifo(optarg);
+        break;
+    case 'C':
+        options->capacity_ppm = read_number("capacity", optarg, 1, 1000000);
+        break;
+    case 's':
+        options->slots = read_number("slots", optarg, 1, 1024);
+        break;
+    case 'i':
+        read_channel(optarg, options);
+        break;
+    case 'R':
+        options->allow_remote = 1;
+        break;
+    case 'v':
+        *level = AXI_LOG_DEBUG;
+        break;
+    case 'q':
+        *level = AXI_LOG_WARN;
+        break;
+    case 'V':
+        (void)puts("axcan-node " AXI_VERSION);
+        exit(0);
+    case 'h':
+        (void)fputs(usage, stdout);
+        exit(0);
+    default:
+        return -1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct axi_node_options options = {.master = "127.0.0.1:7400",
+                                       .listen = "127.0.0.1:0",
+                                       .cpu = -1,
+                                       .capacity_ppm = 900000,
+                                       .slots = 16};
+    enum axi_log_level level = AXI_LOG_INFO;
+    int option = 0;
+    int r = 0;
+
+    while (r == 0 && (option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
+        r = read_option(option, &options, &level);
+    }
+    if (r < 0 || optind < argc || options.name == NULL || options.dir == NULL ||
+        options.token_file == NULL) {
+        (void)fputs(usage, stderr);
+        return 2;
+    }
+    if (strlen(options.name) > 31) {
+        refuse("name", options.name, "at most 31 characters");
+    }
+    axi_host_log_to_stderr(level);
+    return axi_node_daemon_run(&options);
+}
