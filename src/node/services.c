@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/services.h"
+
+#include "core/output.h"
+#include "node/futex.h"
+
+#include <string.h>
+
+/* One struct per runner process. */
+static struct {
+    struct axi_shm_slot *slot;
+    struct axi_shm_world *world;
+    struct axi_shm_event *event;
+} self;
+
+void axi_services_init(struct axi_shm_slot *slot, struct axi_shm_world *world,
+                       struct axi_shm_event *event)
+{
+    self.slot = slot;
+    self.world = world;
+    self.event = event;
+}
+
+void axi_services_report(uint32_t report)
+{
+    atomic_store_explicit(&self.slot->report, report, memory_order_release);
+    if (report == AXI_REPORT_ALIVE || report == AXI_REPORT_LOADED) {
+        axi_futex_wake(&self.slot->report); /* the loader waits here, not the scheduler */
+    }
+    atomic_fetch_add_explicit(&self.event->word, 1, memory_order_release);
+    axi_futex_wake(&self.event->word);
+}
+
+static void service_log(const struct axc_job *job, uint32_t level, const char *text)
+{
+    struct axi_shm_slot *slot = self.slot;
+    uint32_t head = atomic_load_explicit(&slot->log_head, memory_order_relaxed);
+    struct axi_log_line *line = &slot->log[head % AXI_LOG_LINES];
+    size_t length = strnlen(text, AXI_LOG_TEXT - 1);
+
+    (void)job;
+    line->level = level;
+    memcpy(line->text, text, length);
+    line->text[length] = '\0';
+    atomic_store_explicit(&slot->log_head, head + 1, memory_order_release);
+}
+
+static uint64_t service_now(const struct axc_job *job)
+{
+    struct timespec now;
+
+    (void)job;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return axi_time_to_master(
+               &self.world->timebase,
+               (struct axc_time_local){(uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec})
+        .ns;
+}
+
+static void service_checkpoint(const struct axc_job *job, uint32_t step)
+{
+    struct axi_shm_slot *slot = self.slot;
+
+    (void)job;
+    if (step == 0) {
+        return;
+    }
+    slot->step = step;
+    atomic_store_explicit(&slot->step_ack, 0, memory_order_relaxed);
+    axi_services_report(AXI_REPORT_STEP);
+    while (atomic_load_explicit(&slot->step_ack, memory_order_acquire) == 0) {
+        axi_futex_wait(&slot->step_ack, 0, NULL);
+    }
+}
+
+static int32_t append(uint8_t kind, const char *name, const void *value, uint32_t value_bytes)
+{
+    struct axi_shm_slot *slot = self.slot;
+    uint32_t name_bytes = axi_output_name_bytes(name);
+    uint32_t total = AXI_OUTPUT_HEAD_BYTES + name_bytes + value_bytes;
+    uint8_t *at = slot->outputs + slot->output_bytes;
+    int32_t r = axi_output_check(name, value_bytes, slot->output_used);
+
+    if (r < 0) {
+        return r;
+    }
+    if (!axi_range_ok(AXI_OUTPUT_AREA_BYTES, slot->output_bytes, total)) {
+        return AXC_SERVICE_EFULL;
+    }
+    at[0] = kind;
+    axi_put_le32(at + 1, value_bytes);
+    memcpy(at + AXI_OUTPUT_HEAD_BYTES, name, name_bytes);
+    memcpy(at + AXI_OUTPUT_HEAD_BYTES + name_bytes, value, value_bytes);
+    slot->output_bytes += total;
+    slot->output_used += name_bytes + 4 + value_bytes;
+    return 0;
+}
+
+static int32_t service_publish(const struct axc_job *job, const char *topic, const void *value,
+                               uint32_t value_bytes)
+{
+    (void)job;
+    return append(AXI_OUTPUT_TOPIC, topic, value, value_bytes);
+}
+
+static int32_t service_read_topic(const struct axc_job *job, const char *topic, void *buffer,
+                                  uint32_t buffer_bytes, uint64_t *ret_sequence)
+{
+    (void)job;
+    return axi_values_read(&self.world->topics, topic, buffer, buffer_bytes, ret_sequence);
+}
+
+static int32_t service_input(const struct axc_job *job, const char *channel, void *buffer,
+                             uint32_t buffer_bytes, uint64_t *ret_sequence)
+{
+    (void)job;
+    return axi_values_read(&self.world->inputs, channel, buffer, buffer_bytes, ret_sequence);
+}
+
+static int32_t service_output(const struct axc_job *job, const char *channel, const void *value,
+                              uint32_t value_bytes)
+{
+    (void)job;
+    return append(AXI_OUTPUT_CHANNEL, channel, value, value_bytes);
+}
+
+const struct axc_services *axi_services_table(void)
+{
+    static const struct axc_services table = {
+        .size = sizeof(struct axc_services),
+        .abi = AXC_ABI,
+        .log = service_log,
+        .now = service_now,
+        .checkpoint = service_checkpoint,
+        .publish = service_publish,
+        .read_topic = service_read_topic,
+        .input = service_input,
+        .output = service_output,
+    };
+
+    return &table;
+}
