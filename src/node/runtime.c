@@ -134,6 +134,9 @@ int axi_runtime_new(const struct axi_runtime_config *config, struct axi_runtime 
 
 void axi_runtime_free(struct axi_runtime *runtime)
 {
+    if (runtime == NULL) {
+        return;
+    }
     axi_sched_thread_stop(runtime);
     axi_channels_stop(&runtime->channels);
     axi_zygote_stop(&runtime->zygote);

@@ -47,7 +47,7 @@ struct axi_runtime;
  * _EIO. Without the privilege for SCHED_FIFO it runs all the same, with the lower assurance. */
 AXC_MUST_USE int axi_runtime_new(const struct axi_runtime_config *config,
                                  struct axi_runtime **ret_runtime);
-void axi_runtime_free(struct axi_runtime *runtime);
+void axi_runtime_free(struct axi_runtime *runtime); /* NULL is fine */
 
 /* What the node can guarantee: AXI_ASSURANCE_*. */
 uint32_t axi_runtime_assurance(const struct axi_runtime *runtime);
