@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joining the master, heartbeats, the lease, master time. */
+#include "core/agent_internal.h"
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+#define RETRY_FACTOR_MAX 8u
+#define LOG_NS UINT64_C(200000000)
+#define SILENT_HEARTBEATS 5u
+#define SILENT_NS_MIN UINT64_C(1000000000)
+#define HEARTBEAT_NS_MIN UINT64_C(1000000)
+
+static void connect_master(struct axi_agent *agent)
+{
+    uint32_t id = AXI_AGENT_LINK_NONE;
+    int r = agent->port.connect(agent->port.context, agent->config.master_address, &id);
+
+    if (r == 0 && axi_agent_add_link(agent, id, AXI_LINK_MASTER) == NULL) {
+        agent->port.close(agent->port.context, id);
+        r = -AXC_EFULL;
+    }
+    if (r < 0) {
+        axi_agent_join_down(agent, r);
+        return;
+    }
+    agent->master = id;
+    agent->join = AXI_JOIN_CONNECTING;
+    agent->join_since_ns = agent->now_ns;
+}
+
+void axi_agent_join_up(struct axi_agent *agent)
+{
+    const struct axi_agent_config *c = &agent->config;
+    axi_Hello hello = {
+        .protocol_min = AXI_WIRE_VERSION,
+        .protocol_max = AXI_WIRE_VERSION,
+        .features = c->features,
+        .node_id = c->node_id,
+        .boot_id = c->boot_id,
+        .cores = c->cores,
+        .frequency_mhz = c->frequency_mhz,
+        .memory_bytes = c->memory_bytes,
+        .services = c->services,
+        .assurance = c->assurance,
+        .capacity_ppm = c->capacity_ppm,
+        .slots = c->slots,
+    };
+
+    axi_agent_set_text(hello.token, sizeof(hello.token), c->token);
+    axi_agent_set_text(hello.name, sizeof(hello.name), c->name);
+    axi_agent_set_text(hello.address, sizeof(hello.address), c->address);
+    axi_agent_set_text(hello.version, sizeof(hello.version), c->version);
+    for (uint32_t i = 0; i < AXI_AGENT_PLATFORMS_MAX && c->platforms[i] != NULL; i++) {
+        axi_agent_set_text(hello.platforms[i], sizeof(hello.platforms[i]), c->platforms[i]);
+        hello.platforms_count++;
+    }
+    agent->join = AXI_JOIN_HELLO;
+    agent->join_since_ns = agent->now_ns;
+    axi_agent_send(agent, agent->master, AXI_WIRE_HELLO, &hello);
+}
+
+/* Waits twice as long after each failure, up to a bound, and never in step with other nodes. */
+void axi_agent_join_down(struct axi_agent *agent, int code)
+{
+    uint64_t jitter = agent->port.random64(agent->port.context) % (agent->retry_wait_ns / 4 + 1);
+
+    if (agent->join == AXI_JOIN_LEFT) {
+        return;
+    }
+    if (agent->join == AXI_JOIN_DONE) {
+        axi_log(AXI_LOG_WARN, "master-lost", "error=%s", axi_error_name(code));
+    }
+    agent->join = AXI_JOIN_IDLE;
+    agent->retry_at_ns = agent->now_ns + agent->retry_wait_ns + jitter;
+    if (agent->retry_wait_ns < agent->config.retry_ns * RETRY_FACTOR_MAX) {
+        agent->retry_wait_ns *= 2;
+    }
+}
+
+void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *reply)
+{
+    agent->join_error = reply->result;
+    if (reply->result != 0 || reply->protocol != AXI_WIRE_VERSION) {
+        agent->join_error = reply->result != 0 ? reply->result : -AXC_EWIRE_VERSION;
+        axi_log(AXI_LOG_ERROR, "join-refused", "error=%s reason=\"%s\"",
+                axi_error_name(agent->join_error), reply->reason);
+        axi_agent_close_link(agent, agent->master, agent->join_error, "join refused");
+        return;
+    }
+    agent->join = AXI_JOIN_DONE;
+    agent->retry_wait_ns = agent->config.retry_ns;
+    agent->master_ns = reply->master_ns;
+    if (reply->heartbeat_ns >= HEARTBEAT_NS_MIN) {
+        agent->heartbeat_ns = reply->heartbeat_ns;
+    }
+    axi_log(AXI_LOG_INFO, "joined", "heartbeat_ms=%u", (unsigned)(agent->heartbeat_ns / 1000000u));
+    /* The order matters: the master knows every instance before it renews a lease. */
+    axi_agent_report_all(agent);
+    agent->report_at_ns = agent->now_ns + agent->config.report_ns;
+    agent->heartbeat_at_ns = agent->now_ns;
+    axi_migrations_rejoin(agent);
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        struct axi_agent_instance *instance = &agent->instances[i];
+
+        if (instance->phase == AXI_INSTANCE_FETCHING && instance->is_fetched_from_master) {
+            axi_instance_fetch(agent, instance);
+        }
+    }
+}
+
+static void send_heartbeat(struct axi_agent *agent)
+{
+    struct axi_agent_figures figures = {0};
+    axi_Heartbeat heartbeat = axi_Heartbeat_init_zero;
+
+    agent->port.figures(agent->port.context, &figures);
+    agent->sequence++;
+    agent->sent_ns[agent->sequence % AXI_AGENT_HEARTBEATS] = agent->now_ns;
+    heartbeat.sequence = agent->sequence;
+    heartbeat.send_local_ns = agent->now_ns;
+    heartbeat.cpu_load_ppm = figures.cpu_load_ppm;
+    heartbeat.memory_free_bytes = figures.memory_free_bytes;
+    heartbeat.free_slots = axi_agent_free_slots(agent);
+    heartbeat.density_ppm = axi_agent_density_ppm(agent);
+    heartbeat.clock_bound_ns =
+        axi_time_bound_ns(agent->config.timebase, (struct axc_time_local){.ns = agent->now_ns});
+    axi_agent_tell_master(agent, AXI_WIRE_HEARTBEAT, &heartbeat);
+    agent->heartbeat_at_ns = agent->now_ns + agent->heartbeat_ns;
+}
+
+/* The lease counts from this node's own send time: whatever the network and the master's store took
+ * is already spent. Only the sending that this ack echoes counts, and a lease never shrinks. */
+void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck *ack)
+{
+    uint64_t sent_ns = agent->sent_ns[ack->sequence % AXI_AGENT_HEARTBEATS];
+    uint64_t until_ns;
+    uint64_t held_ns;
+
+    if (ack->sequence == 0 || ack->sequence > agent->sequence ||
+        agent->sequence - ack->sequence >= AXI_AGENT_HEARTBEATS || ack->send_local_ns != sent_ns) {
+        return;
+    }
+    until_ns = axi_add_sat(sent_ns, ack->lease_ns);
+    if (until_ns > agent->lease_until_ns) {
+        agent->lease_until_ns = until_ns;
+        agent->port.set_lease(agent->port.context, until_ns);
+    }
+    if (ack->sequence <= agent->acknowledged || ack->reply_master_ns < ack->receive_master_ns) {
+        return;
+    }
+    agent->acknowledged = ack->sequence;
+    /* The time the master held the heartbeat is no part of the round trip. */
+    held_ns = ack->reply_master_ns - ack->receive_master_ns;
+    if (held_ns > agent->now_ns - sent_ns) {
+        held_ns = 0;
+    }
+    if (axi_timebase_sample(agent->config.timebase, (struct axc_time_local){.ns = sent_ns},
+                            (struct axc_time_local){.ns = agent->now_ns - held_ns},
+                            (struct axc_time_master){.ns = ack->receive_master_ns}) > 0) {
+        axi_log(AXI_LOG_WARN, "clock-jump", "master time is more than 100 ms away; slewing");
+    }
+}
+
+static uint64_t tick_joined(struct axi_agent *agent)
+{
+    uint64_t silent_ns = agent->heartbeat_ns * SILENT_HEARTBEATS;
+    uint64_t next_ns;
+
+    silent_ns = silent_ns > SILENT_NS_MIN ? silent_ns : SILENT_NS_MIN;
+    if (agent->now_ns >= agent->heard_ns + silent_ns) {
+        axi_agent_close_link(agent, agent->master, -AXC_ETIMEOUT, "no heartbeat was acknowledged");
+        return agent->retry_at_ns;
+    }
+    if (agent->now_ns >= agent->report_at_ns) {
+        axi_agent_report_all(agent);
+        agent->report_at_ns = agent->now_ns + agent->config.report_ns;
+    }
+    if (agent->now_ns >= agent->heartbeat_at_ns) {
+        send_heartbeat(agent);
+    }
+    if (agent->now_ns >= agent->log_at_ns) {
+        axi_agent_send_logs(agent);
+        agent->log_at_ns = agent->now_ns + LOG_NS;
+    }
+    next_ns = agent->heard_ns + silent_ns;
+    next_ns = agent->report_at_ns < next_ns ? agent->report_at_ns : next_ns;
+    next_ns = agent->heartbeat_at_ns < next_ns ? agent->heartbeat_at_ns : next_ns;
+    return agent->log_at_ns < next_ns ? agent->log_at_ns : next_ns;
+}
+
+uint64_t axi_agent_join_tick(struct axi_agent *agent)
+{
+    uint64_t until_ns = agent->join_since_ns + agent->config.transfer_ns;
+
+    switch (agent->join) {
+    case AXI_JOIN_IDLE:
+        if (agent->now_ns < agent->retry_at_ns) {
+            return agent->retry_at_ns;
+        }
+        connect_master(agent);
+        return agent->join == AXI_JOIN_IDLE ? agent->retry_at_ns
+                                            : agent->now_ns + agent->config.transfer_ns;
+    case AXI_JOIN_CONNECTING:
+    case AXI_JOIN_HELLO:
+        if (agent->now_ns < until_ns) {
+            return until_ns;
+        }
+        axi_agent_close_link(agent, agent->master, -AXC_ETIMEOUT, "the master does not answer");
+        return agent->retry_at_ns;
+    case AXI_JOIN_DONE:
+        return tick_joined(agent);
+    default:
+        return UINT64_MAX;
+    }
+}
