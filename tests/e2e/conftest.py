@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real clusters for end-to-end tests: processes, sockets, files, each in its own directory."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = os.path.normpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("AXCAN_BUILD", os.path.join(ROOT, "build"))
+AXCAN = os.path.join(BUILD, "src", "cli", "axcan")
+
+
+class Result:
+    def __init__(self, code, out, err, seconds):
+        self.code, self.out, self.err, self.seconds = code, out, err, seconds
+
+    def __repr__(self):
+        return "exit %d after %.1f s\n%s%s" % (self.code, self.seconds, self.out, self.err)
+
+
+def axcan(*arguments, timeout=60, env=None):
+    start = time.monotonic()
+    done = subprocess.run([AXCAN, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout, env=dict(os.environ, **(env or {})))
+    return Result(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+
+def until(condition, seconds=10, what="the condition"):
+    """Polls until condition() is true; its value. A test never asserts how fast."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            pytest.fail("%s did not come true within %d s" % (what, seconds))
+        time.sleep(0.05)
+
+
+class Cluster:
+    def __init__(self, directory, nodes=3, *options):
+        self.dir = str(directory)
+        self.ok("up", "--nodes", nodes, "--fifo", "no", "--capacity", 600000, *options)
+
+    def run(self, *arguments, timeout=60):
+        return axcan(*arguments, "--dir", self.dir, timeout=timeout)
+
+    def ok(self, *arguments, timeout=60):
+        result = self.run(*arguments, timeout=timeout)
+        assert result.code == 0, "axcan %s: %r\n%s" % (" ".join(map(str, arguments)), result,
+                                                      self.logs())
+        return result.out
+
+    def refused(self, *arguments):
+        result = self.run(*arguments)
+        assert result.code == 1, repr(result)
+        assert result.err.startswith("axcan %s: " % arguments[0]), repr(result)
+        return result.err
+
+    def json(self, kind):
+        return json.loads(self.ok("get", kind, "-o", "json"))
+
+    def task(self, name):
+        return next((t for t in self.json("tasks") if t["name"] == name), None)
+
+    def node(self, name):
+        return next((n for n in self.json("nodes") if n["name"] == name), None)
+
+    def wait_state(self, task, state, seconds=15):
+        return until(lambda: (self.task(task) or {}).get("state") == state, seconds,
+                     "%s %s" % (task, state))
+
+    def wait_jobs(self, task, more, seconds=15):
+        first = self.task(task)["next_job"]
+        until(lambda: self.task(task)["next_job"] >= first + more, seconds, "%s runs" % task)
+
+    def members(self):
+        with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as file:
+            return {m["name"]: m for m in json.load(file)["members"]}
+
+    def signal(self, name, number):
+        os.kill(self.members()[name]["pid"], number)
+
+    def kill(self, name):
+        self.signal(name, signal.SIGKILL)
+
+    def logs(self):
+        text = ""
+        for name in sorted(os.listdir(self.dir)) if os.path.isdir(self.dir) else []:
+            if name.endswith(".log"):
+                with open(os.path.join(self.dir, name), encoding="utf-8", errors="replace") as file:
+                    text += "--- %s\n%s" % (name, "".join(file.readlines()[-15:]))
+        return text
+
+    def close(self):
+        for member in self.members().values() if os.path.exists(self.dir + "/cluster.json") else []:
+            try:
+                os.kill(member["pid"], signal.SIGCONT)
+            except OSError:
+                pass
+        axcan("down", "--dir", self.dir)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """Builds tests/e2e/tasks/NAME.c once; images("NAME") is the path of its image."""
+    folder = tmp_path_factory.mktemp("images")
+    built = {}
+
+    def build(name):
+        if name not in built:
+            path = str(folder / (name + ".axi"))
+            source = os.path.join(os.path.dirname(__file__), "tasks", name + ".c")
+            result = axcan("build", source, "-o", path)
+            assert result.code == 0, repr(result)
+            built[name] = path
+        return built[name]
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster of three nodes that the tests of a module share; each deletes its tasks."""
+    shared = Cluster(tmp_path_factory.mktemp("c") / "state", 3)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def tidy(cluster):
+    yield cluster
+    for task in cluster.json("tasks"):
+        cluster.run("delete", task["name"])
+
+
+@pytest.fixture
+def own_cluster(tmp_path):
+    """A cluster that the test may break."""
+    made = []
+
+    def make(nodes=3, *options):
+        made.append(Cluster(tmp_path / ("c%d" % len(made)), nodes, *options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

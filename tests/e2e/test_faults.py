@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Daemons killed at any time: what must survive survives."""
+import signal
+import time
+
+from conftest import until
+
+
+def start_counter(cluster, images, node="node1"):
+    cluster.ok("deploy", images("counter"), "--node", node)
+    cluster.wait_jobs("counter", 10)
+
+
+def test_a_target_that_hangs_and_dies_costs_the_source_nothing(own_cluster, images):
+    cluster = own_cluster(3)
+    start_counter(cluster, images)
+    cluster.signal("node3", signal.SIGSTOP)
+    cluster.ok("migrate", "counter", "--to", "node3", "--no-wait")
+    time.sleep(0.2)
+    cluster.kill("node3")
+    until(lambda: not cluster.task("counter").get("migration"), 20, "the migration ends")
+    cluster.wait_jobs("counter", 20)
+    task = cluster.task("counter")
+    assert task["state"] == "running" and task["node"] in ("node1", "node2") and task["killed"] == 0
+
+
+def test_targets_killed_while_migrations_run(own_cluster, images):
+    """kill -9 of the target at different moments of the migration: always one owner that runs."""
+    cluster = own_cluster(3)
+    start_counter(cluster, images)
+    for delay in (0.0, 0.004, 0.012):
+        source = cluster.task("counter")["node"]
+        target = next(n for n in ("node2", "node3", "node1") if n != source)
+        cluster.ok("migrate", "counter", "--to", target, "--no-wait")
+        time.sleep(delay)
+        cluster.kill(target)
+        cluster.ok("up")
+        until(lambda: not cluster.task("counter").get("migration"), 20, "the migration ends")
+        if cluster.task("counter")["state"] == "lost":  # it had moved already and died there
+            cluster.ok("delete", "counter")
+            start_counter(cluster, images)
+        else:
+            cluster.wait_state("counter", "running")
+            cluster.wait_jobs("counter", 10)
+
+
+def test_a_dead_source_is_said_loudly(own_cluster, images):
+    cluster = own_cluster(2)
+    start_counter(cluster, images)
+    cluster.kill("node1")
+    until(lambda: cluster.task("counter")["state"] in ("lost", "failed"), 20, "LOST")
+    assert "lost" in cluster.ok("get", "events").lower()
+
+
+def test_tasks_go_on_while_the_master_is_restarted(own_cluster, images):
+    cluster = own_cluster(2)
+    start_counter(cluster, images)
+    cluster.kill("master")
+    cluster.ok("up")
+    cluster.wait_state("counter", "running")
+    cluster.wait_jobs("counter", 20)
+    task = cluster.task("counter")
+    assert task["node"] == "node1" and task["epoch"] >= 1
+    cluster.ok("migrate", "counter", "--to", "node2")
+    cluster.wait_jobs("counter", 10)
+
+
+def test_a_master_killed_during_a_migration_neither_loses_nor_doubles(own_cluster, images):
+    cluster = own_cluster(2)
+    start_counter(cluster, images)
+    for delay in (0.0, 0.006):
+        source = cluster.task("counter")["node"]
+        target = "node2" if source == "node1" else "node1"
+        cluster.ok("migrate", "counter", "--to", target, "--no-wait")
+        time.sleep(delay)
+        cluster.kill("master")
+        cluster.ok("up")
+        until(lambda: not cluster.task("counter").get("migration"), 20, "the migration ends")
+        cluster.wait_state("counter", "running")
+        cluster.wait_jobs("counter", 10)
+
+
+def test_a_node_that_loses_its_master_stops_its_task_and_goes_on_later(own_cluster, images):
+    cluster = own_cluster(1, "--lease-ms", 300)
+    start_counter(cluster, images)
+    cluster.signal("master", signal.SIGSTOP)
+    time.sleep(1)
+    cluster.signal("master", signal.SIGCONT)
+    cluster.wait_state("counter", "running", 20)
+    cluster.wait_jobs("counter", 10)
+
+
+def test_nodes_end_in_an_orderly_way(own_cluster, images):
+    cluster = own_cluster(2)
+    start_counter(cluster, images)
+    out = cluster.run("down")
+    assert out.code == 0 and "killed" not in out.err, repr(out)
