@@ -270,6 +270,16 @@ static uint64_t next_release(struct axi_sched *sched)
     return axi_time_to_local(sched->timebase, (struct axc_time_master){first->key}).ns;
 }
 
+uint64_t axi_sched_next_budget_end(struct axi_sched *sched)
+{
+    const struct axi_heap_node *first = axi_heap_first(&sched->release);
+
+    if (first == NULL || sched->slots[first->order].config.budget_ns == 0) {
+        return UINT64_MAX;
+    }
+    return axi_add_sat(next_release(sched), sched->slots[first->order].config.budget_ns);
+}
+
 uint64_t axi_sched_run(struct axi_sched *sched)
 {
     uint64_t next_ns;

@@ -138,6 +138,11 @@ void axi_sched_runner_ready(struct axi_sched *sched, uint32_t slot);
  * the local time by which it must be called again (UINT64_MAX: only on an event). */
 uint64_t axi_sched_run(struct axi_sched *sched);
 
+/* After run: when the budget of the job that is released next would end if it starts at once, local
+ * time; UINT64_MAX when unknown. A port that arms a second timer for it need not program one between
+ * that job's release and its first instruction. */
+uint64_t axi_sched_next_budget_end(struct axi_sched *sched);
+
 /* Top of the running stack, or -1: what bare metal must execute now. */
 int axi_sched_current(const struct axi_sched *sched);
 

@@ -55,6 +55,15 @@ struct axi_node_slot {
     struct axi_job_start start;
 };
 
+#define AXI_RUNTIME_TIMERS 2u
+
+struct axi_runtime_timer {
+    timer_t id;
+    bool exists;
+    _Atomic uint64_t at_ns; /* UINT64_MAX: not armed; the signal handler sets it too */
+    _Atomic uint32_t *event;
+};
+
 struct axi_runtime {
     struct axi_runtime_config config;
     struct axi_node_memory memory;
@@ -67,9 +76,7 @@ struct axi_runtime {
     pthread_t thread;
     bool has_thread;
     _Atomic bool is_stopping;
-    timer_t timer;
-    bool has_timer;
-    _Atomic uint64_t armed_ns;    /* the timer's time; UINT64_MAX after it fired */
+    struct axi_runtime_timer timers[AXI_RUNTIME_TIMERS];
     _Atomic bool is_unload_asked; /* in some slot */
     uint32_t changing; /* slots on the way to IDLE or LOADED: DOWN, STARTING, RELOADING */
     uint32_t running_count;

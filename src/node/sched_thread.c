@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scheduler's thread: sleeps on the event word; runners, zygote, agent and the timer bump it.
  *
- * One POSIX timer. Reprogramming the hardware is the most expensive step of a dispatch (16 us in a
- * virtual machine), so the timer is only ever moved forward; a wake-up that turns out to be too
- * early is cheaper. */
+ * Reprogramming the hardware timer is the most expensive step of a dispatch (16 us in a virtual
+ * machine). So a timer is never moved to a later time, a wake-up that turns out to be too early is
+ * cheaper; and while the first timer waits for a release, the second one is set already to the end
+ * of that job's budget, so that nothing is programmed between release and first instruction.
+ */
 #include "node/futex.h"
 #include "node/runtime_internal.h"
 
@@ -26,51 +28,89 @@ void axi_runtime_wake(struct axi_runtime *runtime)
 
 static void on_timer(int signal_number, siginfo_t *info, void *context)
 {
-    struct axi_runtime *runtime = info->si_value.sival_ptr;
+    struct axi_runtime_timer *timer = info->si_value.sival_ptr;
 
     (void)signal_number;
     (void)context;
     if (info->si_code != SI_TIMER) {
         return;
     }
-    atomic_store_explicit(&runtime->armed_ns, UINT64_MAX, memory_order_relaxed);
-    atomic_fetch_add_explicit(&runtime->memory.event->word, 1, memory_order_release);
+    atomic_store_explicit(&timer->at_ns, UINT64_MAX, memory_order_relaxed);
+    atomic_fetch_add_explicit(timer->event, 1, memory_order_release);
 }
 
-static int make_timer(struct axi_runtime *runtime)
+static int make_timers(struct axi_runtime *runtime)
 {
     struct sigaction action = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO};
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-                             .sigev_signo = TIMER_SIGNAL,
-                             .sigev_value.sival_ptr = runtime};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL};
     sigset_t mask;
 
     event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
     sigemptyset(&mask);
     sigaddset(&mask, TIMER_SIGNAL);
     if (sigaction(TIMER_SIGNAL, &action, NULL) != 0 ||
-        pthread_sigmask(SIG_UNBLOCK, &mask, NULL) != 0 ||
-        timer_create(CLOCK_BOOTTIME, &event, &runtime->timer) != 0) {
+        pthread_sigmask(SIG_UNBLOCK, &mask, NULL) != 0) {
         return -AXC_EIO;
     }
-    runtime->has_timer = true;
+    for (uint32_t i = 0; i < AXI_RUNTIME_TIMERS; i++) {
+        struct axi_runtime_timer *timer = &runtime->timers[i];
+
+        event.sigev_value.sival_ptr = timer;
+        timer->event = &runtime->memory.event->word;
+        atomic_store(&timer->at_ns, UINT64_MAX);
+        if (timer_create(CLOCK_BOOTTIME, &event, &timer->id) != 0) {
+            return -AXC_EIO;
+        }
+        timer->exists = true;
+    }
     return 0;
 }
 
-static void arm(struct axi_runtime *runtime, uint64_t at_ns)
+static void set_timer(struct axi_runtime_timer *timer, uint64_t at_ns)
 {
     struct itimerspec spec = {0};
 
-    if (at_ns >= atomic_load_explicit(&runtime->armed_ns, memory_order_relaxed)) {
-        return;
-    }
     spec.it_value.tv_sec = (time_t)(at_ns / 1000000000u);
     spec.it_value.tv_nsec = (long)(at_ns % 1000000000u);
     if (at_ns == 0) {
         spec.it_value.tv_nsec = 1; /* zero would disarm */
     }
-    atomic_store_explicit(&runtime->armed_ns, at_ns, memory_order_relaxed);
-    (void)timer_settime(runtime->timer, TIMER_ABSTIME, &spec, NULL);
+    atomic_store_explicit(&timer->at_ns, at_ns, memory_order_relaxed);
+    (void)timer_settime(timer->id, TIMER_ABSTIME, &spec, NULL);
+}
+
+/* Makes sure of a wake-up in (after_ns, at_ns]; takes the timer that is free or set to latest. */
+static void arm(struct axi_runtime *runtime, uint64_t after_ns, uint64_t at_ns)
+{
+    struct axi_runtime_timer *latest = NULL;
+    uint64_t latest_ns = 0;
+
+    for (uint32_t i = 0; i < AXI_RUNTIME_TIMERS; i++) {
+        uint64_t set_ns = atomic_load_explicit(&runtime->timers[i].at_ns, memory_order_relaxed);
+
+        if (set_ns <= at_ns && set_ns >= after_ns) {
+            return;
+        }
+        if (latest == NULL || set_ns > latest_ns) {
+            latest = &runtime->timers[i];
+            latest_ns = set_ns;
+        }
+    }
+    if (latest_ns > at_ns) {
+        set_timer(latest, at_ns);
+    }
+}
+
+/* Before sleep. next_ns: what axi_sched_run returned. */
+static void arm_timers(struct axi_runtime *runtime, uint64_t next_ns)
+{
+    uint64_t latest_ns = axi_runtime_clock_ns() + LONGEST_SLEEP_NS;
+    uint64_t budget_end_ns = axi_sched_next_budget_end(runtime->sched);
+
+    arm(runtime, 0, next_ns < latest_ns ? next_ns : latest_ns);
+    if (budget_end_ns < latest_ns && budget_end_ns > next_ns) {
+        arm(runtime, next_ns + 1, budget_end_ns);
+    }
 }
 
 static void runner_forked(struct axi_runtime *runtime, const struct axi_zygote_event *event)
@@ -88,17 +128,48 @@ static void runner_forked(struct axi_runtime *runtime, const struct axi_zygote_e
     atomic_store(&slot->runner_state, AXI_RUNNER_STARTING);
 }
 
+static void take_report(struct axi_runtime *runtime, uint32_t slot_number)
+{
+    struct axi_shm_slot *shm = axi_memory_slot(&runtime->memory, slot_number);
+    uint32_t report = atomic_load_explicit(&shm->report, memory_order_acquire);
+
+    if (report == AXI_REPORT_NONE ||
+        atomic_load(&runtime->slots[slot_number].runner_state) != AXI_RUNNER_LOADED) {
+        return;
+    }
+    atomic_store_explicit(&shm->report, AXI_REPORT_NONE, memory_order_relaxed);
+    if (report == AXI_REPORT_DONE) {
+        axi_sched_job_done(runtime->sched, slot_number, shm->result);
+    } else if (report == AXI_REPORT_STEP) {
+        axi_sched_job_step(runtime->sched, slot_number, shm->step);
+        atomic_store_explicit(&shm->step_ack, 1, memory_order_release);
+        axi_futex_wake(&shm->step_ack);
+    } else if (report == AXI_REPORT_FAULT) {
+        uint32_t cause = shm->fault_cause;
+
+        axi_sched_job_fault(runtime->sched, slot_number,
+                            cause >= AXI_CAUSE_SEGV && cause <= AXI_CAUSE_SYSCALL ? cause
+                                                                                  : AXI_CAUSE_SEGV,
+                            shm->fault_detail);
+    }
+}
+
 /* A runner died that nobody killed. */
 static void runner_died(struct axi_runtime *runtime, const struct axi_zygote_event *event)
 {
     struct axi_node_slot *slot = &runtime->slots[event->slot];
-    uint32_t state = atomic_load(&slot->runner_state);
+    uint32_t state;
 
     if (event->pid == 0) { /* the fork failed */
         slot->is_fork_asked = false;
         return;
     }
-    if (event->pid != slot->pid || state == AXI_RUNNER_DOWN) {
+    if (event->pid != slot->pid) {
+        return;
+    }
+    take_report(runtime, event->slot); /* its last words, if any, name the cause */
+    state = atomic_load(&slot->runner_state);
+    if (state == AXI_RUNNER_DOWN) {
         return;
     }
     if (state == AXI_RUNNER_LOADED && !slot->is_job_waiting) {
@@ -165,32 +236,6 @@ static void advance(struct axi_runtime *runtime, uint32_t slot_number)
     }
 }
 
-static void take_report(struct axi_runtime *runtime, uint32_t slot_number)
-{
-    struct axi_shm_slot *shm = axi_memory_slot(&runtime->memory, slot_number);
-    uint32_t report = atomic_load_explicit(&shm->report, memory_order_acquire);
-
-    if (report == AXI_REPORT_NONE ||
-        atomic_load(&runtime->slots[slot_number].runner_state) != AXI_RUNNER_LOADED) {
-        return;
-    }
-    atomic_store_explicit(&shm->report, AXI_REPORT_NONE, memory_order_relaxed);
-    if (report == AXI_REPORT_DONE) {
-        axi_sched_job_done(runtime->sched, slot_number, shm->result);
-    } else if (report == AXI_REPORT_STEP) {
-        axi_sched_job_step(runtime->sched, slot_number, shm->step);
-        atomic_store_explicit(&shm->step_ack, 1, memory_order_release);
-        axi_futex_wake(&shm->step_ack);
-    } else if (report == AXI_REPORT_FAULT) {
-        uint32_t cause = shm->fault_cause;
-
-        axi_sched_job_fault(runtime->sched, slot_number,
-                            cause >= AXI_CAUSE_SEGV && cause <= AXI_CAUSE_SYSCALL ? cause
-                                                                                  : AXI_CAUSE_SEGV,
-                            shm->fault_detail);
-    }
-}
-
 static void take_unloads(struct axi_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->config.slots; i++) {
@@ -239,18 +284,14 @@ static void *sched_main(void *argument)
     _Atomic uint32_t *event = &runtime->memory.event->word;
 
     enter_realtime(runtime);
-    if (make_timer(runtime) < 0) {
+    if (make_timers(runtime) < 0) {
         return NULL; /* cannot happen after start's own try; the node would release nothing */
     }
     while (!atomic_load(&runtime->is_stopping)) {
         uint32_t seen = atomic_load_explicit(event, memory_order_acquire);
-        uint64_t latest_ns;
-        uint64_t next_ns;
 
         take_events(runtime);
-        next_ns = axi_sched_run(runtime->sched);
-        latest_ns = axi_runtime_clock_ns() + LONGEST_SLEEP_NS;
-        arm(runtime, next_ns < latest_ns ? next_ns : latest_ns);
+        arm_timers(runtime, axi_sched_run(runtime->sched));
         axi_futex_wait(event, seen, NULL);
     }
     return NULL;
@@ -262,7 +303,6 @@ int axi_sched_thread_start(struct axi_runtime *runtime)
     sigset_t former;
     int r;
 
-    atomic_store(&runtime->armed_ns, UINT64_MAX);
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &former);
     r = pthread_create(&runtime->thread, NULL, sched_main, runtime);
@@ -282,8 +322,10 @@ void axi_sched_thread_stop(struct axi_runtime *runtime)
         (void)pthread_join(runtime->thread, NULL);
         runtime->has_thread = false;
     }
-    if (runtime->has_timer) {
-        (void)timer_delete(runtime->timer);
-        runtime->has_timer = false;
+    for (uint32_t i = 0; i < AXI_RUNTIME_TIMERS; i++) {
+        if (runtime->timers[i].exists) {
+            (void)timer_delete(runtime->timers[i].id);
+            runtime->timers[i].exists = false;
+        }
     }
 }
