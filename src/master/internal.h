@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the master's core share. Nothing outside src/master includes it.
+ *
+ * A task has one record (in the store; its copy here is what the store said last) and one flow: the
+ * step of whatever the master is doing with it. A step's `drive` may run any number of times: at
+ * entry, at every retry interval, after a reconnect, and first thing in a new master; so every drive
+ * is idempotent. axi_flow_resume derives the step from the record alone. */
+#ifndef AXI_MASTER_INTERNAL_H
+#define AXI_MASTER_INTERNAL_H
+
+#include "core/sched.h"
+#include "core/wire.h"
+#include "master/master.h"
+#include "place/place.h"
+
+#include <stdarg.h>
+
+#define AXI_TRIED_MAX 8u
+#define AXI_ID_TEXT 20u
+
+/* ---- records ---- */
+
+enum axi_task_state {
+    AXI_TASK_PLACING = 0, /* a node is being asked; nothing of this task runs anywhere */
+    AXI_TASK_STARTING,    /* owner and epoch may have been told to start */
+    AXI_TASK_RUNNING,
+    AXI_TASK_STOPPING,
+    AXI_TASK_STOPPED,   /* checkpoint/<id> is in the store */
+    AXI_TASK_RESTORING, /* claimed from a dead owner; a checkpoint is being fetched */
+    AXI_TASK_COMPLETED,
+    AXI_TASK_FAILED,
+    AXI_TASK_LOST,
+    AXI_TASK_DELETING,
+    AXI_TASK_STATE_COUNT
+};
+
+enum axi_migration_phase {
+    AXI_MIGRATION_NONE = 0,
+    AXI_MIGRATION_PREPARING, /* no decision yet */
+    AXI_MIGRATION_COMMITTED, /* owner and epoch are the target's */
+    AXI_MIGRATION_ABORTED,   /* the epoch is burned; the source goes on */
+};
+
+struct axi_migration {
+    enum axi_migration_phase phase;
+    uint64_t id, source, source_epoch, target, epoch, wanted, started_ns;
+    uint8_t token[16];
+    uint32_t attempts, tried_count;
+    uint64_t tried[AXI_TRIED_MAX];
+    bool is_relayed, is_restore;
+    char reason[AXI_REASON_BYTES];
+};
+
+struct axi_record {
+    uint64_t id;
+    char name[32];
+    uint8_t image[32];
+    struct axi_task_spec spec;
+    uint32_t entry_count;
+    struct axi_image_entry entries[AXI_MASTER_PLATFORMS_MAX];
+    enum axi_task_state state;
+    uint64_t owner, epoch, epoch_last; /* epoch_last: highest ever reserved */
+    uint64_t release_ns, created_ns, pin;
+    uint32_t assurance_min;
+    bool has_checkpoint, is_restore;  /* checkpoint/<id> is in the store; start from it */
+    uint64_t holder, holder_epoch;    /* RESTORING: who holds the checkpoint; 0 = the store or nobody */
+    uint64_t checkpoint_job;
+    char restorer[16];
+    char reason[AXI_REASON_BYTES];
+    struct axi_migration migration;
+};
+
+json_t *axi_record_to_json(const struct axi_record *record);
+AXC_MUST_USE int axi_record_from_json(const json_t *json, struct axi_record *ret_record);
+json_t *axi_spec_to_json(const struct axi_task_spec *spec);
+AXC_MUST_USE int axi_spec_from_json(const json_t *json, struct axi_task_spec *ret_spec);
+json_t *axi_entries_to_json(const struct axi_image_entry *entries, uint32_t count);
+AXC_MUST_USE int axi_entries_from_json(const json_t *json, struct axi_image_entry *ret_entries,
+                                       uint32_t *ret_count);
+const char *axi_task_state_name(enum axi_task_state state);
+
+/* ---- flows ---- */
+
+/* X(STEP, name, drive, timeout). The order is the numbering of the crash points. */
+#define AXI_STEP_LIST(X)                                                                           \
+    X(IDLE, "idle", axi_idle, NULL)                                                                \
+    X(LAUNCH_PLACE, "place", axi_launch_place, NULL)                                               \
+    X(LAUNCH_LOAD, "load", axi_launch_load, axi_launch_timeout)                                    \
+    X(LAUNCH_DECLARE, "declare", axi_launch_declare, NULL)                                         \
+    X(LAUNCH_START, "start", axi_launch_start, NULL)                                               \
+    X(LAUNCH_RECORD, "record", axi_launch_record, NULL)                                            \
+    X(STOP_HALT, "halt", axi_stop_halt, NULL)                                                      \
+    X(STOP_RECORD, "keep", axi_stop_record, NULL)                                                  \
+    X(STOP_REMOVE, "remove", axi_stop_remove, axi_stop_remove_timeout)                             \
+    X(DELETE_REMOVE, "unload", axi_delete_remove, NULL)                                            \
+    X(DELETE_RECORD, "forget", axi_delete_record, NULL)                                            \
+    X(MIGRATE_RESERVE, "reserve", axi_migrate_reserve, NULL)                                       \
+    X(MIGRATE_PREPARE, "prepare", axi_migrate_prepare, axi_migrate_timeout)                        \
+    X(MIGRATE_TRANSFER, "transfer", axi_migrate_transfer, axi_migrate_timeout)                     \
+    X(MIGRATE_SWITCH, "switch", axi_migrate_switch, axi_migrate_timeout)                           \
+    X(MIGRATE_COMMIT, "commit", axi_migrate_commit, NULL)                                          \
+    X(MIGRATE_ACTIVATE, "activate", axi_migrate_activate, NULL)                                    \
+    X(MIGRATE_CONFIRM, "confirm", axi_migrate_activate, NULL)                                      \
+    X(MIGRATE_RELEASE, "release", axi_migrate_release, axi_migrate_finish)                         \
+    X(MIGRATE_FINISH, "finish", axi_migrate_finish, NULL)                                          \
+    X(MIGRATE_ABORT, "abort", axi_migrate_abort, NULL)                                             \
+    X(MIGRATE_UNDO, "undo", axi_migrate_undo, axi_migrate_undo_timeout)                            \
+    X(MIGRATE_GIVE_UP, "give-up", axi_migrate_give_up, NULL)                                       \
+    X(RESTORE_CLAIM, "claim", axi_restore_claim, NULL)                                             \
+    X(RESTORE_FETCH, "fetch", axi_restore_fetch, NULL)                                             \
+    X(RESTORE_KEEP, "keep-checkpoint", axi_restore_keep, NULL)                                     \
+    X(RESTORE_LOST, "lost", axi_restore_lost, NULL)                                                \
+    X(FINISH_RECORD, "end", axi_finish_record, NULL)                                               \
+    X(PROFILE_LOAD, "profile-load", axi_profile_load, axi_profile_timeout)                         \
+    X(PROFILE_START, "profile-start", axi_profile_start, axi_profile_timeout)                      \
+    X(PROFILE_RUN, "profile-run", NULL, axi_profile_run_timeout)                                   \
+    X(PROFILE_GET, "profile-get", axi_profile_get, axi_profile_timeout)
+
+enum axi_step {
+#define AXI_STEP_ENUM(step, name, drive, timeout) AXI_STEP_##step,
+    AXI_STEP_LIST(AXI_STEP_ENUM)
+#undef AXI_STEP_ENUM
+        AXI_STEP_COUNT
+};
+
+/* An object arriving as Chunks. */
+struct axi_incoming {
+    uint64_t transfer, total, received;
+    uint32_t crc;
+    uint8_t *bytes;
+};
+
+struct axi_profile; /* profile.c */
+
+struct axi_flow {
+    enum axi_step step;
+    uint64_t entered_ns, timeout_ns, retry_ns; /* local times */
+    uint64_t op;                               /* 0 = none */
+    uint64_t request_target;                   /* the request waited for; 0 = draw one */
+    bool source_ready, target_ready, target_standby, target_prepared;
+    bool is_source_frozen, has_confirmed, is_source_dead, is_warned;
+    uint64_t target_job, frozen_ns, activated_ns;
+    uint64_t wanted, claimed_node, claimed_holder, claimed_holder_epoch;
+    uint32_t tried_count, attempts;
+    uint64_t tried[AXI_TRIED_MAX];
+    enum axi_task_state end_state; /* FINISH_RECORD */
+    int code;                      /* why the flow fails */
+    char reason[AXI_REASON_BYTES];
+    struct axi_incoming incoming;
+    struct axi_profile *profile; /* owned */
+};
+
+struct axi_log_line {
+    uint64_t number;
+    char node[32];
+    char *text;
+};
+
+struct axi_task {
+    struct axi_record record;
+    uint64_t revision;
+    struct axi_flow flow;
+    axi_InstanceStatus status; /* of the owner's instance, as last reported */
+    bool has_status, is_ephemeral, is_gone; /* ephemeral: profiling, no record in the store */
+    uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
+    uint64_t resume_sent_ns;
+    struct axi_log_line *log;
+    uint32_t log_count, log_start;
+};
+
+/* ---- nodes ---- */
+
+struct axi_node {
+    uint64_t id, boot_id;
+    axi_Hello hello; /* its last one */
+    uint64_t link;   /* 0 = none */
+    bool has_reported, is_dead, is_new_boot, has_lease; /* has_lease: renewed since it joined */
+    bool is_renewal_pending;
+    axi_Heartbeat heartbeat;
+    uint64_t heartbeat_master_ns; /* receipt */
+    uint64_t renewed_local_ns, lease_revision, joined_ns, round;
+};
+
+struct axi_link {
+    uint64_t id, node; /* node 0 = before Hello */
+    char peer[64];
+    struct axi_wire_parser parser;
+    uint8_t *buffer;
+    bool is_closing;
+};
+
+struct axi_op {
+    uint64_t id;
+    const char *kind;
+    char task[32];
+    json_t *steps, *result;
+    bool is_done;
+    int code;
+    char reason[AXI_REASON_BYTES];
+    uint64_t started_ns, ended_ns;
+};
+
+struct axi_master {
+    struct axi_master_config config;
+    struct axi_master_port port;
+    bool is_crashed;
+    uint64_t started_local_ns, next_batch_ns, events_due_ns;
+    struct axi_node **nodes;
+    struct axi_task **tasks;
+    struct axi_link **links;
+    struct axi_image_info *images;
+    struct axi_op **ops;
+    size_t node_count, task_count, link_count, image_count, op_count;
+    uint64_t next_op, event_number, log_number, events_stored;
+    json_t *events, *events_pending;
+};
+
+/* ---- events.c, ops.c ---- */
+#define AXI_INFO "info"
+#define AXI_WARNING "warning"
+#define AXI_ERROR "error"
+/* task, node may be NULL. */
+void axi_event(struct axi_master *m, const char *level, const char *type,
+               const struct axi_task *task, const struct axi_node *node, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+void axi_events_flush(struct axi_master *m);
+int axi_events_load(struct axi_master *m);
+
+struct axi_op *axi_op_new(struct axi_master *m, const char *kind, const char *task);
+struct axi_op *axi_op_find(struct axi_master *m, uint64_t id);
+void axi_op_step(struct axi_master *m, uint64_t op, const char *name, const char *detail);
+/* Takes result (may be NULL). No effect when op is 0, unknown or done. */
+void axi_op_end(struct axi_master *m, uint64_t op, int code, const char *reason, json_t *result);
+void axi_op_free(struct axi_op *op);
+
+/* ---- text.c ---- */
+void axi_hex(const uint8_t *bytes, size_t count, char *ret_text); /* 2 * count + 1 bytes */
+int axi_unhex(const char *text, uint8_t *ret_bytes, size_t count);
+/* Formats into ret_reason (may be NULL); returns -code. */
+int axi_refuse(char *ret_reason, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void axi_copy_text(char *to, size_t size, const char *from);
+json_t *axi_json_id(uint64_t id);
+uint64_t axi_json_get_id(const json_t *object, const char *key);
+uint64_t axi_json_get_u64(const json_t *object, const char *key);
+const char *axi_json_get_text(const json_t *object, const char *key); /* "" when absent */
+
+/* ---- master.c ---- */
+uint64_t axi_now(struct axi_master *m);        /* local */
+uint64_t axi_now_master(struct axi_master *m); /* master time */
+bool axi_crash(struct axi_master *m, uint32_t point);
+bool axi_in_grace(struct axi_master *m); /* a lease after start: nodes may not be back yet */
+int axi_put_json(struct axi_master *m, const char *key, uint64_t expected, const json_t *value,
+                 uint64_t *ret_revision);
+int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t count,
+               uint64_t *ret_revision);
+
+/* ---- frames.c ---- */
+bool axi_send(struct axi_master *m, struct axi_node *node, uint32_t type, const void *message);
+void axi_send_link(struct axi_master *m, uint64_t link, uint32_t type, const void *message);
+void axi_send_object(struct axi_master *m, struct axi_node *node, uint64_t transfer, uint32_t kind,
+                     const uint8_t *bytes, size_t count);
+void axi_send_elf(struct axi_master *m, struct axi_node *node, uint64_t transfer,
+                  const uint8_t digest[32]);
+void axi_forward_chunk(struct axi_master *m, struct axi_node *to, const axi_Chunk *chunk,
+                       const void *tail, size_t tail_bytes);
+/* 1 when the object is whole and its CRC right, 0 when more is to come, negative: drop it. */
+int axi_incoming_take(struct axi_incoming *incoming, const axi_Chunk *chunk, const void *tail,
+                      size_t tail_bytes);
+void axi_incoming_clear(struct axi_incoming *incoming);
+void axi_send_remove(struct axi_master *m, struct axi_node *node, uint64_t task_id, uint64_t epoch,
+                     uint64_t request);
+void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_wire_frame *frame);
+void axi_link_close(struct axi_master *m, struct axi_link *link, int code, const char *reason);
+
+/* ---- registry.c, leases.c ---- */
+struct axi_node *axi_node_find(struct axi_master *m, uint64_t id);
+struct axi_node *axi_node_lookup(struct axi_master *m, const char *name);
+const char *axi_node_name(struct axi_master *m, uint64_t id);
+bool axi_node_is_ready(const struct axi_node *node);
+int axi_nodes_load(struct axi_master *m);
+void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello *hello);
+void axi_node_report(struct axi_master *m, struct axi_node *node, const axi_Report *report);
+void axi_node_link_down(struct axi_master *m, struct axi_node *node);
+void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat);
+void axi_leases_renew(struct axi_master *m);
+void axi_leases_expire(struct axi_master *m);
+uint64_t axi_leases_next(struct axi_master *m);
+uint64_t axi_lease_window_ns(struct axi_master *m);
+void axi_node_declare_dead(struct axi_master *m, struct axi_node *node);
+
+/* ---- tasks.c ---- */
+struct axi_task *axi_task_find(struct axi_master *m, uint64_t id);
+struct axi_task *axi_task_lookup(struct axi_master *m, const char *name);
+struct axi_task *axi_task_add(struct axi_master *m, const struct axi_record *record,
+                              uint64_t revision);
+void axi_task_drop(struct axi_master *m, struct axi_task *task); /* freed at the end of the tick */
+void axi_tasks_sweep(struct axi_master *m);
+void axi_task_free(struct axi_task *task);
+int axi_tasks_load(struct axi_master *m);
+/* Compare-and-swap of the record; also[also_count] go into the same transaction (at most 4). On 0
+ * task->record is *next. CONFLICT: someone else changed it; it was read again and the flow derived
+ * anew: the caller returns at once. Other errors: nothing changed, the retry will come. */
+AXC_MUST_USE int axi_task_commit(struct axi_master *m, struct axi_task *task,
+                                 const struct axi_record *next, const struct axi_store_op *also,
+                                 size_t also_count);
+int axi_task_entry(const struct axi_record *record, const struct axi_node *node); /* or -1 */
+void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node,
+                        axi_TaskSpec *ret_spec);
+/* Smallest r + kT, k >= 0, for which job `job` is released at or after `earliest_ns`. */
+uint64_t axi_task_shift(const struct axi_record *record, uint64_t job, uint64_t earliest_ns);
+/* Best node for the task, or -AXC_ENO_CANDIDATE with every node's refusal in ret_reason. */
+int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t wanted,
+                   const uint64_t *tried, size_t tried_count, struct axi_node **ret_node,
+                   char *ret_reason);
+
+/* ---- flow.c ---- */
+void axi_flow_go(struct axi_master *m, struct axi_task *task, enum axi_step step);
+void axi_flow_drive(struct axi_master *m, struct axi_task *task);
+void axi_flow_idle(struct axi_master *m, struct axi_task *task);
+void axi_flow_fail(struct axi_master *m, struct axi_task *task, int code, const char *reason);
+void axi_flow_resume(struct axi_master *m, struct axi_task *task);
+void axi_flow_tick(struct axi_master *m, struct axi_task *task);
+uint64_t axi_flow_next(const struct axi_task *task);
+void axi_flow_clear(struct axi_flow *flow);
+bool axi_flow_is_migration(const struct axi_flow *flow);
+/* A node came back, or a Result or Chunk object arrived: the flow that waits for it goes on. */
+void axi_flow_result(struct axi_master *m, struct axi_node *node, const axi_Result *result);
+void axi_flow_chunk(struct axi_master *m, struct axi_node *node, const axi_Chunk *chunk,
+                    const void *tail, size_t tail_bytes);
+
+/* Each drive and timeout of the step list. */
+typedef void axi_step_function(struct axi_master *m, struct axi_task *task);
+axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeout, axi_launch_declare,
+    axi_launch_start, axi_launch_record, axi_stop_halt, axi_stop_record, axi_stop_remove,
+    axi_stop_remove_timeout, axi_delete_remove, axi_delete_record, axi_migrate_reserve,
+    axi_migrate_prepare, axi_migrate_transfer, axi_migrate_timeout, axi_migrate_switch,
+    axi_migrate_commit, axi_migrate_activate, axi_migrate_release, axi_migrate_finish,
+    axi_migrate_abort, axi_migrate_undo, axi_migrate_undo_timeout, axi_migrate_give_up,
+    axi_restore_claim, axi_restore_fetch, axi_restore_keep, axi_restore_lost, axi_finish_record,
+    axi_profile_load, axi_profile_start, axi_profile_timeout, axi_profile_run_timeout,
+    axi_profile_get;
+
+/* ---- launch.c, lifecycle.c, migrate.c, recover.c, profile.c: events of their steps ---- */
+void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
+void axi_lifecycle_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
+/* Checks flow.incoming, then commits *next with it as the task's stored checkpoint. */
+AXC_MUST_USE int axi_record_checkpoint(struct axi_master *m, struct axi_task *task,
+                                       struct axi_record *next);
+void axi_migrate_result(struct axi_master *m, struct axi_task *task, struct axi_node *node,
+                        const axi_Result *result);
+void axi_migrate_progress(struct axi_master *m, struct axi_node *node, const axi_Progress *progress);
+void axi_migrate_query(struct axi_master *m, struct axi_node *node, const axi_QueryDecision *query);
+void axi_migrate_fail(struct axi_master *m, struct axi_task *task, int code, const char *reason);
+void axi_migrate_link_down(struct axi_master *m, struct axi_task *task, struct axi_node *node);
+void axi_restore_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
+void axi_profile_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
+void axi_profile_data(struct axi_master *m, struct axi_node *node, const axi_ProfileData *data);
+void axi_profile_free(struct axi_profile *profile);
+/* recover.c: what a node says and what its death means for a task. */
+void axi_recover_instance(struct axi_master *m, struct axi_node *node,
+                          const axi_InstanceStatus *status);
+void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi_task *task,
+                         bool is_new_boot);
+void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_task *task);
+void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_NodeEvent *event);
+
+/* ---- images.c ---- */
+int axi_images_load(struct axi_master *m);
+struct axi_image_info *axi_image_lookup(struct axi_master *m, const char *name, char *ret_reason);
+int axi_image_store(struct axi_master *m, const struct axi_image_info *info);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leases: renewed in the store, several nodes in one transaction, before any heartbeat is acknowledged.
+ * The node counts its lease from the time it SENT the heartbeat; this master counts from the time it
+ * saw the renewal stored, which is later, and adds drift and margin: when it says "expired", the node
+ * has stopped for longer than that. */
+#include "master/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t axi_lease_window_ns(struct axi_master *m)
+{
+    uint64_t drift = m->config.lease_ns / 1000000 * m->config.drift_ppm;
+
+    return m->config.skip_lease_wait ? m->config.lease_ns / 8
+                                     : m->config.lease_ns + drift + m->config.lease_margin_ns;
+}
+
+void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat)
+{
+    node->heartbeat = *beat;
+    node->heartbeat_master_ns = axi_now_master(m);
+    node->is_renewal_pending = true;
+}
+
+static void acknowledge(struct axi_master *m, struct axi_node *node)
+{
+    axi_HeartbeatAck ack = {.sequence = node->heartbeat.sequence,
+                            .send_local_ns = node->heartbeat.send_local_ns,
+                            .receive_master_ns = node->heartbeat_master_ns,
+                            .reply_master_ns = axi_now_master(m),
+                            .lease_ns = m->config.lease_ns};
+
+    axi_send(m, node, AXI_WIRE_HEARTBEAT_ACK, &ack);
+}
+
+#define BATCH_MAX 128u
+
+static size_t collect(struct axi_master *m, struct axi_node **batch, struct axi_store_op *ops,
+                      char (*keys)[40], char (*values)[96])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < m->node_count && count < BATCH_MAX; i++) {
+        struct axi_node *node = m->nodes[i];
+
+        if (!node->is_renewal_pending || node->link == 0) {
+            continue;
+        }
+        (void)snprintf(keys[count], sizeof(keys[0]), "lease/%llx", (unsigned long long)node->id);
+        (void)snprintf(values[count], sizeof(values[0]), "{\"boot\":\"%llx\",\"sequence\":%llu}",
+                       (unsigned long long)node->boot_id,
+                       (unsigned long long)node->heartbeat.sequence);
+        ops[count] = (struct axi_store_op){.kind = AXI_STORE_PUT,
+                                           .key = keys[count],
+                                           .expected = AXI_STORE_ANY,
+                                           .value = values[count],
+                                           .value_bytes = strlen(values[count])};
+        batch[count++] = node;
+    }
+    return count;
+}
+
+void axi_leases_renew(struct axi_master *m)
+{
+    struct axi_node *batch[BATCH_MAX];
+    struct axi_store_op ops[BATCH_MAX];
+    char keys[BATCH_MAX][40];
+    char values[BATCH_MAX][96];
+    uint64_t revision = 0;
+    bool is_anyone_new = false;
+    size_t count;
+    int rc;
+
+    if (axi_now(m) < m->next_batch_ns) {
+        return;
+    }
+    count = collect(m, batch, ops, keys, values);
+    if (count == 0) {
+        return;
+    }
+    rc = axi_commit(m, ops, count, &revision);
+    m->next_batch_ns = axi_now(m) + m->config.batch_ns;
+    for (size_t i = 0; i < count && (rc == 0 || rc == -AXC_ETIMEOUT); i++) {
+        batch[i]->is_renewal_pending = false;
+        batch[i]->renewed_local_ns = axi_now(m); /* unknown outcome: it may have been renewed */
+        if (rc == 0) {
+            batch[i]->lease_revision = revision;
+            is_anyone_new |= !batch[i]->has_lease;
+            batch[i]->has_lease = true;
+            acknowledge(m, batch[i]);
+        }
+    }
+    for (size_t t = 0; is_anyone_new && t < m->task_count; t++) {
+        axi_flow_drive(m, m->tasks[t]); /* a node that just became ready may be waited for */
+    }
+}
+
+static bool is_expired(struct axi_master *m, const struct axi_node *node)
+{
+    return !node->is_dead && axi_now(m) - node->renewed_local_ns > axi_lease_window_ns(m);
+}
+
+void axi_node_declare_dead(struct axi_master *m, struct axi_node *node)
+{
+    node->is_dead = true;
+    node->has_lease = false;
+    node->has_reported = false;
+    node->is_renewal_pending = false;
+    if (node->link != 0) { /* it must say Hello and report again */
+        for (size_t i = 0; i < m->link_count; i++) {
+            if (m->links[i]->id == node->link) {
+                axi_link_close(m, m->links[i], -AXC_ENODE_LEASE, "lease expired");
+            }
+        }
+        node->link = 0;
+    }
+    axi_event(m, AXI_WARNING, "node-dead", NULL, node, "lease not renewed for %llu ms",
+              (unsigned long long)((axi_now(m) - node->renewed_local_ns) / 1000000));
+    for (size_t i = 0; i < m->task_count && !m->is_crashed; i++) {
+        axi_recover_dead(m, node, m->tasks[i]);
+    }
+}
+
+void axi_leases_expire(struct axi_master *m)
+{
+    for (size_t i = 0; i < m->node_count; i++) {
+        if (is_expired(m, m->nodes[i])) {
+            axi_node_declare_dead(m, m->nodes[i]);
+        }
+    }
+}
+
+uint64_t axi_leases_next(struct axi_master *m)
+{
+    uint64_t next = UINT64_MAX;
+
+    for (size_t i = 0; i < m->node_count; i++) {
+        const struct axi_node *node = m->nodes[i];
+        uint64_t at = node->renewed_local_ns + axi_lease_window_ns(m) + 1;
+
+        if (node->is_renewal_pending && m->next_batch_ns < next) {
+            next = m->next_batch_ns;
+        }
+        if (!node->is_dead && at < next) {
+            next = at;
+        }
+    }
+    return next;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The master's life: taking over from the store, links, the tick. */
+#include "master/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MS 1000000ull
+#define OPS_KEPT 1000u
+
+uint64_t axi_now(struct axi_master *m)
+{
+    return m->port.now_local_ns(m->port.context);
+}
+
+uint64_t axi_now_master(struct axi_master *m)
+{
+    return m->port.now_master_ns(m->port.context);
+}
+
+bool axi_crash(struct axi_master *m, uint32_t point)
+{
+    if (!m->is_crashed && m->port.crash_point != NULL &&
+        m->port.crash_point(m->port.context, point)) {
+        m->is_crashed = true;
+    }
+    return m->is_crashed;
+}
+
+bool axi_in_grace(struct axi_master *m)
+{
+    return axi_now(m) - m->started_local_ns < axi_lease_window_ns(m);
+}
+
+int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t count,
+               uint64_t *ret_revision)
+{
+    return m->is_crashed ? -AXC_EUNAVAILABLE
+                         : axi_store_commit(m->config.store, ops, count, ret_revision);
+}
+
+int axi_put_json(struct axi_master *m, const char *key, uint64_t expected, const json_t *value,
+                 uint64_t *ret_revision)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    struct axi_store_op op = {.kind = AXI_STORE_PUT, .key = key, .expected = expected};
+    int rc;
+
+    if (text == NULL) {
+        return -AXC_ENOMEM;
+    }
+    op.value = text;
+    op.value_bytes = strlen(text);
+    rc = axi_commit(m, &op, 1, ret_revision);
+    free(text);
+    return rc;
+}
+
+static void set_default(uint64_t *value, uint64_t fallback)
+{
+    *value = *value != 0 ? *value : fallback;
+}
+
+static void set_defaults(struct axi_master_config *config)
+{
+    set_default(&config->lease_ns, 500 * MS);
+    set_default(&config->heartbeat_ns, 100 * MS);
+    set_default(&config->batch_ns, 20 * MS);
+    set_default(&config->lease_margin_ns, 50 * MS);
+    set_default(&config->retry_ns, 250 * MS);
+    set_default(&config->step_timeout_ns, 5000 * MS);
+    set_default(&config->start_delay_ns, 20 * MS);
+    config->drift_ppm = config->drift_ppm != 0 ? config->drift_ppm : 200;
+    config->attempts_max = config->attempts_max != 0 ? config->attempts_max : 3;
+    config->events_max = config->events_max != 0 ? config->events_max : 2000;
+}
+
+static int load(struct axi_master *m)
+{
+    int rc = axi_events_load(m);
+
+    if (rc == 0) {
+        rc = axi_images_load(m);
+    }
+    if (rc == 0) {
+        rc = axi_nodes_load(m);
+    }
+    if (rc == 0) {
+        rc = axi_tasks_load(m);
+    }
+    return rc;
+}
+
+int axi_master_new(const struct axi_master_config *config, const struct axi_master_port *port,
+                   struct axi_master **ret_master)
+{
+    struct axi_master *m = calloc(1, sizeof(*m));
+    int rc;
+
+    if (m == NULL) {
+        return -AXC_ENOMEM;
+    }
+    m->config = *config;
+    m->port = *port;
+    set_defaults(&m->config);
+    m->started_local_ns = axi_now(m);
+    m->events_due_ns = UINT64_MAX;
+    m->next_batch_ns = m->started_local_ns;
+    m->next_op = 1;
+    m->events = json_array();
+    m->events_pending = json_array();
+    m->ops = calloc(OPS_KEPT, sizeof(struct axi_op *));
+    rc = m->ops == NULL ? -AXC_ENOMEM : load(m);
+    if (rc != 0) {
+        axi_master_free(m);
+        return rc;
+    }
+    axi_event(m, AXI_INFO, "master-started", NULL, NULL, "took over %zu tasks and %zu nodes",
+              m->task_count, m->node_count);
+    for (size_t i = 0; i < m->task_count; i++) {
+        axi_flow_resume(m, m->tasks[i]);
+    }
+    axi_tasks_sweep(m);
+    *ret_master = m;
+    return 0;
+}
+
+static void link_free(struct axi_link *link)
+{
+    free(link->buffer);
+    free(link);
+}
+
+void axi_master_free(struct axi_master *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < m->task_count; i++) {
+        axi_task_free(m->tasks[i]);
+    }
+    for (size_t i = 0; i < m->node_count; i++) {
+        free(m->nodes[i]);
+    }
+    for (size_t i = 0; i < m->link_count; i++) {
+        link_free(m->links[i]);
+    }
+    for (size_t i = 0; i < m->op_count; i++) {
+        axi_op_free(m->ops[i]);
+    }
+    json_decref(m->events);
+    json_decref(m->events_pending);
+    free(m->tasks);
+    free(m->nodes);
+    free(m->links);
+    free(m->ops);
+    free(m->images);
+    free(m);
+}
+
+static struct axi_link *find_link(struct axi_master *m, uint64_t id)
+{
+    for (size_t i = 0; i < m->link_count; i++) {
+        if (m->links[i]->id == id) {
+            return m->links[i];
+        }
+    }
+    return NULL;
+}
+
+void axi_master_link_up(struct axi_master *m, uint64_t id, const char *peer)
+{
+    struct axi_link **grown = realloc(m->links, (m->link_count + 1) * sizeof(struct axi_link *));
+    struct axi_link *link = calloc(1, sizeof(*link));
+
+    if (grown != NULL) {
+        m->links = grown;
+    }
+    if (link != NULL) {
+        link->buffer = malloc(AXI_WIRE_FRAME_BYTES_MAX);
+    }
+    if (grown == NULL || link == NULL || link->buffer == NULL) {
+        free(link);
+        m->port.close(m->port.context, id);
+        return;
+    }
+    link->id = id;
+    axi_copy_text(link->peer, sizeof(link->peer), peer != NULL ? peer : "");
+    axi_wire_parser_init(&link->parser, link->buffer, AXI_WIRE_FRAME_BYTES_MAX);
+    m->links[m->link_count++] = link;
+}
+
+void axi_master_link_bytes(struct axi_master *m, uint64_t id, const uint8_t *bytes, size_t count)
+{
+    struct axi_link *link = find_link(m, id);
+    struct axi_wire_frame frame;
+    int rc = 0;
+
+    while (link != NULL && !link->is_closing && !m->is_crashed &&
+           (rc = axi_wire_feed(&link->parser, &bytes, &count, &frame)) == 1) {
+        axi_dispatch(m, link, &frame);
+    }
+    if (link != NULL && rc < 0 && !link->is_closing) {
+        axi_event(m, AXI_WARNING, "link-protocol", NULL, axi_node_find(m, link->node), "%s from %s",
+                  axi_error_text(rc), link->peer);
+        axi_link_close(m, link, rc, axi_error_text(rc));
+    }
+}
+
+/* A link that is gone, by either side: its node is told and its memory freed. */
+static void drop_link(struct axi_master *m, size_t index)
+{
+    struct axi_link *link = m->links[index];
+    struct axi_node *node = axi_node_find(m, link->node);
+
+    m->links[index] = m->links[--m->link_count];
+    if (node != NULL && node->link == link->id) {
+        node->link = 0;
+        axi_node_link_down(m, node);
+    }
+    link_free(link);
+}
+
+void axi_master_link_down(struct axi_master *m, uint64_t id)
+{
+    for (size_t i = 0; i < m->link_count; i++) {
+        if (m->links[i]->id == id) {
+            drop_link(m, i);
+            return;
+        }
+    }
+}
+
+static void sweep_links(struct axi_master *m)
+{
+    for (size_t i = 0; i < m->link_count;) {
+        if (m->links[i]->is_closing) {
+            drop_link(m, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t axi_master_tick(struct axi_master *m)
+{
+    uint64_t next = UINT64_MAX;
+
+    if (m->is_crashed) {
+        return UINT64_MAX;
+    }
+    sweep_links(m);
+    axi_leases_renew(m);
+    axi_leases_expire(m);
+    for (size_t i = 0; i < m->task_count; i++) {
+        axi_flow_tick(m, m->tasks[i]);
+    }
+    axi_tasks_sweep(m);
+    if (axi_now(m) >= m->events_due_ns) {
+        axi_events_flush(m);
+    }
+    for (size_t i = 0; i < m->task_count; i++) {
+        next = earlier(next, axi_flow_next(m->tasks[i]));
+    }
+    return earlier(earlier(next, axi_leases_next(m)), m->events_due_ns);
+}
+
+void axi_master_shutdown(struct axi_master *m)
+{
+    axi_event(m, AXI_INFO, "master-stopped", NULL, NULL, "orderly");
+    axi_events_flush(m);
+    for (size_t i = 0; i < m->link_count; i++) {
+        axi_link_close(m, m->links[i], 0, "master stops");
+    }
+}

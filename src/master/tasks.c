@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The task table: copies of the records, and the only place that changes them. */
+#include "master/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct axi_task *axi_task_find(struct axi_master *m, uint64_t id)
+{
+    for (size_t i = 0; id != 0 && i < m->task_count; i++) {
+        if (m->tasks[i]->record.id == id && !m->tasks[i]->is_gone) {
+            return m->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+struct axi_task *axi_task_lookup(struct axi_master *m, const char *name)
+{
+    char *end = NULL;
+    uint64_t id = strtoull(name, &end, 16);
+
+    for (size_t i = 0; i < m->task_count; i++) {
+        struct axi_task *task = m->tasks[i];
+
+        if (!task->is_gone && !task->is_ephemeral && strcmp(task->record.name, name) == 0) {
+            return task;
+        }
+    }
+    return *name != '\0' && *end == '\0' ? axi_task_find(m, id) : NULL;
+}
+
+struct axi_task *axi_task_add(struct axi_master *m, const struct axi_record *record,
+                              uint64_t revision)
+{
+    struct axi_task **grown = realloc(m->tasks, (m->task_count + 1) * sizeof(struct axi_task *));
+    struct axi_task *task = calloc(1, sizeof(*task));
+
+    if (grown != NULL) {
+        m->tasks = grown;
+    }
+    if (grown == NULL || task == NULL) {
+        free(task);
+        return NULL;
+    }
+    task->record = *record;
+    task->revision = revision;
+    m->tasks[m->task_count++] = task;
+    return task;
+}
+
+void axi_task_free(struct axi_task *task)
+{
+    for (uint32_t i = 0; i < task->log_count; i++) {
+        free(task->log[i].text);
+    }
+    free(task->log);
+    axi_flow_clear(&task->flow);
+    free(task);
+}
+
+void axi_task_drop(struct axi_master *m, struct axi_task *task)
+{
+    (void)m;
+    task->is_gone = true;
+    axi_flow_clear(&task->flow);
+}
+
+void axi_tasks_sweep(struct axi_master *m)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < m->task_count; i++) {
+        if (m->tasks[i]->is_gone) {
+            axi_task_free(m->tasks[i]);
+        } else {
+            m->tasks[kept++] = m->tasks[i];
+        }
+    }
+    m->task_count = kept;
+}
+
+static void task_key(uint64_t id, char key[40])
+{
+    (void)snprintf(key, 40, "task/%016llx", (unsigned long long)id);
+}
+
+static int decode(const struct axi_store_value *value, struct axi_record *ret_record)
+{
+    json_t *json = json_loads(value->bytes, 0, NULL);
+    int rc = axi_record_from_json(json, ret_record);
+
+    json_decref(json);
+    return rc;
+}
+
+static int visit(void *context, const char *key, const struct axi_store_value *value)
+{
+    struct axi_master *m = context;
+    struct axi_record record;
+
+    if (decode(value, &record) != 0) {
+        axi_event(m, AXI_ERROR, "record-corrupt", NULL, NULL, "cannot read record %s", key);
+        return 0;
+    }
+    return axi_task_add(m, &record, value->revision) != NULL ? 0 : -AXC_ENOMEM;
+}
+
+int axi_tasks_load(struct axi_master *m)
+{
+    return axi_store_list(m->config.store, "task/", visit, m);
+}
+
+/* Someone else changed the record: what the store says now counts. */
+static void reread(struct axi_master *m, struct axi_task *task)
+{
+    struct axi_store_value value;
+    struct axi_record record;
+    char key[40];
+    uint64_t op = task->flow.op;
+    int rc;
+
+    task_key(task->record.id, key);
+    rc = axi_store_get(m->config.store, key, &value);
+    axi_event(m, AXI_WARNING, "record-conflict", task, NULL, "record changed by someone else");
+    if (rc == -AXC_ENOENT) {
+        axi_op_end(m, op, -AXC_ECONFLICT, "the task was deleted meanwhile", NULL);
+        axi_task_drop(m, task);
+        return;
+    }
+    if (rc != 0) {
+        return; /* the retry will meet the conflict again */
+    }
+    if (decode(&value, &record) == 0) {
+        task->record = record;
+        task->revision = value.revision;
+        axi_op_end(m, op, -AXC_ECONFLICT, "the task was changed by someone else meanwhile", NULL);
+        axi_flow_clear(&task->flow);
+        axi_flow_resume(m, task);
+    }
+    axi_store_value_clear(&value);
+}
+
+/* An unknown outcome: the change was made when the record now reads as we wrote it. */
+static int settle(struct axi_master *m, const char *key, const char *text, uint64_t *ret_revision)
+{
+    struct axi_store_value value;
+    int rc = axi_store_get(m->config.store, key, &value);
+
+    if (rc == -AXC_ENOENT) {
+        return text == NULL ? 0 : -AXC_ECONFLICT;
+    }
+    if (rc != 0) {
+        return -AXC_EUNAVAILABLE;
+    }
+    rc = text != NULL && strcmp(value.bytes, text) == 0 ? 0 : -AXC_ECONFLICT;
+    *ret_revision = value.revision;
+    axi_store_value_clear(&value);
+    return rc;
+}
+
+static bool is_commit_skipped(struct axi_master *m, const struct axi_record *next)
+{
+    return m->config.skip_commit_cas && next != NULL &&
+           next->migration.phase == AXI_MIGRATION_COMMITTED;
+}
+
+int axi_task_commit(struct axi_master *m, struct axi_task *task, const struct axi_record *next,
+                    const struct axi_store_op *also, size_t also_count)
+{
+    struct axi_store_op ops[5] = {{.kind = next != NULL ? AXI_STORE_PUT : AXI_STORE_DELETE,
+                                   .expected = task->revision}};
+    json_t *json = next != NULL ? axi_record_to_json(next) : NULL;
+    char *text = next != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    uint64_t revision = 0;
+    char key[40];
+    int rc;
+
+    json_decref(json);
+    if (next != NULL && text == NULL) {
+        return -AXC_ENOMEM;
+    }
+    task_key(task->record.id, key);
+    ops[0].key = key;
+    ops[0].value = text;
+    ops[0].value_bytes = text != NULL ? strlen(text) : 0;
+    for (size_t i = 0; i < also_count && i < 4; i++) {
+        ops[i + 1] = also[i];
+    }
+    if (is_commit_skipped(m, next)) {
+        rc = m->is_crashed ? -AXC_EUNAVAILABLE : 0;
+        revision = task->revision;
+    } else {
+        rc = axi_commit(m, ops, also_count + 1, &revision);
+    }
+    if (rc == -AXC_ETIMEOUT) {
+        rc = settle(m, key, text, &revision);
+    }
+    free(text);
+    if (rc == 0 && next != NULL) {
+        task->record = *next;
+        task->revision = revision;
+    } else if (rc == -AXC_ECONFLICT) {
+        reread(m, task);
+    }
+    return rc;
+}
+
+/* ---- what a node is told, and where a task fits ---- */
+
+int axi_task_entry(const struct axi_record *record, const struct axi_node *node)
+{
+    for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
+        for (uint32_t e = 0; e < record->entry_count; e++) {
+            if (strcmp(node->hello.platforms[p], record->entries[e].platform) == 0) {
+                return (int)e;
+            }
+        }
+    }
+    return -1;
+}
+
+void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node,
+                        axi_TaskSpec *ret_spec)
+{
+    const struct axi_record *record = &task->record;
+    const struct axi_task_spec *spec = &record->spec;
+    int index = axi_task_entry(record, node);
+    axi_TaskSpec wire = {.task_id = record->id,
+                         .period_ns = spec->period_ns,
+                         .deadline_ns = spec->deadline_ns,
+                         .jobs = spec->jobs,
+                         .state_bytes = spec->state_bytes,
+                         .state_version = spec->state_version,
+                         .needs = spec->needs,
+                         .stack_bytes = spec->stack_bytes,
+                         .overrun_policy = spec->overrun_policy,
+                         .fault_policy = spec->fault_policy,
+                         .restart_limit = spec->restart_limit,
+                         .checkpoint_every = spec->checkpoint_every,
+                         .criticality = spec->criticality,
+                         .continue_isolated = spec->continue_isolated,
+                         .backlog_max = spec->backlog_max,
+                         .profile = task->is_ephemeral};
+
+    axi_copy_text(wire.name, sizeof(wire.name), record->name);
+    memcpy(wire.schema_hash, spec->schema_hash, 32);
+    if (index >= 0) {
+        wire.wcet_ns = record->entries[index].wcet_ns;
+        wire.elf_bytes = record->entries[index].elf_bytes;
+        memcpy(wire.elf_digest, record->entries[index].elf_digest, 32);
+    }
+    *ret_spec = wire;
+}
+
+uint64_t axi_task_shift(const struct axi_record *record, uint64_t job, uint64_t earliest_ns)
+{
+    uint64_t period = record->spec.period_ns;
+    uint64_t release = record->release_ns + job * period;
+
+    if (release >= earliest_ns) {
+        return record->release_ns;
+    }
+    return record->release_ns + (earliest_ns - release + period - 1) / period * period;
+}
+
+static bool occupies(const struct axi_task *task, uint64_t node)
+{
+    const struct axi_record *r = &task->record;
+    bool is_live = r->state == AXI_TASK_PLACING || r->state == AXI_TASK_STARTING ||
+                   r->state == AXI_TASK_RUNNING || r->state == AXI_TASK_STOPPING;
+
+    return is_live && !task->is_gone &&
+           (r->owner == node ||
+            (r->migration.phase == AXI_MIGRATION_PREPARING && r->migration.target == node));
+}
+
+/* Fills one node of the snapshot; demands has room for every task. */
+static void snapshot_node(struct axi_master *m, const struct axi_node *node,
+                          const struct axi_task *except, struct axi_place_demand *demands,
+                          struct axi_place_node *ret)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < m->task_count; i++) {
+        const struct axi_task *task = m->tasks[i];
+        int entry = axi_task_entry(&task->record, node);
+
+        if (task != except && entry >= 0 && occupies(task, node->id)) {
+            demands[count++] = (struct axi_place_demand){task->record.entries[entry].wcet_ns,
+                                                         task->record.spec.deadline_ns,
+                                                         task->record.spec.period_ns};
+        }
+    }
+    *ret = (struct axi_place_node){.id = node->id,
+                                   .name = node->hello.name,
+                                   .platform_count = node->hello.platforms_count,
+                                   .services = node->hello.services,
+                                   .assurance = node->hello.assurance,
+                                   .capacity_ppm = node->hello.capacity_ppm,
+                                   .free_slots = node->hello.slots > count
+                                                     ? node->hello.slots - (uint32_t)count
+                                                     : 0,
+                                   .memory_free_bytes = node->heartbeat.memory_free_bytes,
+                                   .is_ready = axi_node_is_ready(node),
+                                   .tasks = demands,
+                                   .task_count = count};
+    for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
+        ret->platforms[p] = node->hello.platforms[p];
+    }
+}
+
+static void explain(char *ret_reason, const struct axi_place_node *nodes,
+                    const struct axi_place_verdict *verdicts, size_t count, uint64_t wanted)
+{
+    size_t used = 0;
+
+    if (ret_reason == NULL) {
+        return;
+    }
+    ret_reason[0] = '\0';
+    for (size_t i = 0; i < count && used + 1 < AXI_REASON_BYTES; i++) {
+        if (wanted != 0 && nodes[i].id != wanted) {
+            continue;
+        }
+        int n = snprintf(ret_reason + used, AXI_REASON_BYTES - used, "%s%s: %s", used > 0 ? "; " : "",
+                         nodes[i].name,
+                         verdicts[i].code != 0 ? verdicts[i].reason : "tried already");
+        used += n > 0 ? (size_t)n : 0;
+    }
+    if (used == 0) {
+        (void)snprintf(ret_reason, AXI_REASON_BYTES, "no node has joined");
+    }
+}
+
+/* Judges all nodes; `wanted` != 0 looks at that one only. */
+int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t wanted,
+                   const uint64_t *tried, size_t tried_count, struct axi_node **ret_node,
+                   char *ret_reason)
+{
+    size_t n = m->node_count;
+    struct axi_place_node *nodes = calloc(n + 1, sizeof(*nodes));
+    struct axi_place_verdict *verdicts = calloc(n + 1, sizeof(*verdicts));
+    struct axi_place_demand *demands = calloc(n * (m->task_count + 1) + 1, sizeof(*demands));
+    struct axi_place_entry entries[AXI_MASTER_PLATFORMS_MAX];
+    const struct axi_record *r = &task->record;
+    struct axi_place_task what = {.deadline_ns = r->spec.deadline_ns,
+                                  .period_ns = r->spec.period_ns,
+                                  .needs = r->spec.needs,
+                                  .assurance_min = r->assurance_min,
+                                  .state_bytes = r->spec.state_bytes,
+                                  .stack_bytes = r->spec.stack_bytes,
+                                  .entries = entries,
+                                  .entry_count = r->entry_count,
+                                  .ignore_demand = task->is_ephemeral};
+    int best = -AXC_ENOMEM;
+
+    for (uint32_t i = 0; i < r->entry_count; i++) {
+        entries[i] = (struct axi_place_entry){r->entries[i].platform, r->entries[i].wcet_ns,
+                                              r->entries[i].elf_bytes};
+    }
+    if (nodes != NULL && verdicts != NULL && demands != NULL) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            if ((wanted == 0 || m->nodes[i]->id == wanted) &&
+                (wanted != 0 || !m->nodes[i]->is_dead)) {
+                snapshot_node(m, m->nodes[i], task, &demands[i * (m->task_count + 1)],
+                              &nodes[kept++]);
+            }
+        }
+        best = axi_place_best(&what, nodes, kept, tried, tried_count, verdicts);
+        if (best >= 0) {
+            *ret_node = axi_node_find(m, nodes[best].id);
+        } else {
+            explain(ret_reason, nodes, verdicts, kept, wanted);
+        }
+    }
+    free(nodes);
+    free(verdicts);
+    free(demands);
+    return best < 0 ? best : 0;
+}
