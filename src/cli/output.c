@@ -156,6 +156,9 @@ static void print_cell(char text[CELL_BYTES], const struct axi_column *column, c
     case AXI_CELL_AGE:
         print_age(text, CELL_BYTES, number, now_ns);
         break;
+    case AXI_CELL_COUNT:
+        (void)snprintf(text, CELL_BYTES, "%zu", json_array_size(value));
+        break;
     case AXI_CELL_LIST:
         print_list(text, CELL_BYTES, value);
         break;

@@ -16,6 +16,7 @@ enum axi_cell {
     AXI_CELL_BYTES,  /* -> "10.1K" */
     AXI_CELL_DIGEST, /* first 12 digits */
     AXI_CELL_AGE,    /* master time ns -> "5m" */
+    AXI_CELL_COUNT,  /* of an array */
     AXI_CELL_LIST,   /* array of strings, or of objects by their "platform" or "name" */
 };
 

@@ -64,7 +64,12 @@ class Cluster:
         return json.loads(self.ok("get", kind, "-o", "json"))
 
     def task(self, name):
-        return next((t for t in self.json("tasks") if t["name"] == name), None)
+        """The task with what its instance reported; of a stopped one, with its last checkpoint."""
+        for task in self.json("tasks"):
+            if task["name"] == name:
+                return {"next_job": task.get("checkpoint_job", 0), "killed": 0, **task,
+                        **task.get("instance", {})}
+        return None
 
     def node(self, name):
         return next((n for n in self.json("nodes") if n["name"] == name), None)
