@@ -60,7 +60,7 @@ static void rig_nap(void)
     (void)nanosleep(&nap, NULL);
 }
 
-static int rig_load(struct rig *rig, uint32_t slot, const char *variant)
+static inline int rig_load(struct rig *rig, uint32_t slot, const char *variant)
 {
     const struct axi_task_meta meta = rig_meta();
     uint64_t give_up_ns = axi_runtime_clock_ns() + RIG_PATIENCE_NS;
@@ -98,7 +98,7 @@ static void rig_post(struct rig *rig, uint32_t op, uint32_t slot)
     }
 }
 
-static void rig_activate(struct rig *rig, uint32_t slot)
+static inline void rig_activate(struct rig *rig, uint32_t slot)
 {
     rig->config.release_ns = axi_time_to_master(axi_runtime_timebase(rig->runtime),
                                                 (struct axc_time_local){axi_runtime_clock_ns()})
@@ -124,7 +124,7 @@ static void rig_free(struct rig *rig)
     free(rig);
 }
 
-static uint32_t rig_count(const struct rig *rig, uint32_t kind)
+static inline uint32_t rig_count(const struct rig *rig, uint32_t kind)
 {
     uint32_t count = 0;
 
@@ -135,7 +135,7 @@ static uint32_t rig_count(const struct rig *rig, uint32_t kind)
 }
 
 /* Waits until so many records of the kind are there. False when the node hangs. */
-static bool rig_wait(struct rig *rig, uint32_t kind, uint32_t count)
+static inline bool rig_wait(struct rig *rig, uint32_t kind, uint32_t count)
 {
     uint64_t give_up_ns = axi_runtime_clock_ns() + RIG_PATIENCE_NS;
 
