@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct axi_image {
     uint32_t count;
@@ -198,6 +199,9 @@ static int read_index(const char *dir, struct axi_oci_index *ret_index)
     size_t bytes = 0;
     int error = read_document(dir, "oci-layout", &text, &bytes);
 
+    if (error == -AXC_ENOENT && access(dir, F_OK) == 0) {
+        return -AXC_EIMAGE_LAYOUT;
+    }
     if (error == 0) {
         error = axi_oci_parse_layout((const char *)text, bytes);
         free(text);

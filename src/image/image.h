@@ -7,8 +7,9 @@
 
 #include "image/oci.h"
 
-#define AXI_IMAGE_MEMORY_BYTES_MAX (64ull * 1024u * 1024u) /* largest image of one ELF in memory   \
-                                                            */
+#define AXI_IMAGE_MEMORY_BYTES_MAX                                                                 \
+    (64ull * 1024u * 1024u) /* largest image of one ELF in memory                                  \
+                             */
 
 struct axi_image_entry {
     enum axi_isa isa;

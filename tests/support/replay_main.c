@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* replay_main FILE.elf JOBS: prints "JOB STATE_CRC OUTPUT_CRC" like `axcan replay`, without the
- * host libraries, so that it can be compiled for another instruction set (tests/e2e/test_sdk.py). */
+ * host libraries, so that it can be compiled for another instruction set (tests/e2e/test_sdk.py).
+ */
 #include "replay/replay.h"
 
 #include <inttypes.h>
