@@ -106,7 +106,6 @@ static int replay(void *context, const struct axi_trace *record, uint32_t *ret_s
         } else if (record->detail2 == 0) {
             memset(&reference->state, 0, sizeof reference->state);
         }
-        reference->since = 0;
         return 0;
     case AXI_TRACE_FROZEN:
         keep(reference, record->job);

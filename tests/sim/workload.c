@@ -237,10 +237,28 @@ static void poll_all(void *context, uint64_t argument)
     sim_at(&cluster->clock, cluster->clock.now_ns + POLL_NS, poll_all, cluster, 0);
 }
 
-static char choose(struct sim_cluster *cluster, const struct sim_task *task)
+/* A client looks before it asks: what has ended is deleted and deployed anew. */
+static bool has_ended(struct sim_cluster *cluster, uint32_t index)
 {
+    struct sim_master *host = listening(cluster);
+    json_t *task =
+        host == NULL ? NULL : axi_master_task(host->master, cluster->images[index].info.spec.name);
+    const char *state = json_string_value(json_object_get(task, "state"));
+    bool is_ended = state != NULL && (strcmp(state, "lost") == 0 || strcmp(state, "failed") == 0 ||
+                                      strcmp(state, "completed") == 0);
+
+    json_decref(task);
+    return is_ended;
+}
+
+static char choose(struct sim_cluster *cluster, uint32_t index)
+{
+    const struct sim_task *task = &cluster->tasks[index];
     uint64_t dice = sim_below(&cluster->clock, 100);
 
+    if (has_ended(cluster, index)) {
+        return 'x';
+    }
     if (task->intent == SIM_ABSENT) {
         return 'd';
     }
@@ -264,7 +282,7 @@ static void act(void *context, uint64_t argument)
         return;
     }
     if (!is_asked(cluster, index) || sim_chance(clock, 50000)) {
-        ask(cluster, choose(cluster, &cluster->tasks[index]), index);
+        ask(cluster, choose(cluster, index), index);
     }
     sim_at(clock, clock->now_ns + sim_between(clock, 20 * SIM_MS, 300 * SIM_MS), act, cluster, 0);
 }
