@@ -23,6 +23,7 @@ struct axi_command {
 int axi_cli_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int axi_cli_fail(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+extern const struct axi_command axi_command_analyze;
 extern const struct axi_command axi_command_build;
 extern const struct axi_command axi_command_inspect;
 extern const struct axi_command axi_command_replay;
