@@ -398,6 +398,7 @@ static void source_progress(struct axi_master *m, struct axi_task *task, const a
         flow->frozen_ns = p->master_ns != 0 ? p->master_ns : axi_now_master(m);
     } else if (p->phase == AXI_PHASE_RESUMED) {
         flow->is_source_frozen = false;
+        task->status.state = AXI_SLOT_ACTIVE;
         undone(m, task);
     }
 }
@@ -425,6 +426,27 @@ static void target_progress(struct axi_master *m, struct axi_task *task, const a
     }
 }
 
+static void party_failed(struct axi_master *m, struct axi_task *task, struct axi_node *node,
+                         const axi_Progress *p, const char *reason)
+{
+    const struct axi_migration *mig = &task->record.migration;
+    bool is_unknown = p->code == -AXC_ENOENT; /* the node knows no such migration */
+
+    if (mig->phase == AXI_MIGRATION_PREPARING) {
+        axi_migrate_fail(m, task, p->code != 0 ? p->code : -AXC_EABORTED, reason);
+    } else if (mig->phase == AXI_MIGRATION_ABORTED && node->id == mig->source && is_unknown) {
+        undone(m, task); /* it never heard of this attempt */
+    } else if (mig->phase == AXI_MIGRATION_COMMITTED && node->id == mig->target) {
+        if (is_unknown && task->has_status && task->seen_node == node->id) {
+            task->flow.request_target = 0; /* confirmed long ago: its instance runs */
+            axi_flow_go(m, task, AXI_STEP_MIGRATE_RELEASE);
+        } else {
+            axi_event(m, AXI_ERROR, "activation-failed", task, node, "%s", reason);
+            axi_recover_missing(m, node, task, false);
+        }
+    }
+}
+
 void axi_migrate_progress(struct axi_master *m, struct axi_node *node, const axi_Progress *p)
 {
     struct axi_task *task = axi_task_find(m, p->task_id);
@@ -441,13 +463,7 @@ void axi_migrate_progress(struct axi_master *m, struct axi_node *node, const axi
     if (p->phase == AXI_PHASE_FAILED) {
         (void)snprintf(reason, sizeof(reason), "%.31s: %.120s", node->hello.name,
                        p->reason[0] != '\0' ? p->reason : axi_error_text(p->code));
-        if (task->record.migration.phase == AXI_MIGRATION_COMMITTED &&
-            node->id == task->record.migration.target) {
-            axi_event(m, AXI_ERROR, "activation-failed", task, node, "%s", reason);
-            axi_recover_missing(m, node, task, false);
-        } else {
-            axi_migrate_fail(m, task, p->code != 0 ? p->code : -AXC_EABORTED, reason);
-        }
+        party_failed(m, task, node, p, reason);
     } else if (node->id == task->record.migration.source) {
         source_progress(m, task, p);
     } else if (node->id == task->record.migration.target) {

@@ -3,7 +3,7 @@
  *
  * An instance a node reports is adopted when the record names that node and epoch; it is kept when a
  * migration or a restore still needs it; else it is stale and removed.
- * When an owner dies: a migration target that validated a checkpoint takes over; a holder's
+ * When an owner dies: a migration target that is PREPARED takes over; a holder's
  * checkpoint (frozen source, standby target, the store) is started elsewhere; with none the task is
  * LOST. Nothing is ever begun anew from zero. */
 #include "master/internal.h"
@@ -18,8 +18,17 @@ static void go_on(struct axi_master *m, struct axi_task *task, struct axi_node *
     axi_Resume resume = {.request = m->port.random64(m->port.context),
                          .task_id = task->record.id,
                          .epoch = task->record.epoch};
+    axi_Decision decision = {.migration = task->status.migration,
+                             .task_id = task->record.id,
+                             .epoch = task->record.epoch,
+                             .release_ns = task->record.release_ns,
+                             .reason = "aborted earlier"};
 
-    axi_send(m, node, AXI_WIRE_RESUME, &resume);
+    if (decision.migration != 0) { /* it froze for a migration that is no more */
+        axi_send(m, node, AXI_WIRE_DECISION, &decision);
+    } else {
+        axi_send(m, node, AXI_WIRE_RESUME, &resume);
+    }
 }
 
 static void end_task(struct axi_master *m, struct axi_task *task, enum axi_task_state state)
@@ -182,7 +191,7 @@ static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_t
     const struct axi_migration *mig = &r->migration;
     const struct axi_node *target = axi_node_find(m, mig->target);
 
-    if (mig->phase == AXI_MIGRATION_PREPARING && task->flow.target_standby &&
+    if (mig->phase == AXI_MIGRATION_PREPARING && task->flow.target_prepared &&
         axi_node_is_ready(target)) {
         task->flow.is_source_dead = true;
         axi_flow_go(m, task, AXI_STEP_MIGRATE_COMMIT);

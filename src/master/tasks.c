@@ -278,7 +278,7 @@ static bool occupies(const struct axi_task *task, uint64_t node)
 
 /* Fills one node of the snapshot; demands has room for every task. */
 static void snapshot_node(struct axi_master *m, const struct axi_node *node,
-                          const struct axi_task *except, struct axi_place_demand *demands,
+                          const struct axi_task *except, struct axi_demand_task *demands,
                           struct axi_place_node *ret)
 {
     size_t count = 0;
@@ -288,9 +288,9 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
         int entry = axi_task_entry(&task->record, node);
 
         if (task != except && entry >= 0 && occupies(task, node->id)) {
-            demands[count++] = (struct axi_place_demand){task->record.entries[entry].wcet_ns,
-                                                         task->record.spec.deadline_ns,
-                                                         task->record.spec.period_ns};
+            demands[count++] = (struct axi_demand_task){task->record.entries[entry].wcet_ns,
+                                                        task->record.spec.period_ns,
+                                                        task->record.spec.deadline_ns};
         }
     }
     *ret = (struct axi_place_node){.id = node->id,
@@ -342,7 +342,7 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
     size_t n = m->node_count;
     struct axi_place_node *nodes = calloc(n + 1, sizeof(*nodes));
     struct axi_place_verdict *verdicts = calloc(n + 1, sizeof(*verdicts));
-    struct axi_place_demand *demands = calloc(n * (m->task_count + 1) + 1, sizeof(*demands));
+    struct axi_demand_task *demands = calloc(n * (m->task_count + 1) + 1, sizeof(*demands));
     struct axi_place_entry entries[AXI_MASTER_PLATFORMS_MAX];
     const struct axi_record *r = &task->record;
     struct axi_place_task what = {.deadline_ns = r->spec.deadline_ns,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* C / min(D, T) in ppm, rounded up; saturates. */
-static uint64_t density_ppm(const struct axi_place_demand *demand)
+static uint64_t density_ppm(const struct axi_demand_task *demand)
 {
     uint64_t window = demand->deadline_ns < demand->period_ns ? demand->deadline_ns
                                                               : demand->period_ns;
@@ -72,34 +72,35 @@ void axi_place_judge(const struct axi_place_task *task, const struct axi_place_n
                      struct axi_place_verdict *ret_verdict)
 {
     struct axi_place_verdict *v = ret_verdict;
-    struct axi_place_demand own = {0, task->deadline_ns, task->period_ns};
-    uint64_t density = 0;
+    struct axi_demand_task own = {0, task->period_ns, task->deadline_ns};
 
     *v = (struct axi_place_verdict){.node_id = node->id};
     judge_fixed(task, node, v);
     for (size_t i = 0; i < node->task_count; i++) {
-        density = axi_add_sat(density, density_ppm(&node->tasks[i]));
+        v->density_after_ppm = axi_add_sat(v->density_after_ppm, density_ppm(&node->tasks[i]));
     }
-    v->density_after_ppm = density;
     if (v->code != 0 || task->ignore_demand) {
         return;
     }
     own.wcet_ns = task->entries[v->entry].wcet_ns;
-    if (own.wcet_ns == 0) {
+    v->density_after_ppm = axi_add_sat(v->density_after_ppm, density_ppm(&own));
+    switch (axi_demand_admit(node->tasks, (uint32_t)node->task_count, &own, node->capacity_ppm,
+                             NULL)) {
+    case 0:
+        break;
+    case -AXC_EADMIT_NO_WCET:
         REFUSE(v, AXC_EADMIT_NO_WCET, "no WCET known for %s; measure one: axcan profile",
                task->entries[v->entry].platform);
-        return;
-    }
-    if (own.wcet_ns > task->deadline_ns) {
+        break;
+    case -AXC_EADMIT_DEADLINE:
         REFUSE(v, AXC_EADMIT_DEADLINE, "WCET %llu us exceeds the deadline %llu us",
                (unsigned long long)(own.wcet_ns / 1000),
                (unsigned long long)(task->deadline_ns / 1000));
-        return;
-    }
-    v->density_after_ppm = axi_add_sat(density, density_ppm(&own));
-    if (v->density_after_ppm > node->capacity_ppm) {
-        REFUSE(v, AXC_EADMIT_LOAD, "density would be %llu ppm, the capacity is %u ppm",
-               (unsigned long long)v->density_after_ppm, node->capacity_ppm);
+        break;
+    default:
+        REFUSE(v, AXC_EADMIT_LOAD, "demand exceeds the capacity of %u ppm (density would be %llu)",
+               node->capacity_ppm, (unsigned long long)v->density_after_ppm);
+        break;
     }
 }
 

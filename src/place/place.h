@@ -5,17 +5,13 @@
 #define AXI_PLACE_PLACE_H
 
 #include "base/error.h"
+#include "core/demand.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define AXI_PLACE_REASON_BYTES 160u
-
-/* Times in ns. */
-struct axi_place_demand {
-    uint64_t wcet_ns, deadline_ns, period_ns;
-};
 
 struct axi_place_node {
     uint64_t id;
@@ -25,7 +21,7 @@ struct axi_place_node {
     uint32_t services, assurance, capacity_ppm, free_slots;
     uint64_t memory_free_bytes;
     bool is_ready;                        /* joined and its lease is live */
-    const struct axi_place_demand *tasks; /* all that run or are promised there */
+    const struct axi_demand_task *tasks;  /* all that run or are promised there */
     size_t task_count;
 };
 

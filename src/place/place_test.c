@@ -12,7 +12,7 @@ static const struct axi_place_task task = {.deadline_ns = 10000000,
                                            .state_bytes = 1024,
                                            .entries = entries,
                                            .entry_count = 2};
-static const struct axi_place_demand heavy[] = {{5000000, 10000000, 10000000}};
+static const struct axi_demand_task heavy[] = {{5000000, 10000000, 10000000}};
 static const struct axi_place_node node = {.id = 1,
                                            .name = "n1",
                                            .platforms = {"linux-x86_64"},
