@@ -244,7 +244,7 @@ const struct axi_command axi_command_deploy = {
              "  --jobs N          end after N jobs (0: never)\n"
              "  --assurance shared|realtime|isolated|partition   at least this\n"
              "  --isolation fence|continue   when its node loses the master (default fence)\n"
-             "  --backlog N       releases that may be late at once (default 8)\n"
+             "  --backlog N       releases that may be late at once (default 1000)\n"
              "  --no-wait         return when the operation has started\n" AXI_CLIENT_USAGE,
     .run = run_deploy};
 

@@ -66,15 +66,14 @@ static void print_migration(const struct act *act, const json_t *op)
     const json_t *result = json_object_get(op, "result");
     const char *from = json_string_value(json_object_get(result, "from"));
     const char *to = json_string_value(json_object_get(result, "to"));
-    const char *transfer = json_string_value(json_object_get(result, "transfer"));
     char blackout[32];
 
     axi_print_time(blackout, sizeof(blackout),
                    (uint64_t)json_integer_value(json_object_get(result, "blackout_ns")));
     (void)printf(
-        "%s migrated from %s to %s, blackout %s, sent %s, attempts %" JSON_INTEGER_FORMAT "\n",
-        act->name, from != NULL ? from : "?", to != NULL ? to : "?", blackout,
-        transfer != NULL ? transfer : "?", json_integer_value(json_object_get(result, "attempts")));
+        "%s migrated from %s to %s, blackout %s, attempts %" JSON_INTEGER_FORMAT "\n", act->name,
+        from != NULL ? from : "?", to != NULL ? to : "?", blackout,
+        json_integer_value(json_object_get(result, "attempts")));
 }
 
 static int run_migrate(int argc, char **argv)

@@ -132,7 +132,7 @@ int axi_master_image_add(struct axi_master *m, const struct axi_image_info *info
     if (copy.reference[0] == '\0') {
         axi_copy_text(copy.reference, sizeof(copy.reference), copy.spec.name);
     }
-    copy.spec.backlog_max = copy.spec.backlog_max != 0 ? copy.spec.backlog_max : 8;
+    copy.spec.backlog_max = copy.spec.backlog_max != 0 ? copy.spec.backlog_max : AXI_BACKLOG_DEFAULT;
     keep_measured(m, &copy);
     rc = axi_image_store(m, &copy);
     if (rc != 0) {

@@ -25,6 +25,11 @@
 #define AXI_REASON_BYTES 160u
 #define AXI_MASTER_PLATFORMS_MAX 4u
 
+/* Releases that may be late at once before further ones are skipped. Large, because releases inside
+ * a blackout must come late and never be skipped: 10 s of a 10 ms task. */
+#define AXI_BACKLOG_DEFAULT 1000u
+
+
 /* What the core needs from its surroundings. Callbacks marked optional may be NULL. */
 struct axi_master_port {
     void *context;
@@ -93,7 +98,7 @@ struct axi_task_spec {
     uint64_t period_ns, deadline_ns, jobs;
     uint32_t state_bytes, state_version, needs, stack_bytes, criticality;
     uint32_t overrun_policy, fault_policy, restart_limit, checkpoint_every;
-    uint32_t backlog_max; /* 0 = 8 */
+    uint32_t backlog_max; /* 0 = AXI_BACKLOG_DEFAULT */
     bool continue_isolated;
     uint8_t schema_hash[32];
 };

@@ -235,7 +235,7 @@ static int make_record(struct axi_master *m, const json_t *request, struct axi_r
         rc = apply_number(request, "backlog_max", 1000000, &backlog, ret_reason);
     }
     record->spec.continue_isolated = isolation != 0;
-    record->spec.backlog_max = backlog != 0 ? (uint32_t)backlog : 8;
+    record->spec.backlog_max = backlog != 0 ? (uint32_t)backlog : AXI_BACKLOG_DEFAULT;
     return rc;
 }
 
