@@ -115,6 +115,14 @@ def test_refuses_what_is_no_task(tmp_path, parts, text):
     assert not (tmp_path / "probe.axi").exists()
 
 
+def test_refuses_parameters_that_differ_between_instruction_sets(tmp_path):
+    before = "#ifdef __x86_64__\n#define EVERY 20000\n#else\n#define EVERY 30000\n#endif"
+    result = build(tmp_path, before=before, period="EVERY")
+    assert result.returncode == 1 and "different values" in result.stderr
+    result = axcan("build", tmp_path / "probe.c", "-o", tmp_path / "a.axi", "--isa", "aarch64")
+    assert result.returncode == 0, result.stderr
+
+
 def test_names_a_missing_descriptor_and_a_missing_state(tmp_path):
     (tmp_path / "a.c").write_text("int axcan_entry(void); int axcan_entry(void) { return 0; }\n")
     result = axcan("build", tmp_path / "a.c", "-o", tmp_path / "a.axi")
