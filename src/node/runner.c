@@ -186,7 +186,6 @@ _Noreturn void axi_runner_main(const struct axi_node_memory *memory,
     struct axi_runner_view view;
     uint32_t seen = 0;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)prctl(PR_SET_NAME, "axcan-runner");
     (void)setrlimit(RLIMIT_CORE, &no_core);
     if (axi_memory_enter_runner(memory, slot_number, &view) < 0) {

@@ -38,6 +38,7 @@ static void tell(struct state *state, uint32_t kind, uint32_t slot, pid_t pid, i
 
 static void fork_runner(struct state *state, uint32_t slot)
 {
+    pid_t zygote;
     pid_t pid = 0;
 
     if (state->runners[slot] > 0) {
@@ -46,8 +47,13 @@ static void fork_runner(struct state *state, uint32_t slot)
         }
         state->runners[slot] = 0;
     }
+    zygote = getpid();
     pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != zygote) {
+            _exit(1); /* the zygote died before the line above: nobody would end this runner */
+        }
         (void)sigprocmask(SIG_SETMASK, &state->former_mask, NULL);
         axi_runner_main(state->memory, &state->options, slot);
     }
