@@ -181,6 +181,8 @@ static void claim(struct axi_master *m, struct axi_task *task, uint64_t dead, ui
     task->flow.claimed_holder = is_there ? holder : 0;
     task->flow.claimed_holder_epoch = is_there ? holder_epoch : 0;
     task->flow.request_target = 0;
+    task->flow.wanted = 0;
+    task->flow.tried_count = task->flow.attempts = 0;
     axi_incoming_clear(&task->flow.incoming);
     axi_flow_go(m, task, AXI_STEP_RESTORE_CLAIM);
 }
@@ -307,6 +309,10 @@ void axi_restore_claim(struct axi_master *m, struct axi_task *task)
                   next.holder != 0      ? axi_node_name(m, next.holder)
                   : next.has_checkpoint ? "the store"
                                         : "none");
+        if (next.holder != 0 || next.has_checkpoint) { /* LOST ends it with that word */
+            axi_op_end(m, task->flow.op, -AXC_EUNAVAILABLE,
+                       "its node died; the task is being restored", NULL);
+        }
         axi_flow_go(m, task, AXI_STEP_RESTORE_FETCH);
     }
 }
