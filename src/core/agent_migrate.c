@@ -284,7 +284,7 @@ void axi_migration_enter(struct axi_agent *agent, struct axi_agent_migration *m,
     m->asked_ns = agent->now_ns;
     crash_point(agent, 2 * state);
     phase = phase_of(m);
-    if ((phase != m->told && phase != AXI_PHASE_READY) ||
+    if ((phase != m->told && phase != AXI_PHASE_READY && state != AXI_M_S_RESUMING) ||
         (phase == AXI_PHASE_FAILED && m->code != m->told_code)) {
         axi_migration_tell(agent, m);
     }

@@ -276,6 +276,7 @@ void axi_source_release_action(struct axi_agent *agent, struct axi_agent_migrati
     axi_migration_drop_link(agent, m, 0);
     axi_agent_see_epoch(agent, m->task_id, m->new_epoch);
     m->code = 0;
+    m->told = 0; /* answer the Decision, whatever was told before */
     axi_migration_enter(agent, m, AXI_M_S_RELEASED);
     if (instance == NULL) {
         axi_migration_enter(agent, m, AXI_M_S_GONE);

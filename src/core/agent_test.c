@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joining, lease, requests and bad input. Migration: agent_migrate_test.c. */
+#include "core/agent_sim.h"
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+static struct fake_node *node;
+
+static int setup(void **state)
+{
+    (void)state;
+    node = fake_new(1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_free(node);
+    return 0;
+}
+
+static void joins_and_reports_before_the_first_heartbeat(void **state)
+{
+    (void)state;
+    settle(node, NULL);
+    axi_agent_link_up(node->agent, node->master_link, false);
+    assert_int_equal(node->frames[0].type, AXI_WIRE_HELLO);
+    assert_string_equal(node->frames[0].m.Hello.token, "secret");
+    assert_int_equal(node->frames[0].m.Hello.node_id, 1);
+    say(node, AXI_WIRE_HELLO_REPLY, &(axi_HelloReply){.protocol = 1, .heartbeat_ns = 100 * MS},
+        NULL, 0);
+    settle(node, NULL);
+    assert_int_equal(node->frames[1].type, AXI_WIRE_REPORT);
+    assert_true(node->frames[1].m.Report.complete);
+    assert_int_equal(node->frames[2].type, AXI_WIRE_HEARTBEAT);
+}
+
+static void refused_join_is_tried_again_later(void **state)
+{
+    struct axi_agent_status status;
+
+    (void)state;
+    settle(node, NULL);
+    axi_agent_link_up(node->agent, node->master_link, false);
+    say(node, AXI_WIRE_HELLO_REPLY, &(axi_HelloReply){.result = -AXC_EDUPLICATE_NODE}, NULL, 0);
+    assert_true(node->is_master_closed);
+    axi_agent_get_status(node->agent, &status);
+    assert_false(status.joined);
+    assert_int_equal(status.join_error, -AXC_EDUPLICATE_NODE);
+    pass_time(node, NULL, 100 * MS);
+    assert_int_equal(node->connects, 1);
+    pass_time(node, NULL, 400 * MS);
+    assert_int_equal(node->connects, 2);
+}
+
+static void lease_counts_from_the_send_time_of_the_acknowledged_heartbeat(void **state)
+{
+    struct fake_frame *frame;
+    axi_HeartbeatAck ack;
+
+    (void)state;
+    join(node);
+    frame = heard(node, AXI_WIRE_HEARTBEAT);
+    ack = (axi_HeartbeatAck){.sequence = frame->m.Heartbeat.sequence,
+                             .send_local_ns = frame->m.Heartbeat.send_local_ns,
+                             .receive_master_ns = 9000 * MS,
+                             .reply_master_ns = 9000 * MS,
+                             .lease_ns = 600 * MS};
+    node->now_ns += 50 * MS;
+    say(node, AXI_WIRE_HEARTBEAT_ACK, &ack, NULL, 0);
+    assert_int_equal(node->lease_ns, frame->m.Heartbeat.send_local_ns + 600 * MS);
+    ack.send_local_ns += 1; /* not what was sent */
+    ack.lease_ns = 6000 * MS;
+    say(node, AXI_WIRE_HEARTBEAT_ACK, &ack, NULL, 0);
+    assert_int_equal(node->lease_ns, frame->m.Heartbeat.send_local_ns + 600 * MS);
+    ack.send_local_ns -= 1;
+    ack.sequence += 1; /* never sent */
+    say(node, AXI_WIRE_HEARTBEAT_ACK, &ack, NULL, 0);
+    assert_int_equal(node->lease_ns, frame->m.Heartbeat.send_local_ns + 600 * MS);
+}
+
+static void silent_master_is_left_and_joined_again(void **state)
+{
+    (void)state;
+    join(node);
+    pass_time(node, NULL, 900 * MS);
+    assert_false(node->is_master_closed);
+    pass_time(node, NULL, 200 * MS);
+    assert_true(node->is_master_closed);
+    pass_time(node, NULL, 300 * MS);
+    assert_int_equal(node->connects, 2);
+    join(node);
+}
+
+static void loads_from_the_cache_and_starts(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 1);
+    expect_result(node, 10, 0);
+    start(node, 11, 1);
+    expect_result(node, 11, 0);
+    assert_int_equal(node->slots[0].view.state, AXI_SLOT_ACTIVE);
+    assert_int_equal(node->slots[0].config.release_ns, 5);
+    assert_int_equal(node->slots[0].config.budget_ns, 2 * MS);
+}
+
+static void send_image(uint64_t transfer, uint32_t crc, size_t piece)
+{
+    for (size_t at = 0; at < FAKE_IMAGE_BYTES; at += piece) {
+        size_t n = FAKE_IMAGE_BYTES - at < piece ? FAKE_IMAGE_BYTES - at : piece;
+        axi_Chunk chunk = {.transfer = transfer,
+                           .kind = AXI_CHUNK_ELF,
+                           .offset = at,
+                           .total = FAKE_IMAGE_BYTES,
+                           .crc = crc};
+
+        say(node, AXI_WIRE_CHUNK, &chunk, node->image + at, n);
+    }
+    settle(node, NULL);
+}
+
+static void fetches_a_missing_image(void **state)
+{
+    struct fake_frame *need;
+
+    (void)state;
+    join(node);
+    load(node, 10, 1);
+    need = heard(node, AXI_WIRE_IMAGE_NEED);
+    assert_non_null(need);
+    assert_int_equal(need->m.ImageNeed.request, 10);
+    assert_memory_equal(need->m.ImageNeed.digest, fake_digest, 32);
+    send_image(10, axi_crc32c(0, node->image, FAKE_IMAGE_BYTES), 30000);
+    assert_int_equal(node->commits, 1);
+    expect_result(node, 10, 0);
+}
+
+static void asks_again_for_an_image_after_a_reconnect(void **state)
+{
+    (void)state;
+    join(node);
+    load(node, 10, 1);
+    assert_non_null(heard(node, AXI_WIRE_IMAGE_NEED));
+    axi_agent_link_down(node->agent, node->master_link, 0);
+    pass_time(node, NULL, 300 * MS);
+    join(node);
+    assert_non_null(heard(node, AXI_WIRE_IMAGE_NEED));
+    send_image(10, axi_crc32c(0, node->image, FAKE_IMAGE_BYTES), 65536);
+    expect_result(node, 10, 0);
+}
+
+static void image_that_never_comes_fails_the_load(void **state)
+{
+    (void)state;
+    join(node);
+    load(node, 10, 1);
+    for (int i = 0; i < 200 && heard(node, AXI_WIRE_RESULT) == NULL; i++) {
+        forget_heard(node);
+        node->now_ns += 100 * MS;
+        say(node, AXI_WIRE_HEARTBEAT_ACK, &(axi_HeartbeatAck){0}, NULL, 0);
+        settle(node, NULL);
+    }
+    node->frame_next = 0;
+    expect_result(node, 10, -AXC_ETIMEOUT);
+}
+
+static void wrong_image_fails_the_load(void **state)
+{
+    (void)state;
+    join(node);
+    load(node, 10, 1);
+    send_image(10, 12345, 30000);
+    expect_result(node, 10, -AXC_EWIRE_OBJECT_CRC);
+    load(node, 11, 2);
+    node->image[5] ^= 1;
+    send_image(11, axi_crc32c(0, node->image, FAKE_IMAGE_BYTES), 30000);
+    expect_result(node, 11, -AXC_EIMAGE_DIGEST);
+}
+
+static void bad_chunks_fail_only_their_request(void **state)
+{
+    static const struct {
+        uint64_t offset, total;
+        size_t bytes;
+        int code;
+    } cases[] = {
+        {0, 0, 10, -AXC_EWIRE_OBJECT},
+        {0, FAKE_IMAGE_BYTES + 1, 10, -AXC_EWIRE_OBJECT},
+        {0, 5, 10, -AXC_EWIRE_CHUNK},
+        {0, FAKE_IMAGE_BYTES, 0, -AXC_EWIRE_CHUNK},
+        {100, FAKE_IMAGE_BYTES, 10, -AXC_EWIRE_CHUNK},
+        {UINT64_MAX - 3, FAKE_IMAGE_BYTES, 10, -AXC_EWIRE_CHUNK},
+    };
+
+    (void)state;
+    join(node);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        axi_Chunk chunk = {.transfer = 10 + i,
+                           .kind = AXI_CHUNK_ELF,
+                           .offset = cases[i].offset,
+                           .total = cases[i].total};
+
+        load(node, 10 + i, 1 + i);
+        say(node, AXI_WIRE_CHUNK, &chunk, node->image, cases[i].bytes);
+        expect_result(node, 10 + i, cases[i].code);
+        assert_false(node->is_master_closed);
+    }
+}
+
+static void repeated_request_is_answered_again_and_done_once(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 1);
+    expect_result(node, 10, 0);
+    load(node, 10, 1);
+    expect_result(node, 10, 0);
+    assert_int_equal(node->slots[1].view.state, AXI_SLOT_FREE);
+    start(node, 11, 1);
+    expect_result(node, 11, 0);
+    run_job(node, 0);
+    start(node, 11, 1);
+    expect_result(node, 11, 0);
+    assert_int_equal(node->slots[0].view.next_job, 1);
+}
+
+static void stale_epoch_is_refused(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 5);
+    expect_result(node, 10, 0);
+    load(node, 11, 4);
+    expect_result(node, 11, -AXC_EEPOCH_STALE);
+    start(node, 12, 4);
+    expect_result(node, 12, -AXC_EEPOCH_STALE);
+    say(node, AXI_WIRE_REMOVE, &(axi_Remove){.request = 13, .task_id = 77, .epoch = 4}, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 13, -AXC_EEPOCH_STALE);
+    say(node, AXI_WIRE_REMOVE, &(axi_Remove){.request = 14, .task_id = 77, .epoch = 5}, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 14, 0);
+    load(node, 15, 4); /* remembered beyond the instance */
+    expect_result(node, 15, -AXC_EEPOCH_STALE);
+}
+
+static void admission_refuses_with_a_reason(void **state)
+{
+    axi_Load message = {.spec = fake_spec()};
+    struct {
+        int code;
+        axi_TaskSpec spec;
+        uint64_t memory;
+    } cases[] = {
+        {-AXC_EADMIT_NO_WCET, fake_spec(), UINT64_MAX},
+        {-AXC_EADMIT_DEADLINE, fake_spec(), UINT64_MAX},
+        {-AXC_EADMIT_LOAD, fake_spec(), UINT64_MAX},
+        {-AXC_EADMIT_SERVICE, fake_spec(), UINT64_MAX},
+        {-AXC_EADMIT_MEMORY, fake_spec(), 1000},
+        {-AXC_EELF_TOO_LARGE, fake_spec(), UINT64_MAX},
+        {-AXC_EINVALID, fake_spec(), UINT64_MAX},
+    };
+
+    (void)state;
+    node->has_image = true;
+    cases[0].spec.wcet_ns = 0;
+    cases[1].spec.deadline_ns = 1 * MS;
+    cases[2].spec.wcet_ns = 95 * MS / 10;
+    cases[3].spec.needs = 0x80;
+    cases[5].spec.elf_bytes = UINT64_C(1) << 40;
+    cases[6].spec.state_bytes = 1u << 20;
+    join(node);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fake_frame *frame;
+
+        node->memory_free = cases[i].memory;
+        message = (axi_Load){.request = 100 + i, .spec = cases[i].spec, .epoch = 1};
+        say(node, AXI_WIRE_LOAD, &message, NULL, 0);
+        frame = heard(node, AXI_WIRE_RESULT);
+        assert_non_null(frame);
+        assert_int_equal(frame->m.Result.code, cases[i].code);
+        assert_true(frame->m.Result.reason[0] != 0);
+    }
+}
+
+static void slots_are_bounded(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    for (uint32_t i = 0; i <= FAKE_SLOTS; i++) {
+        axi_Load message = {.request = 10 + i, .spec = fake_spec(), .epoch = 1};
+
+        message.spec.task_id = 100 + i;
+        message.spec.wcet_ns = MS;
+        say(node, AXI_WIRE_LOAD, &message, NULL, 0);
+        settle(node, NULL);
+        expect_result(node, 10 + i, i < FAKE_SLOTS ? 0 : -AXC_EADMIT_SLOTS);
+    }
+}
+
+static void image_that_disagrees_with_the_spec_is_unloaded(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    node->meta.state_version = 2;
+    load(node, 10, 1);
+    expect_result(node, 10, -AXC_ECKPT_STATE_VERSION);
+    node->meta.state_version = 1;
+    node->meta.schema_hash[3] = 1;
+    load(node, 11, 2);
+    expect_result(node, 11, -AXC_ECKPT_SCHEMA);
+    node->load_error = -AXC_EELF_MACHINE;
+    load(node, 12, 3);
+    expect_result(node, 12, -AXC_EELF_MACHINE);
+    assert_int_equal(node->unloads, 2);
+    assert_int_equal(node->slots[0].view.state, AXI_SLOT_FREE);
+}
+
+static void remove_during_a_load_leaves_nothing(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    node->is_load_slow = true;
+    join(node);
+    load(node, 10, 1);
+    say(node, AXI_WIRE_REMOVE, &(axi_Remove){.request = 11, .task_id = 77, .epoch = 1}, NULL, 0);
+    expect_result(node, 10, -AXC_ECANCELLED);
+    assert_null(heard(node, AXI_WIRE_RESULT));
+    fake_loaded(node, 0);
+    expect_result(node, 11, 0);
+    assert_int_equal(node->unloads, 1);
+}
+
+static void lost_trace_records_only_delay(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    node->is_trace_lost = true;
+    load(node, 10, 1);
+    assert_null(heard(node, AXI_WIRE_RESULT));
+    pass_time(node, NULL, 30 * MS);
+    expect_result(node, 10, 0);
+    start(node, 11, 1);
+    pass_time(node, NULL, 30 * MS);
+    expect_result(node, 11, 0);
+    say(node, AXI_WIRE_HALT, &(axi_Halt){.request = 12, .task_id = 77, .epoch = 1}, NULL, 0);
+    pass_time(node, NULL, 30 * MS);
+    expect_result(node, 12, 0);
+    say(node, AXI_WIRE_RESUME, &(axi_Resume){.request = 13, .task_id = 77, .epoch = 1}, NULL, 0);
+    pass_time(node, NULL, 30 * MS);
+    expect_result(node, 13, 0);
+    say(node, AXI_WIRE_REMOVE, &(axi_Remove){.request = 14, .task_id = 77, .epoch = 1}, NULL, 0);
+    pass_time(node, NULL, 30 * MS);
+    expect_result(node, 14, 0);
+}
+
+static void full_command_ring_is_tried_again(void **state)
+{
+    (void)state;
+    node->has_image = true;
+    join(node);
+    node->is_post_refused = true;
+    load(node, 10, 1);
+    assert_null(heard(node, AXI_WIRE_RESULT));
+    node->is_post_refused = false;
+    pass_time(node, NULL, 10 * MS);
+    expect_result(node, 10, 0);
+}
+
+static void halt_sends_the_final_checkpoint_then_the_result(void **state)
+{
+    struct fake_frame *chunk;
+    struct axi_checkpoint header;
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 3);
+    start(node, 11, 3);
+    run_job(node, 0);
+    run_job(node, 0);
+    settle(node, NULL);
+    forget_heard(node);
+    say(node, AXI_WIRE_HALT,
+        &(axi_Halt){.request = 12, .task_id = 77, .epoch = 3, .want_checkpoint = true}, NULL, 0);
+    settle(node, NULL);
+    chunk = heard(node, AXI_WIRE_CHUNK);
+    assert_non_null(chunk);
+    assert_int_equal(chunk->m.Chunk.transfer, 12);
+    assert_int_equal(chunk->m.Chunk.kind, AXI_CHUNK_FINAL_CHECKPOINT);
+    assert_int_equal(axi_checkpoint_decode_header(chunk->tail, chunk->tail_bytes, &header), 0);
+    assert_int_equal(header.job, 2);
+    assert_int_equal(header.epoch, 3);
+    expect_result(node, 12, 0);
+    say(node, AXI_WIRE_RESUME, &(axi_Resume){.request = 13, .task_id = 77, .epoch = 3}, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 13, 0);
+    assert_int_equal(node->slots[0].view.state, AXI_SLOT_ACTIVE);
+}
+
+static void start_takes_the_checkpoint_that_came_before(void **state)
+{
+    uint8_t state_bytes[FAKE_STATE_BYTES] = {42};
+    uint8_t object[AXI_CHECKPOINT_HEADER_BYTES + FAKE_STATE_BYTES];
+    struct axi_checkpoint header = {
+        .task_id = 77, .epoch = 2, .job = 9, .state_version = 1, .state_bytes = FAKE_STATE_BYTES};
+    axi_Start message = {
+        .request = 11, .task_id = 77, .epoch = 4, .first_job = 9, .has_checkpoint = true};
+    axi_Chunk chunk = {.transfer = 11, .kind = AXI_CHUNK_CHECKPOINT, .total = sizeof object};
+    size_t bytes = 0;
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 4);
+    expect_result(node, 10, 0);
+    say(node, AXI_WIRE_START, &message, NULL, 0);
+    expect_result(node, 11, -AXC_ECKPT_NONE);
+    assert_int_equal(axi_checkpoint_encode(&header, state_bytes, object, sizeof object, &bytes), 0);
+    chunk.crc = axi_crc32c(0, object, bytes);
+    chunk.transfer = 12;
+    message.request = 12;
+    say(node, AXI_WIRE_CHUNK, &chunk, object, bytes);
+    message.first_job = 8; /* would run job 8 with a state after it */
+    say(node, AXI_WIRE_START, &message, NULL, 0);
+    expect_result(node, 12, -AXC_ECKPT_JOB);
+    chunk.transfer = 13;
+    message.request = 13;
+    message.first_job = 9;
+    say(node, AXI_WIRE_CHUNK, &chunk, object, bytes);
+    say(node, AXI_WIRE_START, &message, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 13, 0);
+    assert_int_equal(node->slots[0].state[0], 42);
+    assert_int_equal(node->slots[0].view.next_job, 9);
+}
+
+static void profile_needs_no_wcet_and_is_sent_in_parts(void **state)
+{
+    axi_Load message = {.request = 10, .spec = fake_spec(), .epoch = 1};
+    uint32_t parts = 0;
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    message.spec.profile = true;
+    message.spec.wcet_ns = 0;
+    say(node, AXI_WIRE_LOAD, &message, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 10, 0);
+    assert_int_equal(node->slots[0].config.budget_ns, 0);
+    say(node, AXI_WIRE_GET_PROFILE, &(axi_GetProfile){.request = 11, .task_id = 77}, NULL, 0);
+    while (heard(node, AXI_WIRE_PROFILE_DATA) != NULL) {
+        parts++;
+    }
+    assert_int_equal(parts, AXI_HIST_BUCKETS / 64);
+    expect_result(node, 11, 0);
+}
+
+static void reports_a_fenced_instance_and_resumes_it(void **state)
+{
+    struct fake_frame *frame;
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 1);
+    start(node, 11, 1);
+    forget_heard(node);
+    node->slots[0].view.state = AXI_SLOT_FENCED;
+    fake_trace(node, 0, AXI_TRACE_FENCED);
+    settle(node, NULL);
+    frame = heard(node, AXI_WIRE_NODE_EVENT);
+    assert_non_null(frame);
+    assert_int_equal(frame->m.NodeEvent.kind, AXI_TRACE_FENCED);
+    frame = heard(node, AXI_WIRE_REPORT);
+    assert_int_equal(frame->m.Report.instances[0].state, AXI_SLOT_FENCED);
+    say(node, AXI_WIRE_RESUME, &(axi_Resume){.request = 12, .task_id = 77, .epoch = 1}, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 12, 0);
+}
+
+static void requests_for_nothing_are_refused(void **state)
+{
+    (void)state;
+    join(node);
+    start(node, 10, 1);
+    expect_result(node, 10, -AXC_ENOENT);
+    say(node, AXI_WIRE_REMOVE, &(axi_Remove){.request = 11, .task_id = 77, .epoch = 1}, NULL, 0);
+    expect_result(node, 11, 0);
+    say(node, AXI_WIRE_HALT, &(axi_Halt){.request = 0, .task_id = 77, .epoch = 1}, NULL, 0);
+    expect_result(node, 0, -AXC_EINVALID);
+    say(node, AXI_WIRE_TRANSFER, &(axi_Transfer){.migration = 99}, NULL, 0);
+    assert_int_equal(heard(node, AXI_WIRE_PROGRESS)->m.Progress.code, -AXC_ENOENT);
+}
+
+/* Bad frames on a master link: Goodbye with the reason, then closed; the node joins again. */
+static void bad_frames_end_the_link(void **state)
+{
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        int code;
+    } cases[] = {
+        {0, 'B', AXC_EWIRE_MAGIC}, {2, 9, AXC_EWIRE_VERSION},   {3, 1, AXC_EWIRE_FLAGS},
+        {4, 99, AXC_EWIRE_TYPE},   {7, 0x7f, AXC_EWIRE_LENGTH}, {8, 1, AXC_EWIRE_TAIL},
+        {12, 0, AXC_EWIRE_CRC},    {4, 3, AXC_EWIRE_CRC},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t frame[64];
+        size_t bytes = 0;
+        axi_Halt halt = {.request = 1, .task_id = 2, .epoch = 3};
+        struct fake_frame *goodbye;
+
+        join(node);
+        assert_int_equal(
+            axi_wire_encode(AXI_WIRE_HALT, &halt, NULL, 0, frame, sizeof frame, &bytes), 0);
+        frame[cases[i].offset] = cases[i].offset == 12 ? (uint8_t)(frame[12] ^ 1) : cases[i].value;
+        axi_agent_link_bytes(node->agent, node->master_link, frame, bytes);
+        goodbye = heard(node, AXI_WIRE_GOODBYE);
+        assert_non_null(goodbye);
+        assert_int_equal(goodbye->m.Goodbye.code, -cases[i].code);
+        assert_true(node->is_master_closed);
+        forget_heard(node);
+        pass_time(node, NULL, 1000 * MS);
+    }
+}
+
+static void message_out_of_place_ends_the_link(void **state)
+{
+    (void)state;
+    settle(node, NULL);
+    axi_agent_link_up(node->agent, node->master_link, false);
+    say(node, AXI_WIRE_HALT, &(axi_Halt){.request = 1}, NULL, 0); /* before HelloReply */
+    assert_int_equal(heard(node, AXI_WIRE_GOODBYE)->m.Goodbye.code, -AXC_EWIRE_STATE);
+    pass_time(node, NULL, 1000 * MS);
+    join(node);
+    say(node, AXI_WIRE_HEARTBEAT, &(axi_Heartbeat){0}, NULL, 0); /* wrong direction */
+    assert_int_equal(heard(node, AXI_WIRE_GOODBYE)->m.Goodbye.code, -AXC_EWIRE_STATE);
+    pass_time(node, NULL, 1000 * MS);
+    join(node);
+    say(node, AXI_WIRE_CHUNK, &(axi_Chunk){.transfer = 4, .kind = 9}, "x", 1);
+    assert_int_equal(heard(node, AXI_WIRE_GOODBYE)->m.Goodbye.code, -AXC_EWIRE_CHUNK);
+}
+
+/* Any bytes at all, in any state: no crash, and never more than the limits. */
+static void noise_never_harms(void **state)
+{
+    uint32_t seed = 1;
+
+    (void)state;
+    node->has_image = true;
+    for (int round = 0; round < 300; round++) {
+        uint8_t noise[300];
+        axi_Load message = {.request = 10, .spec = fake_spec(), .epoch = 1};
+        size_t bytes = 0;
+
+        forget_heard(node);
+        join(node);
+        assert_int_equal(
+            axi_wire_encode(AXI_WIRE_LOAD, &message, NULL, 0, noise, sizeof noise, &bytes), 0);
+        for (int flips = 0; flips < 4; flips++) {
+            seed = seed * 1664525u + 1013904223u;
+            noise[16 + (seed >> 8) % (bytes - 16)] = (uint8_t)seed;
+        }
+        axi_put_le16(noise + 4, (uint16_t)(1 + (seed >> 16) % 30)); /* as another message */
+        axi_put_le32(noise + 12, axi_crc32c(axi_crc32c(0, noise, 12), noise + 16, bytes - 16));
+        axi_agent_link_bytes(node->agent, node->master_link, noise, bytes);
+        settle(node, NULL);
+        if (!node->is_master_closed) {
+            axi_agent_link_down(node->agent, node->master_link, 0);
+        }
+        pass_time(node, NULL, 3000 * MS);
+    }
+}
+
+static void memory_is_refused_for_limits_out_of_range(void **state)
+{
+    struct axi_agent_config config = {.slots = 0};
+
+    (void)state;
+    assert_int_equal(axi_agent_bytes(&config), 0);
+    config.slots = 2000;
+    assert_int_equal(axi_agent_bytes(&config), 0);
+    config.slots = 1;
+    config.chunk_bytes = AXI_WIRE_TAIL_BYTES_MAX + 1;
+    assert_int_equal(axi_agent_bytes(&config), 0);
+}
+
+static void leaves_with_goodbye(void **state)
+{
+    (void)state;
+    join(node);
+    axi_agent_leave(node->agent, "stopping");
+    assert_string_equal(heard(node, AXI_WIRE_GOODBYE)->m.Goodbye.reason, "stopping");
+    assert_true(node->is_master_closed);
+    pass_time(node, NULL, 10000 * MS);
+    assert_int_equal(node->connects, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(joins_and_reports_before_the_first_heartbeat),
+        T(refused_join_is_tried_again_later),
+        T(lease_counts_from_the_send_time_of_the_acknowledged_heartbeat),
+        T(silent_master_is_left_and_joined_again),
+        T(loads_from_the_cache_and_starts),
+        T(fetches_a_missing_image),
+        T(asks_again_for_an_image_after_a_reconnect),
+        T(image_that_never_comes_fails_the_load),
+        T(wrong_image_fails_the_load),
+        T(bad_chunks_fail_only_their_request),
+        T(repeated_request_is_answered_again_and_done_once),
+        T(stale_epoch_is_refused),
+        T(admission_refuses_with_a_reason),
+        T(slots_are_bounded),
+        T(image_that_disagrees_with_the_spec_is_unloaded),
+        T(remove_during_a_load_leaves_nothing),
+        T(lost_trace_records_only_delay),
+        T(full_command_ring_is_tried_again),
+        T(halt_sends_the_final_checkpoint_then_the_result),
+        T(start_takes_the_checkpoint_that_came_before),
+        T(profile_needs_no_wcet_and_is_sent_in_parts),
+        T(reports_a_fenced_instance_and_resumes_it),
+        T(requests_for_nothing_are_refused),
+        T(bad_frames_end_the_link),
+        T(message_out_of_place_ends_the_link),
+        T(noise_never_harms),
+        T(memory_is_refused_for_limits_out_of_range),
+        T(leaves_with_goodbye),
+    };
+
+    return cmocka_run_group_tests_name("agent", tests, NULL, NULL);
+}
