@@ -440,6 +440,7 @@ int axi_master_daemon_run(const struct axi_master_options *options)
     (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
     tick(&daemon);
+    axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     axi_master_free(daemon.master);
     axi_store_free(daemon.store);

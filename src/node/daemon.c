@@ -331,6 +331,7 @@ int axi_node_daemon_run(const struct axi_node_options *options)
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
     (void)uv_poll_start(&daemon.events, UV_READABLE, on_events);
     on_tick(&daemon.tick);
+    axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon.loop);
     close_all(&daemon);
