@@ -64,6 +64,8 @@ static void print_members(const char *prefix, const json_t *value, int depth)
             (void)snprintf(name, sizeof(name), "%s[%zu]", prefix, i);
             print_members(name, child, depth + 1);
         }
+    } else if (json_array_size(value) > 16) {
+        (void)printf("  %-44s %zu entries; -o json prints them\n", prefix, json_array_size(value));
     } else {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 

@@ -30,6 +30,8 @@ struct axi_model {
     uint64_t gcd; /* of every time of the set except offsets */
     struct axi_model_scaled exact;
     struct axi_model_scaled coarse;
+    struct axi_pmf prefix; /* first jobs of hp(prefix_task) on the exact grid; tails NULL: none */
+    size_t prefix_task;
     struct axi_walk walk;
     struct axi_model_release *releases;
     size_t release_room;
@@ -58,6 +60,10 @@ void axi_model_sort_releases(struct axi_model *model, size_t count);
 AXC_MUST_USE int axi_model_walk(struct axi_model *model, const struct axi_model_scaled *scaled,
                                 size_t k, const uint64_t *carry_in,
                                 const struct axi_model_options *options);
+
+/* Convolves the first jobs of hp(k) once, for the many walks of a search; no-op on other grids. */
+AXC_MUST_USE int axi_model_make_prefix(struct axi_model *model,
+                                       const struct axi_model_scaled *scaled, size_t k);
 
 /* periodic.c */
 AXC_MUST_USE int axi_model_periodic(struct axi_model *model, size_t k,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/convolve.h"
+#include "model/node.h"
 #include "model/response.h"
 #include "support/test.h"
 
@@ -524,6 +526,83 @@ static void coarse_grid_brackets_the_exact_value(void **state)
     }
 }
 
+static void asking_a_node_equals_analysing_it_anew(void **state)
+{
+    (void)state;
+    seed = 31;
+    for (int round = 0; round < 100; round++) {
+        struct axi_model_task tasks[16];
+        struct axi_model_options options = {.mode = AXI_MODE_SOUND};
+        struct axi_node_model *node = NULL;
+        struct axi_model *model = NULL;
+        struct axi_node_verdict verdict;
+        struct axi_response response;
+        size_t count = 2 + (size_t)next_random(14);
+        double worst = 0;
+
+        random_set(tasks, count, 60);
+        assert_int_equal(axi_node_model_new(&node, tasks, count - 1), 0);
+        for (int again = 0; again < 2; again++) { /* the second time from kept convolutions */
+            tasks[count - 1].priority = (uint32_t)next_random(count);
+            worst = 0;
+            assert_int_equal(axi_node_model_try(node, &tasks[count - 1], true, NULL, &verdict), 0);
+            assert_int_equal(axi_node_model_try(node, &tasks[count - 1], true, NULL, &verdict), 0);
+            assert_int_equal(axi_model_new(&model, tasks, count), 0);
+            assert_int_equal(axi_model_response(model, count - 1, &options, &response), 0);
+            assert_equal(verdict.candidate.miss, response.miss);
+            for (size_t i = 0; i + 1 < count; i++) {
+                assert_int_equal(axi_model_response(model, i, &options, &response), 0);
+                worst = fmax(worst, response.hi);
+            }
+            assert_equal(verdict.worst_other, worst);
+            axi_model_free(model);
+        }
+        axi_node_model_free(node);
+        free_set(tasks, count);
+    }
+}
+
+/* The vector units and the portable loop agree on random arrays of all sizes. */
+static void vector_units_agree_with_the_reference(void **state)
+{
+    enum { CELLS = 700 };
+    static double left[CELLS + 2 * AXI_CONVOLVE_PAD];
+    static double right[CELLS + 2 * AXI_CONVOLVE_PAD];
+
+    (void)state;
+    seed = 37;
+    for (int round = 0; round < 500; round++) {
+        uint64_t shifts[40];
+        double probs[40];
+        struct axi_convolve_job job = {.cells = left + AXI_CONVOLVE_PAD,
+                                       .limit = (size_t)next_random(CELLS),
+                                       .shifts = shifts,
+                                       .probs = probs,
+                                       .count = 1 + (size_t)next_random(40)};
+        uint64_t shift = next_random(5);
+
+        for (size_t j = 0; j < job.count; j++) {
+            shifts[j] = shift;
+            shift += 1 + next_random(30);
+            probs[j] = (double)next_random(1000) / 1000;
+        }
+        job.hi = (size_t)next_random(job.limit + 1);
+        job.lo = (size_t)next_random(job.hi + 1);
+        memset(left, 0, sizeof(left));
+        for (size_t x = job.lo; x <= job.hi; x++) {
+            job.cells[x] = (double)next_random(1000) / 1000;
+        }
+        memcpy(right, left, sizeof(left));
+        size_t high = axi_convolve(&job);
+
+        job.cells = right + AXI_CONVOLVE_PAD;
+        assert_int_equal(axi_convolve_reference(&job), high);
+        for (size_t x = 0; x < CELLS + 2 * AXI_CONVOLVE_PAD; x++) {
+            assert_true(fabs(left[x] - right[x]) <= 1e-13 * right[x]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +613,8 @@ int main(void)
         cmocka_unit_test(more_work_or_less_time_never_helps),
         cmocka_unit_test(monte_carlo_agrees_within_its_interval),
         cmocka_unit_test(coarse_grid_brackets_the_exact_value),
+        cmocka_unit_test(asking_a_node_equals_analysing_it_anew),
+        cmocka_unit_test(vector_units_agree_with_the_reference),
     };
 
     return cmocka_run_group_tests_name("model_property", tests, NULL, NULL);

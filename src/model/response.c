@@ -126,6 +126,7 @@ void axi_model_free(struct axi_model *model)
     free_scaled(model, &model->coarse);
     free_pmfs(model->mixed, model->count);
     free_pmfs(model->interference, model->count);
+    axi_pmf_deinit(&model->prefix);
     axi_walk_deinit(&model->walk);
     free(model->releases);
     free(model);
@@ -206,7 +207,7 @@ static uint64_t scale_time(const struct axi_model_scaled *scaled, uint64_t time,
 
 /* Releases of hp(k) before the deadline; carry-in tasks get an extra job at 0 and run ahead. */
 static int collect(struct axi_model *model, const struct axi_model_scaled *scaled, size_t k,
-                   const uint64_t *carry_in, size_t *count)
+                   const uint64_t *carry_in, bool without_first, size_t *count)
 {
     uint64_t deadline = model->tasks[k].deadline;
 
@@ -220,8 +221,10 @@ static int collect(struct axi_model *model, const struct axi_model_scaled *scale
             continue;
         }
         if (carry_in != NULL && axi_model_in_set(carry_in, i)) {
-            error = axi_model_add_release(model, count, 0, i);
+            error = without_first ? 0 : axi_model_add_release(model, count, 0, i);
             time = task->period - task->deadline;
+        } else if (without_first) {
+            time = task->period;
         }
         for (; error == 0 && time < deadline; time += task->period) {
             error = axi_model_add_release(model, count, scale_time(scaled, time, scaled->up), i);
@@ -242,15 +245,60 @@ static bool cancelled(const struct axi_model_options *options)
     return options->poll != NULL && options->poll(options->context) != 0;
 }
 
+static bool has_prefix(const struct axi_model *model, const struct axi_model_scaled *scaled,
+                       size_t k)
+{
+    return scaled == &model->exact && model->prefix.tails != NULL && model->prefix_task == k;
+}
+
+static uint64_t prefix_terms(const struct axi_model *model, const struct axi_model_scaled *scaled,
+                             size_t k)
+{
+    uint64_t terms = 0;
+
+    for (size_t i = 0; i < model->count; i++) {
+        terms += axi_model_interferes(model, i, k) ? scaled->interference[i].count + 2 : 0;
+    }
+    return terms;
+}
+
+int axi_model_make_prefix(struct axi_model *model, const struct axi_model_scaled *scaled, size_t k)
+{
+    struct axi_walk *walk = &model->walk;
+    int error = 0;
+
+    if (scaled != &model->exact || has_prefix(model, scaled, k)) {
+        return 0;
+    }
+    axi_pmf_deinit(&model->prefix);
+    walk->keep_done = true;
+    error = axi_walk_begin(walk, scale_time(scaled, model->tasks[k].deadline, scaled->up));
+    for (size_t i = 0; i < model->count && error == 0; i++) {
+        if (axi_model_interferes(model, i, k)) {
+            error = axi_walk_add(walk, &scaled->interference[i]);
+        }
+    }
+    if (error == 0) {
+        error = axi_walk_result(walk, &model->prefix);
+    }
+    walk->keep_done = false;
+    model->prefix_task = k;
+    return error;
+}
+
 int axi_model_walk(struct axi_model *model, const struct axi_model_scaled *scaled, size_t k,
                    const uint64_t *carry_in, const struct axi_model_options *options)
 {
     struct axi_walk *walk = &model->walk;
+    bool prepared = has_prefix(model, scaled, k);
+    uint64_t deadline = scale_time(scaled, model->tasks[k].deadline, scaled->up);
     size_t count = 0;
-    int error = collect(model, scaled, k, carry_in, &count);
+    int error = collect(model, scaled, k, carry_in, prepared, &count);
 
     if (error == 0) {
-        error = axi_walk_begin(walk, scale_time(scaled, model->tasks[k].deadline, scaled->up));
+        error = prepared ? axi_walk_begin_from(walk, deadline, &model->prefix)
+                         : axi_walk_begin(walk, deadline);
+        walk->terms += prepared ? prefix_terms(model, scaled, k) : 0;
     }
     if (error == 0) {
         error =

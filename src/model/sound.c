@@ -219,7 +219,10 @@ int axi_model_sound(struct axi_model *model, const struct axi_model_scaled *scal
         }
     }
     response->miss = 2; /* above any bound, so that the first one is taken */
-    error = evaluate(search, none, 0, &sync);
+    error = axi_model_make_prefix(model, scaled, k);
+    if (error == 0) {
+        error = evaluate(search, none, 0, &sync);
+    }
     if (error == 0 && sync > 0 && search->hp_count > 0) {
         error = search->hp_count <= GREEDY_LIMIT ? greedy(search) : ranked(search);
     }
