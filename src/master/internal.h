@@ -205,6 +205,7 @@ struct axi_master {
     struct axi_master_port port;
     bool is_crashed;
     uint64_t started_local_ns, next_batch_ns, events_due_ns;
+    uint64_t tick_ns, due_ns; /* when the last tick began, when the next one was asked for */
     struct axi_node **nodes;
     struct axi_task **tasks;
     struct axi_link **links;
@@ -284,6 +285,7 @@ void axi_node_report(struct axi_master *m, struct axi_node *node, const axi_Repo
 void axi_node_link_down(struct axi_master *m, struct axi_node *node);
 void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat);
 void axi_leases_renew(struct axi_master *m);
+void axi_leases_excuse(struct axi_master *m);
 void axi_leases_expire(struct axi_master *m);
 uint64_t axi_leases_next(struct axi_master *m);
 uint64_t axi_lease_window_ns(struct axi_master *m);

@@ -254,7 +254,9 @@ uint64_t axi_master_tick(struct axi_master *m)
     if (m->is_crashed) {
         return UINT64_MAX;
     }
+    m->tick_ns = axi_now(m);
     sweep_links(m);
+    axi_leases_excuse(m);
     axi_leases_renew(m);
     axi_leases_expire(m);
     for (size_t i = 0; i < m->task_count; i++) {
@@ -267,7 +269,8 @@ uint64_t axi_master_tick(struct axi_master *m)
     for (size_t i = 0; i < m->task_count; i++) {
         next = earlier(next, axi_flow_next(m->tasks[i]));
     }
-    return earlier(earlier(next, axi_leases_next(m)), m->events_due_ns);
+    m->due_ns = earlier(earlier(next, axi_leases_next(m)), m->events_due_ns);
+    return m->due_ns;
 }
 
 void axi_master_shutdown(struct axi_master *m)
