@@ -209,7 +209,7 @@ struct axi_agent {
     uint64_t join_since_ns, retry_at_ns, retry_wait_ns;
     uint64_t heartbeat_ns, heartbeat_at_ns, report_at_ns, heard_ns, log_at_ns;
     uint64_t sequence, acknowledged;
-    uint64_t lease_until_ns, master_ns;
+    uint64_t lease_until_ns, lease_ns, master_ns;
     uint64_t sent_ns[AXI_AGENT_HEARTBEATS]; /* by sequence */
     uint32_t event_tokens;                  /* rate limit of misses and skips, per report round */
     uint64_t request_age;

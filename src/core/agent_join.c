@@ -7,8 +7,7 @@
 
 #define RETRY_FACTOR_MAX 8u
 #define LOG_NS UINT64_C(200000000)
-#define SILENT_HEARTBEATS 5u
-#define SILENT_NS_MIN UINT64_C(1000000000)
+#define SILENT_HEARTBEATS 3u
 #define HEARTBEAT_NS_MIN UINT64_C(1000000)
 
 static void connect_master(struct axi_agent *agent)
@@ -91,6 +90,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
     agent->join = AXI_JOIN_DONE;
     agent->retry_wait_ns = agent->config.retry_ns;
     agent->master_ns = reply->master_ns;
+    agent->lease_ns = reply->lease_ns;
     if (reply->heartbeat_ns >= HEARTBEAT_NS_MIN) {
         agent->heartbeat_ns = reply->heartbeat_ns;
     }
@@ -162,12 +162,21 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck 
     }
 }
 
+/* A master that hangs, or was succeeded by another, is left in time to get a lease from the next
+ * one before this node counts as dead. */
+static uint64_t silence_ns(const struct axi_agent *agent)
+{
+    uint64_t least_ns = agent->heartbeat_ns * SILENT_HEARTBEATS;
+    uint64_t wanted_ns = agent->lease_ns / 2;
+
+    return wanted_ns > least_ns ? wanted_ns : least_ns;
+}
+
 static uint64_t tick_joined(struct axi_agent *agent)
 {
-    uint64_t silent_ns = agent->heartbeat_ns * SILENT_HEARTBEATS;
+    uint64_t silent_ns = silence_ns(agent);
     uint64_t next_ns;
 
-    silent_ns = silent_ns > SILENT_NS_MIN ? silent_ns : SILENT_NS_MIN;
     if (agent->now_ns >= agent->heard_ns + silent_ns) {
         axi_agent_close_link(agent, agent->master, -AXC_ETIMEOUT, "no heartbeat was acknowledged");
         return agent->retry_at_ns;

@@ -21,6 +21,8 @@ static int setup(void **state)
     target->has_image = true;
     join(source);
     join(target);
+    renew(source, 600000 * MS);
+    renew(target, 600000 * MS);
     load(source, 10, 3);
     start(source, 11, 3);
     for (int i = 0; i < 3; i++) {
@@ -224,6 +226,24 @@ static void target_never_activates_without_the_decision(void **state)
         0);
     expect_result(source, 31, -AXC_EIN_MIGRATION);
     assert_int_equal(source->slots[0].view.state, AXI_SLOT_FROZEN);
+}
+
+static void target_without_a_lease_asks_again_instead_of_activating(void **state)
+{
+    (void)state;
+    until_prepared();
+    target->now_ns += 600001 * MS;
+    decide(target, true);
+    assert_int_equal(standby()->view.state, AXI_SLOT_STANDBY);
+    settle(target, NULL);
+    axi_agent_link_down(target->agent, target->master_link, 0);
+    pass_time(target, NULL, 300 * MS);
+    forget_heard(target);
+    join(target);
+    assert_non_null(heard(target, AXI_WIRE_QUERY_DECISION));
+    renew(target, 600 * MS);
+    decide(target, true);
+    assert_int_equal(standby()->view.state, AXI_SLOT_ACTIVE);
 }
 
 static void aborted_resumes_the_source_and_drops_the_standby(void **state)
@@ -667,6 +687,7 @@ int main(void)
         T(missing_image_comes_from_the_master_when_it_says_so),
         T(full_link_pauses_the_transfer),
         T(target_never_activates_without_the_decision),
+        T(target_without_a_lease_asks_again_instead_of_activating),
         T(aborted_resumes_the_source_and_drops_the_standby),
         T(aborted_before_the_freeze_costs_nothing),
         T(lost_target_before_the_freeze_costs_the_source_nothing),

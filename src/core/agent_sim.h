@@ -574,6 +574,27 @@ static void join(struct fake_node *node)
     settle(node, NULL);
 }
 
+/* Acknowledges the newest heartbeat with a lease. */
+static __attribute__((unused)) void renew(struct fake_node *node, uint64_t lease_ns)
+{
+    for (uint32_t i = node->frame_count; i-- > 0;) {
+        const axi_Heartbeat *heartbeat = &node->frames[i].m.Heartbeat;
+        axi_HeartbeatAck ack;
+
+        if (node->frames[i].type != AXI_WIRE_HEARTBEAT) {
+            continue;
+        }
+        ack = (axi_HeartbeatAck){.sequence = heartbeat->sequence,
+                                 .send_local_ns = heartbeat->send_local_ns,
+                                 .receive_master_ns = node->now_ns,
+                                 .reply_master_ns = node->now_ns,
+                                 .lease_ns = lease_ns};
+        say(node, AXI_WIRE_HEARTBEAT_ACK, &ack, NULL, 0);
+        return;
+    }
+    fail_msg("no heartbeat was sent");
+}
+
 static axi_TaskSpec fake_spec(void)
 {
     axi_TaskSpec spec = {.name = "cruise",

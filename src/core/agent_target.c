@@ -204,6 +204,11 @@ void axi_target_activate_action(struct axi_agent *agent, struct axi_agent_migrat
         axi_target_lost_action(agent, m, &(struct axi_migration_input){.code = -AXC_ENOENT});
         return;
     }
+    /* Without a lease it would be fenced at once. It asks again at the next heartbeat, so that what
+     * activates it is never an old answer. */
+    if (!instance->spec.continue_isolated && agent->now_ns >= agent->lease_until_ns) {
+        return;
+    }
     instance->release_ns = input->release_ns != 0 ? input->release_ns : m->release_ns;
     axi_migration_enter(agent, m, AXI_M_T_ACTIVATING);
     axi_instance_post(agent, instance, AXI_SCHED_ACTIVATE);

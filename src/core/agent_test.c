@@ -85,9 +85,9 @@ static void silent_master_is_left_and_joined_again(void **state)
 {
     (void)state;
     join(node);
-    pass_time(node, NULL, 900 * MS);
+    pass_time(node, NULL, 290 * MS);
     assert_false(node->is_master_closed);
-    pass_time(node, NULL, 200 * MS);
+    pass_time(node, NULL, 20 * MS); /* half the lease */
     assert_true(node->is_master_closed);
     pass_time(node, NULL, 300 * MS);
     assert_int_equal(node->connects, 2);
