@@ -71,9 +71,10 @@ int axi_analyze_edf(struct axi_analyze *run, json_t *item, bool *ret_known);
 /* The whole command for a file of samples; returns the exit code. */
 int axi_analyze_pwcet(struct axi_analyze *run, const char *file, json_t **ret_result);
 
-/* {"value": "17 digits"}; string alone; adds lo and hi. */
+/* {"value": "17 digits"}; the digits alone; the digits rounded up. */
 json_t *axi_analyze_value(double value);
 json_t *axi_analyze_number(double value);
+json_t *axi_analyze_number_up(double value);
 
 /* Compares "computed" with "expected" (relative 1e-12) everywhere in the document; prints the
  * differences and a summary on stderr. Returns the number of differences; *ret_compared counts. */

@@ -19,6 +19,12 @@ json_t *axi_analyze_number(double value)
     return json_string(text);
 }
 
+/* For certification: no digit of the text is below the value. */
+json_t *axi_analyze_number_up(double value)
+{
+    return axi_analyze_number(value > 0 && value < 1 ? nextafter(value, 1) : value);
+}
+
 json_t *axi_analyze_value(double value)
 {
     return json_pack("{s:o}", "value", axi_analyze_number(value));
@@ -34,7 +40,7 @@ static json_t *bracket(const struct axi_response *response)
     json_t *result = axi_analyze_value(response->miss);
 
     (void)json_object_set_new(result, "lo", axi_analyze_number(response->lo));
-    (void)json_object_set_new(result, "hi", axi_analyze_number(response->hi));
+    (void)json_object_set_new(result, "hi", axi_analyze_number_up(response->hi));
     (void)json_object_set_new(result, "grid_ticks", json_integer((json_int_t)response->grid));
     (void)json_object_set_new(result, "exact_grid", json_boolean(response->exact));
     return result;
@@ -151,7 +157,8 @@ static int put_verdict(struct axi_analyze *run, const struct axi_analyze_tasks *
     (void)json_object_set_new(computed, "p_late_given_correct", bracket(&response));
     put(computed, "p_incorrect", task->q_bad);
     put(computed, "p_fail", axi_model_failure(task, response.miss));
-    put(computed, "p_fail_upper", axi_model_failure(task, response.hi));
+    (void)json_object_set_new(computed, "p_fail_upper",
+                              axi_analyze_number_up(axi_model_failure(task, response.hi)));
     if (options.mode == AXI_MODE_PERIODIC) {
         put(computed, "p_late_mean_over_jobs", response.mean);
     }
@@ -207,6 +214,21 @@ static int analyze_task(struct axi_analyze *run, const struct axi_analyze_tasks 
     return error;
 }
 
+static int complain(const struct axi_analyze *run, const struct axi_analyze_tasks *set, size_t k,
+                    int error)
+{
+    char where[96];
+
+    (void)snprintf(where, sizeof(where), "task %zu", k);
+    if (error == -AXC_EMODEL_GRID) {
+        uint64_t bytes = axi_model_estimate_bytes(set->model, k, run->options.grid);
+
+        (void)snprintf(where, sizeof(where), "task %zu (about %.3g MiB, see --max-cells)", k,
+                       (double)bytes / 1048576);
+    }
+    return axi_analyze_complain(run, where, error);
+}
+
 int axi_analyze_pwcrt(struct axi_analyze *run, json_t *item, bool *ret_known)
 {
     json_t *expected = json_object_get(item, "expected");
@@ -226,14 +248,12 @@ int axi_analyze_pwcrt(struct axi_analyze *run, json_t *item, bool *ret_known)
     run->steps = set.count;
     for (size_t k = 0; k < set.count && r == 0; k++) {
         json_t *computed = json_pack("{s:i}", "task", (int)k);
-        char where[32];
         int error = 0;
 
         run->step = k;
         (void)json_array_append_new(list, computed);
         error = analyze_task(run, &set, json_array_get(expected, k), k, computed);
-        (void)snprintf(where, sizeof(where), "task %zu", k);
-        r = error != 0 ? axi_analyze_complain(run, where, error) : 0;
+        r = error != 0 ? complain(run, &set, k, error) : 0;
     }
     (void)json_object_set_new(item, "computed", list);
     axi_analyze_tasks_free(&set);

@@ -107,7 +107,7 @@ static int replica_failure(struct axi_analyze *run, json_t *from, double *ret_fa
         json_t *late = axi_analyze_value(response.miss);
 
         *ret_fail = axi_model_failure(&set.tasks[k], response.miss);
-        (void)json_object_set_new(late, "hi", axi_analyze_number(response.hi));
+        (void)json_object_set_new(late, "hi", axi_analyze_number_up(response.hi));
         (void)json_object_set_new(from, "computed",
                                   json_pack("{s:o,s:o}", "p_late_given_correct", late, "p_fail",
                                             axi_analyze_value(*ret_fail)));

@@ -92,12 +92,27 @@ static void print_case(const json_t *item, const char *id)
                   json_object_get(item, "computed"), 0);
 }
 
-/* Vectors say "sync" by their format; everything else is judged by the sound bound. */
+static bool parse_mode(const char *text, enum axi_mode *ret_mode)
+{
+    static const char *const names[] = {"sync", "sound", "periodic"};
+
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_mode = (enum axi_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The command line, else the file's "mode", else sync for the vectors by their format; everything
+ * else is judged by the sound bound. */
 static void choose_mode(struct axi_analyze *run, const json_t *document)
 {
     const char *format = json_string_value(json_object_get(document, "format"));
+    const char *mode = json_string_value(json_object_get(document, "mode"));
 
-    if (!run->mode_given) {
+    if (!run->mode_given && (mode == NULL || !parse_mode(mode, &run->options.mode))) {
         run->options.mode =
             format != NULL && strcmp(format, "prob-golden/1") == 0 ? AXI_MODE_SYNC : AXI_MODE_SOUND;
     }
@@ -175,19 +190,6 @@ static int finish(struct axi_analyze *run, const json_t *document, bool as_json,
         r = different > 0 || compared == 0 ? AXI_EXIT_FAILED : r;
     }
     return r;
-}
-
-static bool parse_mode(const char *text, enum axi_mode *ret_mode)
-{
-    static const char *const names[] = {"sync", "sound", "periodic"};
-
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *ret_mode = (enum axi_mode)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool parse_probability(const char *text, double *ret_value)

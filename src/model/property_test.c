@@ -562,6 +562,35 @@ static void asking_a_node_equals_analysing_it_anew(void **state)
     }
 }
 
+/* 30 jobs of probability 1e-10 each must all be long: 1e-300, and just before, 1e-290. */
+static void tiny_probabilities_keep_their_digits(void **state)
+{
+    const uint64_t values[] = {1, 10};
+    const double probs[] = {1 - 1e-10, 1e-10};
+    const uint64_t one = 1;
+    const double certain = 1;
+
+    (void)state;
+    for (uint64_t jobs = 29; jobs <= 30; jobs++) {
+        struct axi_model_task tasks[2] = {
+            {.priority = 0, .period = 10, .deadline = 10, .q_ok = 1},
+            {.priority = 1, .period = 10 * jobs, .deadline = 10 * jobs, .q_ok = 1}};
+        struct axi_model_options options = {.mode = AXI_MODE_SYNC};
+        struct axi_response response;
+        struct axi_model *model = NULL;
+        long double want = powl(1e-10, (long double)jobs);
+
+        assert_int_equal(axi_pmf_init(&tasks[0].ok, values, probs, 2, 0), 0);
+        assert_int_equal(axi_pmf_init(&tasks[1].ok, &one, &certain, 1, 0), 0);
+        assert_int_equal(axi_model_new(&model, tasks, 2), 0);
+        assert_int_equal(axi_model_response(model, 1, &options, &response), 0);
+        assert_equal(response.miss, want);
+        assert_true(response.lo < want && want < response.hi);
+        axi_model_free(model);
+        free_set(tasks, 2);
+    }
+}
+
 /* The vector units and the portable loop agree on random arrays of all sizes. */
 static void vector_units_agree_with_the_reference(void **state)
 {
@@ -614,6 +643,7 @@ int main(void)
         cmocka_unit_test(monte_carlo_agrees_within_its_interval),
         cmocka_unit_test(coarse_grid_brackets_the_exact_value),
         cmocka_unit_test(asking_a_node_equals_analysing_it_anew),
+        cmocka_unit_test(tiny_probabilities_keep_their_digits),
         cmocka_unit_test(vector_units_agree_with_the_reference),
     };
 

@@ -470,6 +470,13 @@ int axi_model_carry_in(struct axi_model *model, size_t k, const uint64_t *carry_
     return error;
 }
 
+uint64_t axi_model_estimate_bytes(const struct axi_model *model, size_t k, uint64_t grid)
+{
+    uint64_t cells = model->tasks[k].deadline / (grid > 0 ? grid : model->gcd);
+
+    return cells > UINT64_MAX / 32 ? UINT64_MAX : (cells + 1) * 2 * sizeof(double);
+}
+
 const struct axi_pmf *axi_model_interference(const struct axi_model *model, size_t k)
 {
     return &model->interference[k];

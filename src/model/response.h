@@ -71,6 +71,10 @@ AXC_MUST_USE int axi_model_response(struct axi_model *model, size_t k,
                                     const struct axi_model_options *options,
                                     struct axi_response *ret_response);
 
+/* Bytes that the analysis of task k would need for arrays on its grid; for messages when
+ * -AXC_EMODEL_GRID refuses it. Saturates. */
+uint64_t axi_model_estimate_bytes(const struct axi_model *model, size_t k, uint64_t grid);
+
 /* SYNC with carry-in for the tasks with a bit in `carry_in` (S2's P_A); exact grids only.
  * ret_pmf (NULL allowed) gets the response-time distribution, inf = miss. */
 AXC_MUST_USE int axi_model_carry_in(struct axi_model *model, size_t k, const uint64_t *carry_in,
