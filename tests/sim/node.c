@@ -492,6 +492,7 @@ static struct axi_agent_config make_config(struct sim_node *node)
         .chunk_bytes = 4096,
         .checkpoint_bytes_max = 4096,
         .timebase = &node->machine.timebase,
+        .skip_epoch_check = node->cluster->options.disable_epoch,
     };
 }
 
