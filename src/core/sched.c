@@ -252,7 +252,7 @@ static void dispatch(struct axi_sched *sched)
         const struct axi_sched_slot *top = top_of(sched);
 
         if (top != NULL &&
-            (first->key >= axi_slot_deadline_ns(top) || top->depth + 1 >= AXI_SCHED_DEPTH_MAX)) {
+            (first->key >= top->ready.key || top->depth + 1 >= AXI_SCHED_DEPTH_MAX)) {
             break;
         }
         axi_heap_remove(&sched->ready, first);

@@ -19,6 +19,7 @@ static void install(struct axi_sched *sched, struct axi_sched_slot *slot,
     slot->failures_in_a_row = 0;
     slot->is_restore_needed = false;
     slot->has_missed = false;
+    slot->is_late = false;
     slot->is_runner_ready = true;
     slot->view = (struct axi_slot_view){0};
     axi_hist_init(&slot->response);
@@ -43,6 +44,7 @@ static void activate(struct axi_sched *sched, struct axi_sched_slot *slot,
     slot->config.release_ns = config->release_ns;
     slot->next_job = config->first_job;
     slot->resume_step = config->resume_step;
+    slot->late_until_ns = sched->now_master_ns;
     r = axi_slot_restore(sched, slot);
     if (r == -AXC_ECKPT_NONE) {
         memset(slot->config.state, 0, slot->config.state_bytes);
@@ -79,6 +81,7 @@ static void resume(struct axi_sched *sched, struct axi_sched_slot *slot)
         slot->state != AXI_SLOT_FREEZING) {
         return;
     }
+    slot->late_until_ns = sched->now_master_ns;
     axi_sched_set_state(sched, slot, AXI_SLOT_ACTIVE);
     axi_sched_emit_kind(sched, slot, AXI_TRACE_RESUMED);
     if (!slot->is_running) {

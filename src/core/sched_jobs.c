@@ -115,6 +115,32 @@ static void skip_backlog(struct axi_sched *sched, struct axi_sched_slot *slot)
     axi_sched_emit(sched, slot, &record);
 }
 
+/* EDF orders by the absolute deadline. Jobs that a blackout made late would all be the most urgent at
+ * once and make the other tasks of the node miss; they are ordered as if they arrived now, one
+ * period apart (constant bandwidth server, Abeni and Buttazzo 1998), and use what time is left. */
+static uint64_t order_of(const struct axi_sched *sched, struct axi_sched_slot *slot)
+{
+    uint64_t order_ns = axi_slot_deadline_ns(slot);
+    uint64_t spaced_ns = axi_add_sat(slot->ready.key, slot->config.period_ns);
+    uint64_t arrived_ns = axi_add_sat(sched->now_master_ns, slot->config.deadline_ns);
+    bool was_late = slot->is_late;
+
+    slot->is_late = axi_slot_release_ns(slot, slot->next_job) < slot->late_until_ns;
+    if (slot->is_late) {
+        order_ns = arrived_ns > order_ns ? arrived_ns : order_ns;
+        order_ns = was_late && spaced_ns > order_ns ? spaced_ns : order_ns;
+    }
+    return order_ns;
+}
+
+/* A late job that ends hands its lateness on to the releases it held up. */
+static void hand_on_lateness(const struct axi_sched *sched, struct axi_sched_slot *slot)
+{
+    if (slot->is_late && sched->now_master_ns > slot->late_until_ns) {
+        slot->late_until_ns = sched->now_master_ns;
+    }
+}
+
 void axi_slot_make_ready(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
     skip_backlog(sched, slot);
@@ -123,7 +149,7 @@ void axi_slot_make_ready(struct axi_sched *sched, struct axi_sched_slot *slot)
         return;
     }
     slot->has_missed = slot->has_missed && slot->resume_step != 0; /* once per job */
-    slot->ready.key = axi_slot_deadline_ns(slot);
+    slot->ready.key = order_of(sched, slot);
     axi_heap_insert(&sched->ready, &slot->ready);
 }
 
@@ -168,6 +194,7 @@ static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
     record.exec_ns = sched->port.consumed_ns(sched->port.context, slot->index);
     record.response_ns = axi_sub_sat(sched->now_master_ns, record.release_ns);
     axi_slot_note_miss(sched, slot);
+    hand_on_lateness(sched, slot);
     axi_sched_stack_remove(sched, slot);
     record.output_crc = sched->port.commit_outputs(sched->port.context, slot->index);
     slot->next_job++;
@@ -225,6 +252,7 @@ void axi_slot_kill(struct axi_sched *sched, struct axi_sched_slot *slot, uint32_
     record.detail = detail;
     record.detail2 = slot->resume_step;
     axi_slot_note_miss(sched, slot);
+    hand_on_lateness(sched, slot);
     if (cause != AXI_CAUSE_RESULT) {
         slot->is_runner_ready = false;
         sched->port.kill_job(sched->port.context, slot->index);

@@ -16,7 +16,7 @@
 
 struct axi_sched_slot {
     struct axi_heap_node release; /* key: nominal release of next_job, master ns */
-    struct axi_heap_node ready;   /* key: absolute deadline of next_job, master ns */
+    struct axi_heap_node ready;   /* key: see axi_slot_make_ready, master ns; kept while it runs */
     struct axi_instance_config config;
     uint32_t index;
     uint32_t state; /* enum axi_slot_state */
@@ -28,6 +28,8 @@ struct axi_sched_slot {
     bool is_running;        /* on the stack; its job is next_job */
     bool is_restore_needed; /* the state is not that of the newest checkpoint */
     bool has_missed;        /* this job was counted as missed */
+    bool is_late;           /* next_job was released late because of a blackout */
+    uint64_t late_until_ns; /* master time: what should have been released before is late */
     uint32_t depth;
     uint64_t run_since_ns;     /* local; on top of the stack since then */
     uint64_t ran_ns;           /* charged before that; wall time, corrected by the port's figure */
