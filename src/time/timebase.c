@@ -82,8 +82,10 @@ static uint64_t to_master(const struct reference *reference, uint64_t local_ns)
     if (local_ns == UINT64_MAX) {
         return UINT64_MAX;
     }
+    /* The slew ends with its span: going on without a new sample would overshoot the target. */
     return add_signed_sat(add_signed_sat(reference->master_ns, elapsed),
-                          scaled(elapsed, reference->rate_ppb));
+                          scaled(elapsed < SLEW_SPAN_NS ? elapsed : SLEW_SPAN_NS,
+                                 reference->rate_ppb));
 }
 
 struct axc_time_master axi_time_to_master(struct axi_timebase *timebase,
@@ -99,13 +101,18 @@ struct axc_time_local axi_time_to_local(struct axi_timebase *timebase,
 {
     struct reference reference = reference_read(timebase);
     int64_t ahead = (int64_t)(master.ns - reference.master_ns);
+    int64_t slewed = scaled(SLEW_SPAN_NS, reference.rate_ppb);
     uint64_t local_ns = 0;
 
     if (master.ns == UINT64_MAX) {
         return (struct axc_time_local){UINT64_MAX};
     }
-    local_ns = add_signed_sat(reference.local_ns, (int64_t)((__int128)ahead * 1000000000 /
-                                                            (1000000000 + reference.rate_ppb)));
+    if (ahead < SLEW_SPAN_NS + slewed) {
+        ahead = (int64_t)((__int128)ahead * 1000000000 / (1000000000 + reference.rate_ppb));
+    } else {
+        ahead -= slewed;
+    }
+    local_ns = add_signed_sat(reference.local_ns, ahead);
     /* Rounding: the earliest local time whose master time is not before `master`, so that a timer
      * set to it never finds that it is one ns early. */
     while (to_master(&reference, local_ns) < master.ns) {

@@ -157,18 +157,37 @@ static void port_release_slot(void *context, uint32_t slot)
     }
 }
 
+/* The clock must keep what it promises; how good that is decides whether deadlines are judged. */
+static bool judge_clock(struct sim_machine *machine)
+{
+    struct axc_time_local now = {sim_machine_local_ns(machine)};
+    uint64_t bound = axi_time_bound_ns(&machine->timebase, now);
+    uint64_t master = axi_time_to_master(&machine->timebase, now).ns;
+    uint64_t truth = machine->clock->now_ns;
+    uint64_t error = master > truth ? master - truth : truth - master;
+
+    if (bound != UINT64_MAX && error > bound && error - bound > machine->clock_lie_ns) {
+        machine->clock_lie_ns = error - bound;
+        machine->clock_lie_at_ns = truth;
+    }
+    return bound > SIM_CLOCK_GOOD_NS;
+}
+
 static void port_trace(void *context, const struct axi_trace *record)
 {
     struct sim_machine *machine = context;
 
     if (machine->trace_count == machine->trace_capacity) {
-        machine->trace_capacity = machine->trace_capacity == 0 ? 1024 : 2 * machine->trace_capacity;
-        machine->traces =
-            realloc(machine->traces, machine->trace_capacity * sizeof *machine->traces);
-        if (machine->traces == NULL) {
+        size_t more = machine->trace_capacity == 0 ? 1024 : 2 * machine->trace_capacity;
+
+        machine->traces = realloc(machine->traces, more * sizeof *machine->traces);
+        machine->is_clock_bad = realloc(machine->is_clock_bad, more * sizeof(bool));
+        machine->trace_capacity = more;
+        if (machine->traces == NULL || machine->is_clock_bad == NULL) {
             abort();
         }
     }
+    machine->is_clock_bad[machine->trace_count] = judge_clock(machine);
     machine->traces[machine->trace_count] = *record;
     machine->traces[machine->trace_count++].master_ns = machine->clock->now_ns;
     if (machine->on_trace != NULL) {
@@ -234,9 +253,6 @@ static void run(struct sim_machine *machine)
     machine->in_run = true;
     charge(machine);
     do {
-        if (machine->is_fence_off) {
-            axi_sched_set_lease(machine->sched, UINT64_MAX);
-        }
         next = axi_sched_run(machine->sched);
     } while (serve_top(machine));
     machine->in_run = false;
@@ -324,5 +340,6 @@ void sim_machine_deinit(struct sim_machine *machine)
 {
     free(machine->sched_memory);
     free(machine->traces);
+    free(machine->is_clock_bad);
     memset(machine, 0, sizeof *machine);
 }

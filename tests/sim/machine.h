@@ -12,7 +12,8 @@
 #include <stdbool.h>
 
 #define SIM_SLOTS 12u
-#define SIM_STATE_BYTES 48u /* of struct sim_state, the state of every simulated task */
+#define SIM_CLOCK_GOOD_NS 1000000u /* a declared error up to this leaves deadlines judged */
+#define SIM_STATE_BYTES 48u        /* of struct sim_state, the state of every simulated task */
 
 /* The state of a simulated task: a chain over all jobs ever run, so that a lost, repeated or wrong
  * job shows in every later digest. */
@@ -62,10 +63,11 @@ struct sim_machine {
     uint64_t charged_ns; /* local time up to which the processor is accounted */
     uint64_t wake_at_ns; /* local */
     struct axi_trace *traces;
+    bool *is_clock_bad; /* per trace: the clock's declared error was too large to judge deadlines */
     size_t trace_count, trace_capacity;
-    size_t seen_count; /* traces already given to the agent */
+    uint64_t clock_lie_ns, clock_lie_at_ns; /* largest error beyond the declared bound */
+    size_t seen_count;                      /* traces already given to the agent */
     uint32_t overrun_ppm, fault_ppm;
-    bool is_fence_off;
     bool in_run;
     void (*release_slot)(void *context, uint32_t slot);
     void (*on_trace)(void *context, const struct axi_trace *record); /* as recorded, node's time */
