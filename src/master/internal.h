@@ -106,6 +106,7 @@ const char *axi_task_state_name(enum axi_task_state state);
     X(MIGRATE_ABORT, "abort", axi_migrate_abort, NULL)                                             \
     X(MIGRATE_UNDO, "undo", axi_migrate_undo, axi_migrate_undo_timeout)                            \
     X(MIGRATE_GIVE_UP, "give-up", axi_migrate_give_up, NULL)                                       \
+    X(RESTORE_WAIT, "wait", axi_restore_wait, NULL)                                                \
     X(RESTORE_CLAIM, "claim", axi_restore_claim, NULL)                                             \
     X(RESTORE_FETCH, "fetch", axi_restore_fetch, NULL)                                             \
     X(RESTORE_KEEP, "keep-checkpoint", axi_restore_keep, NULL)                                     \
@@ -178,7 +179,7 @@ struct axi_node {
     bool is_renewal_pending;
     axi_Heartbeat heartbeat;
     uint64_t heartbeat_master_ns; /* receipt */
-    uint64_t renewed_local_ns, lease_revision, joined_ns, round;
+    uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
 };
 
 struct axi_link {
@@ -339,7 +340,7 @@ axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeou
     axi_migrate_prepare, axi_migrate_transfer, axi_migrate_timeout, axi_migrate_switch,
     axi_migrate_commit, axi_migrate_activate, axi_migrate_release, axi_migrate_finish,
     axi_migrate_abort, axi_migrate_undo, axi_migrate_undo_timeout, axi_migrate_give_up,
-    axi_restore_claim, axi_restore_fetch, axi_restore_keep, axi_restore_lost, axi_finish_record,
+    axi_restore_wait, axi_restore_claim, axi_restore_fetch, axi_restore_keep, axi_restore_lost, axi_finish_record,
     axi_profile_load, axi_profile_start, axi_profile_timeout, axi_profile_run_timeout,
     axi_profile_get;
 

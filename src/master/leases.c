@@ -106,9 +106,34 @@ static bool is_expired(struct axi_master *m, const struct axi_node *node)
     return !node->is_dead && m->tick_ns > node->renewed_local_ns + axi_lease_window_ns(m);
 }
 
+/* Another keeper may have renewed it. -AXC_ECONFLICT: it has; other errors: the store cannot say. */
+static int check_unrenewed(struct axi_master *m, struct axi_node *node)
+{
+    struct axi_store_value value = {0};
+    char key[40];
+    uint64_t revision = 0;
+    int rc;
+
+    (void)snprintf(key, sizeof(key), "lease/%llx", (unsigned long long)node->id);
+    rc = m->is_crashed ? -AXC_EUNAVAILABLE : axi_store_get(m->config.store, key, &value);
+    if (rc == 0) {
+        revision = value.revision;
+        axi_store_value_clear(&value);
+    } else if (rc != -AXC_ENOENT) {
+        return rc;
+    }
+    if (revision != node->lease_revision) {
+        node->lease_revision = revision;
+        node->renewed_local_ns = axi_now(m);
+        return -AXC_ECONFLICT;
+    }
+    return 0;
+}
+
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node)
 {
     node->is_dead = true;
+    node->died_local_ns = axi_now(m);
     node->has_lease = false;
     node->has_reported = false;
     node->is_renewal_pending = false;
@@ -147,7 +172,7 @@ void axi_leases_excuse(struct axi_master *m)
 void axi_leases_expire(struct axi_master *m)
 {
     for (size_t i = 0; i < m->node_count; i++) {
-        if (is_expired(m, m->nodes[i])) {
+        if (is_expired(m, m->nodes[i]) && check_unrenewed(m, m->nodes[i]) == 0) {
             axi_node_declare_dead(m, m->nodes[i]);
         }
     }
@@ -160,6 +185,10 @@ uint64_t axi_leases_next(struct axi_master *m)
     for (size_t i = 0; i < m->node_count; i++) {
         const struct axi_node *node = m->nodes[i];
         uint64_t at = node->renewed_local_ns + axi_lease_window_ns(m) + 1;
+
+        if (at <= m->tick_ns) { /* the store could not say: ask again soon */
+            at = m->tick_ns + m->config.batch_ns;
+        }
 
         if (node->is_renewal_pending && m->next_batch_ns < next) {
             next = m->next_batch_ns;

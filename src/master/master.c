@@ -70,6 +70,7 @@ static void set_defaults(struct axi_master_config *config)
     set_default(&config->retry_ns, 250 * MS);
     set_default(&config->step_timeout_ns, 5000 * MS);
     set_default(&config->start_delay_ns, 20 * MS);
+    set_default(&config->lost_after_ns, 10000 * MS);
     config->drift_ppm = config->drift_ppm != 0 ? config->drift_ppm : 200;
     config->attempts_max = config->attempts_max != 0 ? config->attempts_max : 3;
     config->events_max = config->events_max != 0 ? config->events_max : 2000;

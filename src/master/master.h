@@ -64,6 +64,7 @@ struct axi_master_config {
     uint64_t retry_ns;           /* an unanswered request is sent again; 0 = 250 ms */
     uint64_t step_timeout_ns;    /* a step of an operation fails after; 0 = 5 s */
     uint64_t start_delay_ns;     /* first release after Start; 0 = 20 ms */
+    uint64_t lost_after_ns;      /* a dead owner that alone has the state is waited for; 0 = 10 s */
     uint32_t attempts_max;       /* candidates per operation; 0 = 3 */
     uint32_t events_max;         /* events kept in the store; 0 = 2000 */
     char token[65];              /* nodes must show it; "" = any */

@@ -209,7 +209,7 @@ static void source_dies_at_each_step(void **state)
         if (cases[i].step == AXI_WIRE_MIGRATE_OUT) {
             c->nodes[1].ignore = AXI_WIRE_MIGRATE_IN;
         }
-        migrate(c, "n2", 3000);
+        migrate(c, "n2", 13000);
         assert_string_equal(fake_state(c), cases[i].end);
         assert_int_equal(fake_active_count(c), strcmp(cases[i].end, "lost") != 0);
     }
@@ -246,12 +246,42 @@ static void a_dead_owner_without_checkpoint_means_lost(void **state)
     fake_kill(c, 0);
     fake_run(c, 400);
     assert_string_equal(fake_state(c), "running"); /* its lease may still be live */
-    fake_run(c, 1000);
+    fake_run(c, 11000);
     assert_string_equal(fake_state(c), "lost");
     assert_string_equal(c->last_error_event, "LOST");
     fake_revive(c, 0, 999);
     fake_run(c, 2000);
     assert_int_equal(fake_active_count(c), 0); /* never begun anew by itself */
+}
+
+static void a_node_that_was_only_cut_off_goes_on_with_its_state(void **state)
+{
+    struct fake_cluster *c = *state;
+    struct fake_instance kept[8];
+
+    deploy(c, "{\"image\": \"work\"}");
+    memcpy(kept, c->nodes[0].instances, sizeof(kept));
+    fake_kill(c, 0);
+    fake_run(c, 3000);
+    assert_string_equal(fake_state(c), "running");
+    memcpy(c->nodes[0].instances, kept, sizeof(kept));
+    c->nodes[0].instances[0].state = 5; /* AXI_SLOT_FENCED */
+    fake_revive(c, 0, c->nodes[0].boot);
+    fake_run(c, 1000);
+    assert_runs_once(c);
+    assert_int_equal(c->nodes[0].received[AXI_WIRE_RESUME], 1);
+}
+
+static void a_rebooted_node_has_lost_its_tasks_at_once(void **state)
+{
+    struct fake_cluster *c = *state;
+
+    deploy(c, "{\"image\": \"work\"}");
+    fake_kill(c, 0);
+    fake_revive(c, 0, 999);
+    fake_run(c, 1500);
+    assert_string_equal(fake_state(c), "lost");
+    assert_int_equal(fake_active_count(c), 0);
 }
 
 static void a_second_node_with_a_live_identity_is_refused(void **state)
@@ -351,6 +381,8 @@ int main(void)
         CASE(source_dies_at_each_step),
         CASE(stop_keeps_the_checkpoint_and_start_continues),
         CASE(a_dead_owner_without_checkpoint_means_lost),
+        CASE(a_node_that_was_only_cut_off_goes_on_with_its_state),
+        CASE(a_rebooted_node_has_lost_its_tasks_at_once),
         CASE(a_second_node_with_a_live_identity_is_refused),
         CASE(delete_removes_instance_and_record),
         CASE(master_dies_at_every_crash_point),

@@ -201,6 +201,9 @@ static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_t
         claim(m, task, node->id, mig->target, mig->epoch);
     } else if (mig->phase == AXI_MIGRATION_COMMITTED) {
         claim(m, task, node->id, mig->source, mig->source_epoch);
+    } else if (node->is_dead) {
+        task->flow.claimed_node = node->id;
+        axi_flow_go(m, task, AXI_STEP_RESTORE_WAIT);
     } else {
         claim(m, task, node->id, 0, 0);
     }
@@ -278,6 +281,28 @@ void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi
     }
     if (task->record.state != AXI_TASK_PLACING) {
         instance_gone(m, node, task);
+    }
+}
+
+/* The dead node alone has the task's newest state. It may only be cut off: should it come back in
+ * time with its fenced instance, nothing is lost. So nobody else takes the task for a while. */
+void axi_restore_wait(struct axi_master *m, struct axi_task *task)
+{
+    const struct axi_node *node = axi_node_find(m, task->flow.claimed_node);
+
+    if (!task->flow.is_warned) {
+        task->flow.is_warned = true;
+        axi_event(m, AXI_WARNING, "owner-cut-off", task, node,
+                  "only that node has its state; waits %llu ms for it",
+                  (unsigned long long)(m->config.lost_after_ns / 1000000));
+        axi_op_end(m, task->flow.op, -AXC_EUNAVAILABLE, "its node died or is cut off", NULL);
+    }
+    if (axi_node_is_ready(node)) {
+        axi_flow_clear(&task->flow);
+        axi_flow_resume(m, task);
+    } else if (node == NULL || axi_now(m) - node->died_local_ns > m->config.lost_after_ns) {
+        task->flow.is_warned = false;
+        claim(m, task, task->flow.claimed_node, 0, 0);
     }
 }
 
