@@ -25,6 +25,7 @@ struct up {
     uint64_t nodes, lease_ms, capacity_ppm;
     const char *fifo;
     json_t *cluster;
+    bool is_started[NODES_MAX + 1]; /* by this command, not before */
 };
 
 /* ---- up ---- */
@@ -194,6 +195,7 @@ static int start_master(struct up *up)
     if (axi_member_start(member) < 0) {
         return axi_cli_fail("up", "the master cannot be started: out of processes or memory");
     }
+    up->is_started[0] = true;
     while (axi_host_read_line(path, line, sizeof(line)) < 0) {
         if (is_dead_child(member)) {
             return say_dead(member);
@@ -239,9 +241,13 @@ static int start_nodes(struct up *up)
     for (size_t i = 1; i < json_array_size(members_of(up)); i++) {
         json_t *member = json_array_get(members_of(up), i);
 
-        if (!axi_member_is_alive(member) && axi_member_start(member) < 0) {
+        if (axi_member_is_alive(member)) {
+            continue;
+        }
+        if (axi_member_start(member) < 0) {
             return axi_cli_fail("up", "a node cannot be started: out of processes or memory");
         }
+        up->is_started[i] = true;
     }
     return 0;
 }
@@ -282,10 +288,13 @@ static int wait_ready(struct up *up)
     return 0;
 }
 
+/* Ends what this command has started; what ran before goes on. */
 static void undo(struct up *up)
 {
     for (size_t i = json_array_size(members_of(up)); i > 0; i--) {
-        (void)axi_member_stop(json_array_get(members_of(up), i - 1), 3000);
+        if (up->is_started[i - 1]) {
+            (void)axi_member_stop(json_array_get(members_of(up), i - 1), 3000);
+        }
     }
 }
 
@@ -294,6 +303,11 @@ static int open_cluster(struct up *up)
     up->cluster = axi_cluster_load(up->dir);
     if (up->cluster != NULL) {
         size_t there = json_array_size(members_of(up));
+
+        if (there == 0 || there > NODES_MAX + 1) {
+            return axi_cli_fail("up", "%s/cluster.json is damaged; 'axcan down --purge' removes it",
+                                up->dir);
+        }
 
         if (up->nodes == 0 || up->nodes + 1 < there) {
             up->nodes = there - 1;

@@ -40,6 +40,14 @@ def until(condition, seconds=10, what="the condition"):
         time.sleep(0.05)
 
 
+def is_alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Cluster:
     def __init__(self, directory, nodes=3, *options):
         self.dir = str(directory)
@@ -90,7 +98,9 @@ class Cluster:
         os.kill(self.members()[name]["pid"], number)
 
     def kill(self, name):
+        pid = self.members()[name]["pid"]
         self.signal(name, signal.SIGKILL)
+        until(lambda: not is_alive(pid), 5, "the end of %s" % name)
 
     def logs(self):
         text = ""

@@ -5,7 +5,7 @@ import os
 import stat
 
 import pytest
-from conftest import axcan, until
+from conftest import axcan, is_alive, until
 
 
 @pytest.mark.parametrize("arguments", [
@@ -134,10 +134,7 @@ def test_a_dead_master_fails_within_the_timeout(own_cluster):
 def test_down_leaves_nothing_behind(own_cluster):
     cluster = own_cluster(2)
     pids = [m["pid"] for m in cluster.members().values()]
-    children = [p for p in pids]
     cluster.ok("down")
-    for pid in children:
-        assert not os.path.exists("/proc/%d" % pid) or \
-            open("/proc/%d/stat" % pid).read().split(")")[1].split()[0] == "Z"
+    assert not any(is_alive(pid) for pid in pids)
     cluster.ok("down", "--purge")
     assert not os.path.exists(cluster.dir)
