@@ -388,26 +388,19 @@ static int respond_on_grid(struct axi_model *model, size_t k, uint64_t grid,
     return error;
 }
 
-/* Halves the grid until the bracket decides the target, is narrow, or the memory limit is met. */
+/* Halves the grid until the bracket decides the target or the memory limit is met; without a target
+ * one grid of 2^16 cells. */
 static int refine(struct axi_model *model, size_t k, const struct axi_model_options *options,
                   size_t cells, struct axi_response *response)
 {
     uint64_t deadline = model->tasks[k].deadline;
+    size_t first = options->target > 0 ? 16384 : 65536;
     int error = 0;
 
-    for (size_t want = cells < 16384 ? cells : 16384; want <= cells; want *= 2) {
-        uint64_t grid = deadline / want + 1;
-
-        error = respond_on_grid(model, k, grid, options, response);
-        if (error != 0) {
+    for (size_t want = cells < first ? cells : first; want <= cells; want *= 2) {
+        error = respond_on_grid(model, k, deadline / want + 1, options, response);
+        if (error != 0 || !(response->lo <= options->target && options->target < response->hi)) {
             return error;
-        }
-        if (options->target > 0 &&
-            (response->hi <= options->target || response->lo > options->target)) {
-            return 0;
-        }
-        if (response->hi <= response->lo * (1 + 1e-6)) {
-            return 0;
         }
     }
     return 0;
