@@ -187,26 +187,53 @@ static void claim(struct axi_master *m, struct axi_task *task, uint64_t dead, ui
     axi_flow_go(m, task, AXI_STEP_RESTORE_CLAIM);
 }
 
+/* Who besides the owner holds a checkpoint. */
+static void find_holder(const struct axi_record *r, uint64_t *ret_holder, uint64_t *ret_epoch)
+{
+    const struct axi_migration *mig = &r->migration;
+
+    *ret_holder = *ret_epoch = 0;
+    if (mig->phase == AXI_MIGRATION_PREPARING) {
+        *ret_holder = mig->target;
+        *ret_epoch = mig->epoch;
+    } else if (mig->phase == AXI_MIGRATION_COMMITTED) {
+        *ret_holder = mig->source;
+        *ret_epoch = mig->source_epoch;
+    }
+}
+
+/* The target validated the final state: it takes over although the source is dead. */
+static bool take_over(struct axi_master *m, struct axi_task *task)
+{
+    const struct axi_migration *mig = &task->record.migration;
+
+    if (mig->phase != AXI_MIGRATION_PREPARING || !task->flow.target_prepared ||
+        !axi_node_is_ready(axi_node_find(m, mig->target))) {
+        return false;
+    }
+    task->flow.is_source_dead = true;
+    axi_flow_go(m, task, AXI_STEP_MIGRATE_COMMIT);
+    return true;
+}
+
+/* At once when the instance is gone for sure, or when a holder is there and the owner had joined
+ * this master; else the owner may only be cut off, or not yet back. */
 static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_task *task)
 {
-    const struct axi_record *r = &task->record;
-    const struct axi_migration *mig = &r->migration;
-    const struct axi_node *target = axi_node_find(m, mig->target);
+    uint64_t holder;
+    uint64_t epoch;
+    bool is_certain = !node->is_dead;
 
-    if (mig->phase == AXI_MIGRATION_PREPARING && task->flow.target_prepared &&
-        axi_node_is_ready(target)) {
-        task->flow.is_source_dead = true;
-        axi_flow_go(m, task, AXI_STEP_MIGRATE_COMMIT);
-    } else if (mig->phase == AXI_MIGRATION_PREPARING) {
-        claim(m, task, node->id, mig->target, mig->epoch);
-    } else if (mig->phase == AXI_MIGRATION_COMMITTED) {
-        claim(m, task, node->id, mig->source, mig->source_epoch);
-    } else if (node->is_dead) {
-        task->flow.claimed_node = node->id;
-        axi_flow_go(m, task, AXI_STEP_RESTORE_WAIT);
-    } else {
-        claim(m, task, node->id, 0, 0);
+    find_holder(&task->record, &holder, &epoch);
+    if (take_over(m, task)) {
+        return;
     }
+    if (is_certain || (axi_node_is_ready(axi_node_find(m, holder)) && node->joined_ns != 0)) {
+        claim(m, task, node->id, holder, epoch);
+        return;
+    }
+    task->flow.claimed_node = node->id;
+    axi_flow_go(m, task, AXI_STEP_RESTORE_WAIT);
 }
 
 static void migration_party_dead(struct axi_master *m, struct axi_node *node, struct axi_task *task)
@@ -289,6 +316,9 @@ void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi
 void axi_restore_wait(struct axi_master *m, struct axi_task *task)
 {
     const struct axi_node *node = axi_node_find(m, task->flow.claimed_node);
+    uint64_t holder;
+    uint64_t epoch;
+    uint64_t allowed;
 
     if (!task->flow.is_warned) {
         task->flow.is_warned = true;
@@ -300,9 +330,17 @@ void axi_restore_wait(struct axi_master *m, struct axi_task *task)
     if (axi_node_is_ready(node)) {
         axi_flow_clear(&task->flow);
         axi_flow_resume(m, task);
-    } else if (node == NULL || axi_now(m) - node->died_local_ns > m->config.lost_after_ns) {
+        return;
+    }
+    if (take_over(m, task)) {
+        return;
+    }
+    find_holder(&task->record, &holder, &epoch);
+    allowed = axi_node_is_ready(axi_node_find(m, holder)) ? 4 * m->config.lease_ns
+                                                          : m->config.lost_after_ns;
+    if (node == NULL || axi_now(m) - node->died_local_ns > allowed) {
         task->flow.is_warned = false;
-        claim(m, task, task->flow.claimed_node, 0, 0);
+        claim(m, task, task->flow.claimed_node, holder, epoch);
     }
 }
 
@@ -366,7 +404,8 @@ void axi_restore_fetch(struct axi_master *m, struct axi_task *task)
     struct axi_node *holder = axi_node_find(m, task->record.holder);
     axi_GetCheckpoint get = {.task_id = task->record.id, .epoch = task->record.holder_epoch};
 
-    if (holder == NULL || holder->is_dead) {
+    if (holder == NULL ||
+        (holder->is_dead && axi_now(m) - holder->died_local_ns > m->config.lost_after_ns)) {
         without_holder(m, task);
     } else if (axi_node_is_ready(holder)) {
         if (task->flow.request_target == 0) {
