@@ -77,20 +77,22 @@ static void lay_out(struct carver *carver, struct axi_agent *agent)
     agent->requests = carve(carver, agent->request_count, sizeof(*agent->requests));
     agent->seen = carve(carver, agent->seen_count, sizeof(*agent->seen));
     agent->demand = carve(carver, c->slots, sizeof(*agent->demand));
-    agent->frame = carve(carver, 1, AXI_WIRE_FRAME_BYTES_MAX);
-    agent->chunk = carve(carver, 1, c->chunk_bytes);
 }
 
-/* Buffers of one size each: parsers, then checkpoints. */
+/* Buffers behind the rest: they need no clearing, so what is never used takes no memory. */
 static void lay_out_buffers(struct carver *carver, struct axi_agent *agent)
 {
     const struct axi_agent_config *c = &agent->config;
+    uint8_t *frame = carve(carver, 1, AXI_WIRE_FRAME_BYTES_MAX);
+    uint8_t *chunk = carve(carver, 1, c->chunk_bytes);
     uint8_t *parsers = carve(carver, c->links, AXI_WIRE_FRAME_BYTES_MAX);
     uint8_t *checkpoints = carve(carver, c->migrations + c->transfers, c->checkpoint_bytes_max);
 
     if (carver->base == NULL) {
         return;
     }
+    agent->frame = frame;
+    agent->chunk = chunk;
     for (uint32_t i = 0; i < c->links; i++) {
         agent->links[i].parser.buffer = parsers + (size_t)i * AXI_WIRE_FRAME_BYTES_MAX;
     }
@@ -122,13 +124,16 @@ struct axi_agent *axi_agent_init(void *memory, const struct axi_agent_config *co
                                  const struct axi_agent_port *port)
 {
     struct axi_agent *agent = memory;
+    struct axi_agent shape;
+    struct carver counter = {0};
     struct carver carver = {.base = memory};
-    size_t bytes = axi_agent_bytes(config);
 
-    if (bytes == 0 || (uintptr_t)memory % ALIGN != 0) {
+    if (axi_agent_bytes(config) == 0 || (uintptr_t)memory % ALIGN != 0) {
         return NULL;
     }
-    memset(memory, 0, bytes);
+    shape.config = with_defaults(config);
+    lay_out(&counter, &shape);
+    memset(memory, 0, counter.used);
     agent->config = with_defaults(config);
     agent->port = *port;
     lay_out(&carver, agent);

@@ -56,7 +56,8 @@ struct axi_agent_config {
 
     struct axi_timebase *timebase; /* borrowed; the agent is its writer */
 
-    /* Tests of the history checker only: the master's requests are taken whatever epoch they cite. */
+    /* Tests of the history checker only: the master's requests are taken whatever epoch they cite.
+     */
     bool skip_epoch_check;
 };
 

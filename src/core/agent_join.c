@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define RETRY_FACTOR_MAX 8u
+#define RETRY_FIRST_PART 8u /* once joined, the next join is in a hurry: the lease runs */
 #define LOG_NS UINT64_C(200000000)
 #define SILENT_HEARTBEATS 3u
 #define HEARTBEAT_NS_MIN UINT64_C(1000000)
@@ -88,7 +89,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
         return;
     }
     agent->join = AXI_JOIN_DONE;
-    agent->retry_wait_ns = agent->config.retry_ns;
+    agent->retry_wait_ns = agent->config.retry_ns / RETRY_FIRST_PART;
     agent->master_ns = reply->master_ns;
     agent->lease_ns = reply->lease_ns;
     if (reply->heartbeat_ns >= HEARTBEAT_NS_MIN) {
@@ -167,7 +168,7 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck 
 static uint64_t silence_ns(const struct axi_agent *agent)
 {
     uint64_t least_ns = agent->heartbeat_ns * SILENT_HEARTBEATS;
-    uint64_t wanted_ns = agent->lease_ns / 2;
+    uint64_t wanted_ns = agent->lease_ns / 4 * 3;
 
     return wanted_ns > least_ns ? wanted_ns : least_ns;
 }

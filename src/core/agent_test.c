@@ -85,11 +85,11 @@ static void silent_master_is_left_and_joined_again(void **state)
 {
     (void)state;
     join(node);
-    pass_time(node, NULL, 290 * MS);
+    pass_time(node, NULL, 440 * MS);
     assert_false(node->is_master_closed);
-    pass_time(node, NULL, 20 * MS); /* half the lease */
+    pass_time(node, NULL, 20 * MS); /* three quarters of the lease */
     assert_true(node->is_master_closed);
-    pass_time(node, NULL, 300 * MS);
+    pass_time(node, NULL, 40 * MS); /* at once, nearly */
     assert_int_equal(node->connects, 2);
     join(node);
 }
