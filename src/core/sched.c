@@ -128,6 +128,9 @@ static void charge(struct axi_sched_slot *slot, uint64_t now_ns)
 {
     uint64_t ran_ns = axi_sub_sat(now_ns, slot->run_since_ns);
 
+    if (ran_ns == 0) {
+        return; /* in its grace: run_since_ns lies ahead */
+    }
     slot->ran_ns += ran_ns;
     slot->wall_ns += ran_ns;
     slot->run_since_ns = now_ns;
@@ -227,8 +230,9 @@ static uint64_t watch_budget(struct axi_sched *sched)
             return watch_budget(sched);
         }
         top->ran_ns = consumed_ns;
+        top->run_since_ns += axi_sub_sat(sched->limits.budget_grain_ns, budget_ns - consumed_ns);
     }
-    return axi_add_sat(sched->now_ns, budget_ns - top->ran_ns);
+    return axi_add_sat(top->run_since_ns, budget_ns - top->ran_ns);
 }
 
 static void watch_deadlines(struct axi_sched *sched)

@@ -109,6 +109,10 @@ struct axi_sched_port {
 struct axi_sched_limits {
     uint32_t slots;    /* 1..1024 */
     uint32_t commands; /* power of two */
+    /* A job whose processor time is short of its budget when the wall clock is not gets at least
+     * this long until it is looked at again. Above what a wake-up of the scheduler costs, or a
+     * job that is short of some ns never gets to run them. 0: exact. */
+    uint64_t budget_grain_ns;
 };
 
 struct axi_sched;
@@ -139,8 +143,8 @@ void axi_sched_runner_ready(struct axi_sched *sched, uint32_t slot);
 uint64_t axi_sched_run(struct axi_sched *sched);
 
 /* After run: when the budget of the job that is released next would end if it starts at once, local
- * time; UINT64_MAX when unknown. A port that arms a second timer for it need not program one between
- * that job's release and its first instruction. */
+ * time; UINT64_MAX when unknown. A port that arms a second timer for it need not program one
+ * between that job's release and its first instruction. */
 uint64_t axi_sched_next_budget_end(struct axi_sched *sched);
 
 /* Top of the running stack, or -1: what bare metal must execute now. */

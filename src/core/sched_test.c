@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/test.h"
 
+#include "base/bytes.h"
 #include "core/sched_sim.h"
 
 static uint64_t exec_table[SIM_SLOTS];
@@ -156,6 +157,37 @@ static void stolen_time_is_given_back(void **state)
     sim_run(sim, 900);
     assert_int_equal(view_of(sim, 0).completed, 1);
     assert_int_equal(last_of(sim, AXI_TRACE_COMPLETED)->exec_ns, 90);
+    sim_free(sim);
+}
+
+static uint32_t times_asked;
+
+/* The wall clock is ahead of the processor time by 3 ns, always. */
+static uint64_t consumed_nearly(void *context, uint32_t slot)
+{
+    times_asked++;
+    return axi_sub_sat(sim_consumed(context, slot), 3);
+}
+
+static void a_job_short_of_its_budget_gets_at_least_the_grain(void **state)
+{
+    struct sim *sim = sim_new();
+    const struct axi_sched_limits limits = {
+        .slots = SIM_SLOTS, .commands = 64, .budget_grain_ns = 50};
+    struct axi_sched_port port = {sim,         sim_now,          sim_start,
+                                  sim_kill,    consumed_nearly,  sim_commit,
+                                  sim_discard, sim_release_slot, sim_trace};
+    struct axi_instance_config config = task_config(sim, 0, 1000, 1000, 100000);
+
+    (void)state;
+    times_asked = 0;
+    sim->sched = axi_sched_init(sim->memory, &limits, &port, &sim->timebase);
+    axi_sched_set_lease(sim->sched, UINT64_MAX - 1);
+    config.budget_ns = 20; /* smaller than the grain, too */
+    run_task(sim, 0, &config);
+    sim_run(sim, 500);
+    assert_int_equal(last_of(sim, AXI_TRACE_KILLED)->master_ns, 70);
+    assert_int_equal(times_asked, 3); /* at 20, at 70 and for the record */
     sim_free(sim);
 }
 
@@ -529,6 +561,7 @@ int main(void)
         cmocka_unit_test(an_earlier_deadline_preempts_and_the_other_goes_on),
         cmocka_unit_test(a_budget_counts_only_own_processor_time),
         cmocka_unit_test(stolen_time_is_given_back),
+        cmocka_unit_test(a_job_short_of_its_budget_gets_at_least_the_grain),
         cmocka_unit_test(an_overrun_is_killed_at_its_budget_and_consumes_its_number),
         cmocka_unit_test(a_fault_goes_back_to_the_checkpoint),
         cmocka_unit_test(restart_gives_up_after_its_limit_in_a_row),

@@ -20,6 +20,7 @@
 #define HISTORY_RECORDS_DEFAULT 1048576u
 #define COMMANDS 256u
 #define TRACES 8192u
+#define BUDGET_GRAIN_NS 50000u /* timer and two switches, in a virtual machine */
 #define LOAD_PATIENCE_NS 2000000000u
 
 static void set_defaults(struct axi_runtime_config *config)
@@ -52,7 +53,8 @@ static bool may_use_fifo(void)
 
 static int allocate(struct axi_runtime *runtime)
 {
-    const struct axi_sched_limits limits = {.slots = runtime->config.slots, .commands = COMMANDS};
+    const struct axi_sched_limits limits = {
+        .slots = runtime->config.slots, .commands = COMMANDS, .budget_grain_ns = BUDGET_GRAIN_NS};
     const struct axi_sched_port port = axi_runtime_port(runtime);
     size_t sched_bytes = (axi_sched_bytes(&limits) + 63) / 64 * 64;
 

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 
 #define LONGEST_SLEEP_NS 100000000u
+#define SHORTEST_SLEEP_NS 5000u
 #define TIMER_SIGNAL (SIGRTMIN + 1)
 
 #ifndef sigev_notify_thread_id
@@ -104,9 +105,12 @@ static void arm(struct axi_runtime *runtime, uint64_t after_ns, uint64_t at_ns)
 /* Before sleep. next_ns: what axi_sched_run returned. */
 static void arm_timers(struct axi_runtime *runtime, uint64_t next_ns)
 {
-    uint64_t latest_ns = axi_runtime_clock_ns() + LONGEST_SLEEP_NS;
+    uint64_t now_ns = axi_runtime_clock_ns();
+    uint64_t latest_ns = now_ns + LONGEST_SLEEP_NS;
     uint64_t budget_end_ns = axi_sched_next_budget_end(runtime->sched);
 
+    /* Above every task there must be no loop without sleep, whatever the reason. */
+    next_ns = next_ns < now_ns + SHORTEST_SLEEP_NS ? now_ns + SHORTEST_SLEEP_NS : next_ns;
     arm(runtime, 0, next_ns < latest_ns ? next_ns : latest_ns);
     if (budget_end_ns < latest_ns && budget_end_ns > next_ns) {
         arm(runtime, next_ns + 1, budget_end_ns);
