@@ -2,6 +2,7 @@
 /* Inside of the agent, shared by agent*.c only.
  *
  *   agent.c            links, frames, timers          agent_join.c       hello, heartbeat, lease
+ *   agent_admit.c      admission of an instance
  *   agent_report.c     reports, events, logs          agent_requests.c   requests of the master
  *   agent_instances.c  life of an instance            agent_migrate.c    state table, both roles
  *   agent_source.c, agent_target.c  actions of it     agent_transfer.c   bulk data
@@ -271,7 +272,7 @@ void axi_agent_retry_requests(struct axi_agent *agent);
 uint64_t axi_agent_epoch_seen(const struct axi_agent *agent, uint64_t task_id);
 void axi_agent_see_epoch(struct axi_agent *agent, uint64_t task_id, uint64_t epoch);
 
-/* agent_instances.c */
+/* agent_admit.c, agent_instances.c */
 struct axi_agent_instance *axi_instance_find(struct axi_agent *agent, uint64_t task_id,
                                              uint64_t epoch);
 /* Admits and reserves; -AXC_EADMIT_*, -AXC_EEXIST, ... with reason. The instance then fetches and

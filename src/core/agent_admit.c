@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* May one more instance come here? Services, sizes, memory, slots, epochs and processor demand. */
+#include "core/agent_internal.h"
+
+uint32_t axi_agent_free_slots(const struct axi_agent *agent)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        count += agent->instances[i].phase == AXI_INSTANCE_FREE;
+    }
+    return count;
+}
+
+/* The tasks that may use the processor: a frozen copy may be resumed, so it counts; but two
+ * instances of one task never run both, so those of `except` do not. */
+static uint32_t collect_demand(const struct axi_agent *agent, uint64_t except,
+                               struct axi_demand_task *tasks)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        const struct axi_agent_instance *instance = &agent->instances[i];
+
+        if (instance->phase == AXI_INSTANCE_FREE || instance->phase == AXI_INSTANCE_DROPPED ||
+            instance->phase == AXI_INSTANCE_REMOVING || instance->spec.profile ||
+            instance->spec.task_id == except ||
+            (instance->phase == AXI_INSTANCE_READY && (instance->sched_state == AXI_SLOT_FINISHED ||
+                                                       instance->sched_state == AXI_SLOT_FAILED))) {
+            continue;
+        }
+        tasks[n++] = (struct axi_demand_task){.wcet_ns = instance->spec.wcet_ns,
+                                              .period_ns = instance->spec.period_ns,
+                                              .deadline_ns = instance->spec.deadline_ns};
+    }
+    return n;
+}
+
+uint32_t axi_agent_density_ppm(const struct axi_agent *agent)
+{
+    struct axi_demand_verdict verdict = {0};
+    uint32_t n = collect_demand(agent, 0, agent->demand);
+
+    if (n == 0 ||
+        axi_demand_admit(agent->demand, n - 1, &agent->demand[n - 1], UINT32_MAX, &verdict) < 0) {
+        return 0;
+    }
+    return verdict.density_ppm < UINT32_MAX ? (uint32_t)verdict.density_ppm : UINT32_MAX;
+}
+
+/* Processor demand; a task being profiled has no WCET yet and is not judged. */
+static int admit_load(struct axi_agent *agent, const axi_TaskSpec *spec, char *reason,
+                      size_t reason_bytes)
+{
+    struct axi_demand_task candidate = {
+        .wcet_ns = spec->wcet_ns, .period_ns = spec->period_ns, .deadline_ns = spec->deadline_ns};
+    struct axi_demand_verdict verdict = {0};
+    uint32_t n = collect_demand(agent, spec->task_id, agent->demand);
+    int r;
+
+    if (spec->profile) {
+        return 0;
+    }
+    r = axi_demand_admit(agent->demand, n, &candidate, agent->config.capacity_ppm, &verdict);
+    if (r == -AXC_EADMIT_LOAD) {
+        axi_agent_set_text(reason, reason_bytes, "density would be ");
+        axi_agent_add_number(reason, reason_bytes, verdict.density_ppm);
+        axi_agent_add_text(reason, reason_bytes, " ppm of ");
+        axi_agent_add_number(reason, reason_bytes, verdict.capacity_ppm);
+    }
+    return r;
+}
+
+static int check_spec(struct axi_agent *agent, const axi_TaskSpec *spec, uint64_t epoch)
+{
+    struct axi_agent_figures figures = {0};
+    uint32_t unknown = spec->needs & ~agent->config.services;
+
+    agent->port.figures(agent->port.context, &figures);
+    if (spec->task_id == 0 || epoch == 0 || spec->period_ns == 0 || spec->deadline_ns == 0 ||
+        spec->state_bytes == 0 || spec->state_bytes > AXC_STATE_BYTES_MAX ||
+        spec->stack_bytes > AXC_STACK_BYTES_MAX || spec->name[0] == 0) {
+        return -AXC_EINVALID;
+    }
+    if (unknown != 0) {
+        return -AXC_EADMIT_SERVICE;
+    }
+    if (spec->elf_bytes == 0 || spec->elf_bytes > agent->config.image_bytes_max ||
+        spec->state_bytes + AXI_CHECKPOINT_HEADER_BYTES > agent->config.checkpoint_bytes_max) {
+        return -AXC_EELF_TOO_LARGE;
+    }
+    if (figures.memory_free_bytes < spec->elf_bytes + spec->stack_bytes + 3u * spec->state_bytes) {
+        return -AXC_EADMIT_MEMORY;
+    }
+    return 0;
+}
+
+/* An instance of an older epoch may stand beside the new one only when it does not run. */
+static int check_others(struct axi_agent *agent, uint64_t task_id, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        const struct axi_agent_instance *other = &agent->instances[i];
+
+        if (other->phase == AXI_INSTANCE_FREE || other->phase == AXI_INSTANCE_DROPPED ||
+            other->phase == AXI_INSTANCE_REMOVING || other->spec.task_id != task_id) {
+            continue;
+        }
+        if (other->epoch >= epoch) {
+            return -AXC_EEPOCH_STALE;
+        }
+        if (other->phase == AXI_INSTANCE_READY &&
+            (other->sched_state == AXI_SLOT_ACTIVE || other->sched_state == AXI_SLOT_FREEZING)) {
+            return -AXC_EEXIST;
+        }
+    }
+    return 0;
+}
+
+static struct axi_agent_instance *find_free(struct axi_agent *agent)
+{
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        if (agent->instances[i].phase == AXI_INSTANCE_FREE) {
+            return &agent->instances[i];
+        }
+    }
+    return NULL;
+}
+
+int axi_instance_create(struct axi_agent *agent, const axi_TaskSpec *spec, uint64_t epoch,
+                        uint64_t fetch_id, uint64_t migration, bool is_from_master, char *reason,
+                        size_t reason_bytes, struct axi_agent_instance **ret_instance)
+{
+    struct axi_agent_instance *instance = find_free(agent);
+    int r = check_spec(agent, spec, epoch);
+
+    if (r == 0) {
+        r = check_others(agent, spec->task_id, epoch);
+    }
+    if (r == 0) {
+        r = admit_load(agent, spec, reason, reason_bytes);
+    }
+    if (r == 0 && instance == NULL) {
+        r = -AXC_EADMIT_SLOTS;
+    }
+    if (r < 0) {
+        return r;
+    }
+    *instance = (struct axi_agent_instance){
+        .phase = AXI_INSTANCE_FETCHING,
+        .slot = (uint32_t)(instance - agent->instances),
+        .spec = *spec,
+        .epoch = epoch,
+        .migration = migration,
+        .fetch_id = fetch_id,
+        .is_fetched_from_master = is_from_master,
+    };
+    axi_agent_see_epoch(agent, spec->task_id, epoch);
+    *ret_instance = instance;
+    return 0;
+}
