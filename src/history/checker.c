@@ -32,14 +32,16 @@ struct walk {
     bool is_open;  /* a job is released and not ended */
     uint64_t open_job;
     bool is_frozen;
-    bool is_ended;          /* the end of its activity is on record */
-    bool is_open_late;      /* the open job is late because of a blackout */
+    bool is_ended;                                /* the end of its activity is on record */
+    uint64_t installed_ns, frozen_ns, removed_ns; /* 0 = not on record */
+    bool is_open_late;                            /* the open job is late because of a blackout */
     uint64_t late_until_ns; /* releases before this are late because of a blackout */
     uint64_t last_ns;
 
     /* the epoch before, if any was activated */
     bool has_previous;
     uint64_t previous_epoch, previous_next, previous_last_ns;
+    uint64_t previous_frozen_ns, previous_removed_ns;
     uint32_t previous_source;
     bool previous_frozen, previous_open, previous_ended;
 
@@ -145,6 +147,22 @@ static void assume_unseen(struct walk *walk, uint64_t from, uint64_t to)
     }
 }
 
+/* An orderly handover: the successor stood by before the predecessor froze (migration), or was
+ * loaded after the frozen predecessor was removed (stop and start). Any other is a restore: a
+ * frozen instance too may die, or be cut off, before its final checkpoint reaches anybody. */
+static bool is_orderly(const struct walk *walk)
+{
+    uint64_t slack =
+        walk->sources[walk->source].bound_ns + walk->sources[walk->previous_source].bound_ns;
+
+    if (!walk->previous_frozen) {
+        return false;
+    }
+    return walk->installed_ns == 0 || walk->installed_ns <= walk->previous_frozen_ns + slack ||
+           (walk->previous_removed_ns != 0 &&
+            walk->previous_removed_ns <= walk->installed_ns + slack);
+}
+
 static void judge_handover(struct walk *walk, const struct axi_trace *record)
 {
     struct axi_handover handover = {.task_id = record->task_id, .to_epoch = record->epoch};
@@ -155,7 +173,7 @@ static void judge_handover(struct walk *walk, const struct axi_trace *record)
     handover.from_node = node_of(walk, walk->previous_source);
     handover.to_node = node_of(walk, walk->source);
     handover.job = record->job;
-    handover.is_restore = !walk->previous_frozen;
+    handover.is_restore = !is_orderly(walk);
     handover.frozen_ns = walk->previous_last_ns;
     handover.blackout_ns =
         record->master_ns > handover.frozen_ns ? record->master_ns - handover.frozen_ns : 0;
@@ -294,8 +312,11 @@ static void on_end_of_activity(struct walk *walk, const struct axi_trace *record
         walk->task.is_finished = true;
     } else if (record->kind == AXI_TRACE_FAILED) {
         walk->task.is_failed = true;
+    } else if (record->kind == AXI_TRACE_REMOVED) {
+        walk->removed_ns = record->master_ns;
     } else if (record->kind == AXI_TRACE_FROZEN) {
         walk->is_frozen = true;
+        walk->frozen_ns = record->master_ns;
         if (record->job != walk->next && walk->activated != NULL) {
             VIOLATE(walk, AXI_I1, record, "%s: frozen with job %" PRIu64 " next, expected %" PRIu64,
                     node_of(walk, walk->source), record->job, walk->next);
@@ -338,6 +359,9 @@ static void walk_record(struct walk *walk, const struct axi_trace *record)
     case AXI_TRACE_SKIPPED:
         on_skipped(walk, record);
         break;
+    case AXI_TRACE_INSTALLED:
+        walk->installed_ns = record->master_ns;
+        break;
     case AXI_TRACE_RESUMED:
         walk->is_frozen = false;
         walk->is_ended = false;
@@ -373,6 +397,8 @@ static void end_epoch(struct walk *walk)
     walk->previous_source = walk->source;
     walk->previous_next = walk->next;
     walk->previous_frozen = walk->is_frozen;
+    walk->previous_frozen_ns = walk->frozen_ns;
+    walk->previous_removed_ns = walk->removed_ns;
     walk->previous_open = walk->is_open;
     walk->previous_ended = walk->is_ended;
     walk->previous_last_ns = walk->last_ns;
@@ -386,6 +412,7 @@ static void begin_epoch(struct walk *walk, const struct entry *entry)
     walk->is_open = false;
     walk->is_frozen = false;
     walk->is_ended = false;
+    walk->installed_ns = walk->frozen_ns = walk->removed_ns = 0;
     walk->next = 0;
 }
 

@@ -4,8 +4,9 @@
  *
  *   I1  a job is released at most once per epoch; an epoch lives on one node; no epoch releases or
  *       completes a job after a higher one was activated; inside an epoch job numbers have no gap;
- *       a migration (predecessor FROZEN) goes on with exactly the next job; any other handover is a
- *       restore: it may repeat jobs, which is declared in the verdict, but never skips one.
+ *       a migration (the successor stood by when the predecessor was FROZEN) and a stop and start
+ *       (the FROZEN predecessor was removed first) go on with exactly the next job; any other
+ * handover is a restore: it may repeat jobs, which is declared in the verdict, but never skips one.
  *   I2  state and output digests equal those of a reference that replays the recorded history.
  *   I3  a refused task releases nothing.
  *   I4  a deadline is missed only by a job that a blackout made late. Asserted in virtual time

@@ -201,6 +201,26 @@ static void declares_what_a_restore_repeats(void **state)
     axi_verdict_free(verdict);
 }
 
+static void a_frozen_instance_that_dies_may_be_restored(void **state)
+{
+    struct story story = {0};
+    struct axi_verdict *verdict = NULL;
+
+    (void)state;
+    (void)tell(&story, 0, AXI_TRACE_ACTIVATED, 1, 0, 0);
+    run_job(&story, 0, 1, 0);
+    (void)tell(&story, 0, AXI_TRACE_FROZEN, 1, 1, 5); /* its node dies here */
+    (void)tell(&story, 1, AXI_TRACE_INSTALLED, 3, 0, 90);
+    (void)tell(&story, 1, AXI_TRACE_ACTIVATED, 3, 0, 91);
+    verdict = judge(&story);
+    assert_int_equal(verdict->violation_count, 0);
+    assert_true(verdict->handovers[0].is_restore);
+    assert_int_equal(verdict->handovers[0].repeats, 1);
+    axi_verdict_free(verdict);
+    (void)tell(&story, 0, AXI_TRACE_REMOVED, 1, 1, 6); /* stopped in order: must not repeat */
+    expect_only(judge(&story), AXI_I1, "repeated");
+}
+
 static void a_killed_job_consumes_its_number(void **state)
 {
     struct story story = {0};
@@ -368,6 +388,7 @@ int main(void)
         cmocka_unit_test(finds_a_migration_that_skips),
         cmocka_unit_test(finds_a_migration_that_repeats),
         cmocka_unit_test(declares_what_a_restore_repeats),
+        cmocka_unit_test(a_frozen_instance_that_dies_may_be_restored),
         cmocka_unit_test(a_killed_job_consumes_its_number),
         cmocka_unit_test(finds_a_digest_that_differs),
         cmocka_unit_test(finds_a_refused_task_that_runs),

@@ -161,6 +161,10 @@ static void ask(struct sim_cluster *cluster, char kind, uint32_t index)
         cluster->counts.requests++;
         task->intent = kind == 'm' ? task->intent : SIM_UNSURE;
     }
+    if ((error == -AXC_EUNAVAILABLE || error == -AXC_ETIMEOUT || error == -AXC_ECONFLICT) &&
+        kind != 'm') {
+        task->intent = SIM_UNSURE; /* it may or may not have come into force */
+    }
     sim_master_touch(host);
 }
 
