@@ -115,6 +115,9 @@ double axi_exact_complement(const struct axi_exact *value)
 
 int axi_analyze_complain(const struct axi_analyze *run, const char *where, int error)
 {
+    if (run->is_silent) {
+        return AXI_EXIT_FAILED;
+    }
     if (error == -AXC_ECANCELLED) {
         return axi_cli_fail("analyze", "interrupted; nothing was written");
     }
@@ -203,7 +206,7 @@ int axi_analyze_pmf(const struct axi_analyze *run, const json_t *from, const cha
     if (error != 0) {
         return axi_analyze_complain(run, where, error);
     }
-    if (missing > 0) {
+    if (missing > 0 && !run->is_silent) {
         (void)fprintf(stderr,
                       "axcan analyze: %s: case %s: %s: the probabilities sum to less than one; "
                       "%.3g is taken as never completing\n",
@@ -221,8 +224,11 @@ static int read_time(const struct axi_analyze *run, const json_t *task, const ch
         return 0;
     }
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        return axi_cli_fail("analyze", "%s: case %s: %s: \"%s\" must be a whole number of ticks",
-                            run->file, run->case_id, where, key);
+        return run->is_silent
+                   ? AXI_EXIT_FAILED
+                   : axi_cli_fail("analyze",
+                                  "%s: case %s: %s: \"%s\" must be a whole number of ticks",
+                                  run->file, run->case_id, where, key);
     }
     *ret_time = (uint64_t)json_integer_value(value);
     return 0;
@@ -242,8 +248,11 @@ static int read_containment(const struct axi_analyze *run, const json_t *from, c
         return 0;
     }
     if (strcmp(text, "deadline") != 0) {
-        return axi_cli_fail("analyze", "%s: case %s: %s: containment is \"none\" or \"deadline\"",
-                            run->file, run->case_id, where);
+        return run->is_silent
+                   ? AXI_EXIT_FAILED
+                   : axi_cli_fail("analyze",
+                                  "%s: case %s: %s: containment is \"none\" or \"deadline\"",
+                                  run->file, run->case_id, where);
     }
     task->containment = AXI_CONTAIN_DEADLINE;
     return 0;

@@ -8,6 +8,8 @@
 #include "model/model_internal.h"
 
 #define WINDOW_LIMIT 10000u
+#define TIME_LIMIT ((uint64_t)1 << 48) /* of hyperperiod and offsets: all windows fit in 64 bits   \
+                                        */
 
 struct periodic {
     struct axi_model *model;
@@ -39,7 +41,10 @@ static int find_hyperperiod(struct periodic *run)
         }
     }
     for (size_t i = 0; i < run->model->count; i++) {
-        if (takes_part(run, i) && period / run->model->tasks[i].period > AXI_MODEL_RELEASES / 2) {
+        const struct axi_model_task *task = &run->model->tasks[i];
+
+        if (takes_part(run, i) && (period / task->period > AXI_MODEL_RELEASES / 2 ||
+                                   period > TIME_LIMIT || task->offset > TIME_LIMIT)) {
             return -AXC_EMODEL_GRID;
         }
     }
