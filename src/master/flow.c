@@ -135,7 +135,7 @@ static bool is_idle_at_rest(const struct axi_task *task)
 {
     const struct axi_record *record = &task->record;
 
-    return task->flow.step == AXI_STEP_IDLE &&
+    return task->flow.step == AXI_STEP_IDLE && !task->is_uncertain &&
            (record->state != AXI_TASK_RUNNING || !task->has_status ||
             task->status.state == AXI_SLOT_ACTIVE);
 }
@@ -148,7 +148,10 @@ void axi_flow_tick(struct axi_master *m, struct axi_task *task)
     if (task->is_gone || m->is_crashed || is_idle_at_rest(task)) {
         return;
     }
-    if (steps[flow->step].timeout != NULL && now >= flow->timeout_ns) {
+    if (task->is_uncertain && now >= flow->retry_ns) {
+        flow->retry_ns = now + m->config.retry_ns;
+        axi_task_settle(m, task);
+    } else if (steps[flow->step].timeout != NULL && now >= flow->timeout_ns) {
         flow->timeout_ns = now + m->config.step_timeout_ns;
         steps[flow->step].timeout(m, task);
     } else if (now >= flow->retry_ns) {

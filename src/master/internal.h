@@ -162,6 +162,7 @@ struct axi_task {
     uint64_t revision;
     struct axi_flow flow;
     axi_InstanceStatus status; /* of the owner's instance, as last reported */
+    bool is_uncertain; /* a commit's outcome is unknown: settled before anything else */
     bool has_status, is_ephemeral, is_gone; /* ephemeral: profiling, no record in the store */
     uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
     uint64_t resume_sent_ns;
@@ -307,6 +308,8 @@ int axi_tasks_load(struct axi_master *m);
 AXC_MUST_USE int axi_task_commit(struct axi_master *m, struct axi_task *task,
                                  const struct axi_record *next, const struct axi_store_op *also,
                                  size_t also_count);
+/* Ends an unknown outcome by committing the record as it is. */
+void axi_task_settle(struct axi_master *m, struct axi_task *task);
 int axi_task_entry(const struct axi_record *record, const struct axi_node *node); /* or -1 */
 void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node,
                         axi_TaskSpec *ret_spec);

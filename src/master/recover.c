@@ -216,8 +216,9 @@ static bool take_over(struct axi_master *m, struct axi_task *task)
     return true;
 }
 
-/* At once when the instance is gone for sure, or when a holder is there and the owner had joined
- * this master; else the owner may only be cut off, or not yet back. */
+/* At once when the instance is gone for sure, or when a migration's source kept the final state and
+ * the target that owns the task had joined this master; else the owner may only be cut off, or not
+ * yet back, and what it has is worth waiting for. */
 static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_task *task)
 {
     uint64_t holder;
@@ -228,7 +229,8 @@ static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_t
     if (take_over(m, task)) {
         return;
     }
-    if (is_certain || (axi_node_is_ready(axi_node_find(m, holder)) && node->joined_ns != 0)) {
+    if (is_certain || (task->record.migration.phase == AXI_MIGRATION_COMMITTED &&
+                       axi_node_is_ready(axi_node_find(m, holder)) && node->joined_ns != 0)) {
         claim(m, task, node->id, holder, epoch);
         return;
     }
@@ -336,8 +338,10 @@ void axi_restore_wait(struct axi_master *m, struct axi_task *task)
         return;
     }
     find_holder(&task->record, &holder, &epoch);
-    allowed = axi_node_is_ready(axi_node_find(m, holder)) ? 4 * m->config.lease_ns
-                                                          : m->config.lost_after_ns;
+    allowed = task->record.migration.phase == AXI_MIGRATION_COMMITTED &&
+                      axi_node_is_ready(axi_node_find(m, holder))
+                  ? 4 * m->config.lease_ns
+                  : m->config.lost_after_ns;
     if (node == NULL || axi_now(m) - node->died_local_ns > allowed) {
         task->flow.is_warned = false;
         claim(m, task, task->flow.claimed_node, holder, epoch);

@@ -266,7 +266,7 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
         return internal(ret_reason, -AXC_ENOMEM);
     }
     rc = axi_task_commit(m, task, &record, NULL, 0);
-    if (rc != 0) {
+    if (rc != 0 && rc != -AXC_ETIMEOUT) { /* unknown: placing it settles that */
         axi_task_drop(m, task);
         axi_op_end(m, op->id, rc, axi_error_text(rc), NULL);
         return internal(ret_reason, rc);

@@ -142,22 +142,55 @@ static void reread(struct axi_master *m, struct axi_task *task)
     axi_store_value_clear(&value);
 }
 
-/* An unknown outcome: the change was made when the record now reads as we wrote it. */
-static int settle(struct axi_master *m, const char *key, const char *text, uint64_t *ret_revision)
+/* After an unknown outcome: 0 = the record reads as we wrote it; ECONFLICT = someone else's; EBUSY = it
+ * is as before, so the commit failed or is still under way. */
+static int look(struct axi_master *m, const char *key, const char *text, uint64_t old,
+                uint64_t *ret_revision)
 {
     struct axi_store_value value;
     int rc = axi_store_get(m->config.store, key, &value);
 
     if (rc == -AXC_ENOENT) {
-        return text == NULL ? 0 : -AXC_ECONFLICT;
+        return text == NULL ? 0 : (old == 0 ? -AXC_EBUSY : -AXC_ECONFLICT);
     }
     if (rc != 0) {
-        return -AXC_EUNAVAILABLE;
+        return -AXC_ETIMEOUT;
     }
-    rc = text != NULL && strcmp(value.bytes, text) == 0 ? 0 : -AXC_ECONFLICT;
+    if (text != NULL && value.revision != old && strcmp(value.bytes, text) == 0) {
+        rc = 0;
+    } else {
+        rc = value.revision == old ? -AXC_EBUSY : -AXC_ECONFLICT;
+    }
     *ret_revision = value.revision;
     axi_store_value_clear(&value);
     return rc;
+}
+
+/* Only a commit on the same revision settles a commit whose outcome is unknown: whichever comes
+ * first wins, the other one conflicts. ops[0] is the record's. */
+static int commit_surely(struct axi_master *m, const struct axi_store_op *ops, size_t count,
+                         uint64_t *ret_revision)
+{
+    int rc = axi_commit(m, ops, count, ret_revision);
+    bool is_unknown = rc == -AXC_ETIMEOUT;
+
+    for (int i = 0; i < 3 && is_unknown && (rc == -AXC_ETIMEOUT || rc == -AXC_ECONFLICT); i++) {
+        rc = look(m, ops[0].key, ops[0].value, ops[0].expected, ret_revision);
+        if (rc == 0 || rc == -AXC_ECONFLICT) {
+            return rc;
+        }
+        rc = axi_commit(m, ops, count, ret_revision);
+    }
+    return is_unknown && rc != 0 ? -AXC_ETIMEOUT : rc;
+}
+
+void axi_task_settle(struct axi_master *m, struct axi_task *task)
+{
+    struct axi_record same = task->record;
+
+    if (axi_task_commit(m, task, &same, NULL, 0) == 0) {
+        axi_flow_drive(m, task);
+    }
 }
 
 static bool is_commit_skipped(struct axi_master *m, const struct axi_record *next)
@@ -192,12 +225,10 @@ int axi_task_commit(struct axi_master *m, struct axi_task *task, const struct ax
         rc = m->is_crashed ? -AXC_EUNAVAILABLE : 0;
         revision = task->revision;
     } else {
-        rc = axi_commit(m, ops, also_count + 1, &revision);
-    }
-    if (rc == -AXC_ETIMEOUT) {
-        rc = settle(m, key, text, &revision);
+        rc = commit_surely(m, ops, also_count + 1, &revision);
     }
     free(text);
+    task->is_uncertain = rc == -AXC_ETIMEOUT || (task->is_uncertain && rc == -AXC_EUNAVAILABLE);
     if (rc == 0 && next != NULL) {
         task->record = *next;
         task->revision = revision;
