@@ -360,7 +360,7 @@ int axi_master_migrate(struct axi_master *m, const char *name, const char *node_
         rc = find_node(m, node_name, &node, ret_reason);
     }
     if (rc == 0 && node != NULL && node->id == task->record.owner) {
-        rc = axi_refuse(ret_reason, AXC_EEXIST, "%s runs on %s already", task->record.name,
+        rc = axi_refuse(ret_reason, AXC_ESTATE, "%s runs on %s already", task->record.name,
                         node->hello.name);
     }
     if (rc == 0) {
