@@ -111,12 +111,36 @@ static void print_names(const struct axi_resource *resource, const json_t *items
     }
 }
 
-void axi_resource_print(const struct axi_resource *resource, const json_t *answer,
-                        enum axi_format format, bool with_title)
+/* By name; an insertion sort, as lists are short. */
+static void sort(const struct axi_resource *resource, json_t *items)
 {
-    const json_t *items = json_object_get(answer, "items");
+    for (size_t i = 1; i < json_array_size(items); i++) {
+        json_t *item = json_incref(json_array_get(items, i));
+        const char *name = name_of(resource, item);
+        size_t at = i;
+
+        while (at > 0 && name != NULL) {
+            const char *before = name_of(resource, json_array_get(items, at - 1));
+
+            if (before == NULL || strcmp(before, name) <= 0) {
+                break;
+            }
+            at--;
+        }
+        (void)json_array_remove(items, i);
+        (void)json_array_insert_new(items, at, item);
+    }
+}
+
+void axi_resource_print(const struct axi_resource *resource, json_t *answer, enum axi_format format,
+                        bool with_title)
+{
+    json_t *items = json_object_get(answer, "items");
     uint64_t now_ns = (uint64_t)json_integer_value(json_object_get(answer, "now_ns"));
 
+    if (strcmp(resource->plural, "events") != 0) {
+        sort(resource, items);
+    }
     switch (format) {
     case AXI_FORMAT_JSON:
         axi_print_json(stdout, items);

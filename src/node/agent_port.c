@@ -200,15 +200,16 @@ static void figures(void *context, struct axi_agent_figures *ret_figures)
     ret_figures->memory_free_bytes = load_now.memory_free_bytes;
 }
 
-static size_t drain_slot(struct axi_node_daemon *daemon, uint32_t slot, uint64_t job, char *buffer,
+static size_t drain_slot(struct axi_node_daemon *daemon, uint32_t slot, char *buffer,
                          size_t capacity)
 {
     char text[256];
     uint32_t level = 0;
+    uint64_t job = 0;
     size_t used = 0;
 
     while (capacity - used > sizeof(text) + 32 &&
-           axi_runtime_log_line(daemon->runtime, slot, &level, text, sizeof(text))) {
+           axi_runtime_log_line(daemon->runtime, slot, &level, &job, text, sizeof(text))) {
         int n = snprintf(buffer + used, capacity - used, "%" PRIu32 " %" PRIu64 " %s\n", level, job,
                          text);
 
@@ -231,8 +232,7 @@ static size_t log_drain(void *context, uint64_t *ret_task_id, uint64_t *ret_epoc
         if (now.state == AXI_SLOT_FREE) {
             continue;
         }
-        size_t used =
-            drain_slot(daemon, slot, now.next_job > 0 ? now.next_job - 1 : 0, buffer, capacity);
+        size_t used = drain_slot(daemon, slot, buffer, capacity);
 
         if (used > 0) {
             *ret_task_id = now.task_id;

@@ -346,7 +346,7 @@ uint64_t axi_runtime_traces_lost(const struct axi_runtime *runtime)
 }
 
 bool axi_runtime_log_line(struct axi_runtime *runtime, uint32_t slot_number, uint32_t *ret_level,
-                          char *ret_text, size_t capacity)
+                          uint64_t *ret_job, char *ret_text, size_t capacity)
 {
     struct axi_node_slot *slot = &runtime->slots[slot_number];
     const struct axi_shm_slot *shm = axi_memory_slot(&runtime->memory, slot_number);
@@ -369,6 +369,7 @@ bool axi_runtime_log_line(struct axi_runtime *runtime, uint32_t slot_number, uin
     }
     ret_text[length] = '\0';
     *ret_level = line.level;
+    *ret_job = line.job;
     return true;
 }
 

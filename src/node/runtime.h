@@ -87,7 +87,7 @@ uint64_t axi_runtime_traces_lost(const struct axi_runtime *runtime);
 
 /* One line of the task's log: printable ASCII with final NUL; false when there is none. */
 bool axi_runtime_log_line(struct axi_runtime *runtime, uint32_t slot, uint32_t *ret_level,
-                          char *ret_text, size_t capacity);
+                          uint64_t *ret_job, char *ret_text, size_t capacity);
 
 struct axi_runtime_load {
     uint32_t cpu_load_ppm;      /* of the machine's processors, since the former call */

@@ -275,17 +275,20 @@ static void log_lines_arrive(void **test)
 {
     struct rig *rig = start("GOOD");
     uint32_t level = 9;
+    uint64_t job = 9;
     char text[64] = "";
 
     (void)test;
     rig->config.jobs = 2;
     rig_activate(rig, 0);
     assert_true(rig_wait(rig, AXI_TRACE_FINISHED, 1));
-    assert_true(axi_runtime_log_line(rig->runtime, 0, &level, text, sizeof(text)));
+    assert_true(axi_runtime_log_line(rig->runtime, 0, &level, &job, text, sizeof(text)));
     assert_string_equal(text, "job");
     assert_int_equal(level, 2);
-    assert_true(axi_runtime_log_line(rig->runtime, 0, &level, text, sizeof(text)));
-    assert_false(axi_runtime_log_line(rig->runtime, 0, &level, text, sizeof(text)));
+    assert_int_equal(job, 0);
+    assert_true(axi_runtime_log_line(rig->runtime, 0, &level, &job, text, sizeof(text)));
+    assert_int_equal(job, 1);
+    assert_false(axi_runtime_log_line(rig->runtime, 0, &level, &job, text, sizeof(text)));
     rig_free(rig);
 }
 

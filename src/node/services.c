@@ -38,7 +38,7 @@ static void service_log(const struct axc_job *job, uint32_t level, const char *t
     struct axi_log_line *line = &slot->log[head % AXI_LOG_LINES];
     size_t length = strnlen(text, AXI_LOG_TEXT - 1);
 
-    (void)job;
+    line->job = job->number;
     line->level = level;
     memcpy(line->text, text, length);
     line->text[length] = '\0';

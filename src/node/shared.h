@@ -22,13 +22,14 @@
 #define AXI_PAGE 4096u
 
 #define AXI_RUNNER_IMAGE_BASE 0x200000000000ull
-#define AXI_RUNNER_STACK_BASE 0x200100000000ull /* guard first, then the stack, which grows down   \
-                                                 */
+#define AXI_RUNNER_STACK_BASE                                                                      \
+    0x200100000000ull /* guard first, then the stack, which grows down                             \
+                       */
 #define AXI_RUNNER_SLOT_BASE 0x200200000000ull
 #define AXI_RUNNER_GUARD_BYTES 0x100000u
 
 #define AXI_LOG_LINES 64u
-#define AXI_LOG_TEXT 124u
+#define AXI_LOG_TEXT 116u
 
 /* Buffered outputs: kind (1 byte), value length (u32 LE), name with NUL, value; unaligned. Room for
  * AXI_OUTPUT_BYTES_MAX as core/output.h counts, whatever the sizes. */
@@ -52,6 +53,7 @@ enum axi_runner_report {
 enum axi_output_kind { AXI_OUTPUT_TOPIC = 1, AXI_OUTPUT_CHANNEL = 2 };
 
 struct axi_log_line {
+    uint64_t job;
     uint32_t level;
     char text[AXI_LOG_TEXT];
 };
