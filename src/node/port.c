@@ -22,7 +22,7 @@ static uint64_t port_now(void *context)
     return axi_runtime_clock_ns();
 }
 
-static void read_cpu(struct axi_node_slot *slot)
+void axi_runner_read_cpu(struct axi_node_slot *slot)
 {
     struct timespec used;
 
@@ -115,6 +115,24 @@ void axi_runner_end(struct axi_runtime *runtime, uint32_t slot_number)
     }
 }
 
+/* True when the runner uses the processor though it was told to do nothing. */
+bool axi_runner_is_lingering(struct axi_runtime *runtime, uint32_t slot_number)
+{
+    struct axi_node_slot *slot = &runtime->slots[slot_number];
+    uint64_t before_ns = slot->cpu_last_ns;
+
+    for (uint32_t i = 0; i < runtime->running_count; i++) {
+        if (runtime->running[i] == slot_number) {
+            return false;
+        }
+    }
+    if (atomic_load(&slot->runner_state) != AXI_RUNNER_LOADED) {
+        return false;
+    }
+    axi_runner_read_cpu(slot);
+    return slot->cpu_last_ns - before_ns > AXI_LINGER_NS;
+}
+
 static void port_kill_job(void *context, uint32_t slot_number)
 {
     struct axi_runtime *runtime = context;
@@ -128,7 +146,7 @@ static uint64_t port_consumed(void *context, uint32_t slot_number)
 {
     struct axi_node_slot *slot = &((struct axi_runtime *)context)->slots[slot_number];
 
-    read_cpu(slot);
+    axi_runner_read_cpu(slot);
     return slot->is_job_waiting ? 0 : slot->cpu_last_ns - slot->cpu_base_ns;
 }
 

@@ -209,6 +209,7 @@ static int load_runner(struct axi_runtime *runtime, uint32_t slot_number)
         axi_futex_wait(&shm->report, report, &nap);
     }
     atomic_store(&shm->report, AXI_REPORT_NONE);
+    axi_runner_read_cpu(slot); /* what starting cost is not the first job's */
     return atomic_compare_exchange_strong(&slot->runner_state, &expected, AXI_RUNNER_LOADED)
                ? 0
                : -AXC_ENODE_NO_RUNNER;

@@ -18,6 +18,8 @@
 #define AXI_SCHEDULER_PRIORITY 90
 #define AXI_RUNNER_PRIORITY 10 /* + depth */
 
+#define AXI_LINGER_NS 10000000u /* processor time that a runner may need to go to sleep */
+
 /* Life of the runner of one slot. The scheduler thread moves it, but for IDLE -> CLAIMED -> LOADED,
  * which the agent's thread does while it loads.
  *
@@ -78,7 +80,9 @@ struct axi_runtime {
     _Atomic bool is_stopping;
     struct axi_runtime_timer timers[AXI_RUNTIME_TIMERS];
     _Atomic bool is_unload_asked; /* in some slot */
-    uint32_t changing; /* slots on the way to IDLE or LOADED: DOWN, STARTING, RELOADING */
+    uint32_t changing;    /* slots on the way to IDLE or LOADED: DOWN, STARTING, RELOADING */
+    uint64_t patrol_ns;   /* time of the last patrol */
+    uint32_t patrol_slot; /* where the next one goes on */
     uint32_t running_count;
     uint16_t *running; /* slots whose runner has a job */
     struct axi_ring traces;
@@ -96,6 +100,8 @@ uint64_t axi_runtime_clock_ns(void);
 struct axi_sched_port axi_runtime_port(struct axi_runtime *runtime);
 void axi_runner_send(struct axi_runtime *runtime, uint32_t slot, uint32_t op);
 void axi_runner_end(struct axi_runtime *runtime, uint32_t slot);
+void axi_runner_read_cpu(struct axi_node_slot *slot); /* sets cpu_last_ns */
+bool axi_runner_is_lingering(struct axi_runtime *runtime, uint32_t slot);
 void axi_runner_start_job(struct axi_runtime *runtime, uint32_t slot);
 
 /* outputs.c, scheduler thread: parses what the task left, publishes, returns the CRC. */

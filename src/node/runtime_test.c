@@ -376,6 +376,23 @@ static void realtime_scheduling_works_where_it_is_allowed(void **test)
     rig_free(rig);
 }
 
+static void a_runner_that_goes_on_after_its_last_job_is_ended(void **test)
+{
+    const struct axi_runtime_config config = {.slots = 2, .is_realtime = true};
+    struct rig *rig = rig_new(&config);
+
+    (void)test;
+    assert_int_equal(rig_load(rig, 0, "LINGER"), 0);
+    rig->config.jobs = 4;
+    rig_activate(rig, 0);
+    assert_true(rig_wait(rig, AXI_TRACE_FINISHED, 1));
+    assert_int_equal(rig_load(rig, 1, "GOOD"), 0);
+    rig->config.jobs = 10;
+    rig_activate(rig, 1);
+    assert_true(rig_wait(rig, AXI_TRACE_FINISHED, 2));
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +416,7 @@ int main(void)
         cmocka_unit_test(outputs_reach_their_file),
         cmocka_unit_test(the_history_survives_the_death_of_the_node),
         cmocka_unit_test(realtime_scheduling_works_where_it_is_allowed),
+        cmocka_unit_test(a_runner_that_goes_on_after_its_last_job_is_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

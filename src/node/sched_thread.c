@@ -15,6 +15,8 @@
 
 #define LONGEST_SLEEP_NS 100000000u
 #define SHORTEST_SLEEP_NS 5000u
+#define PATROL_NS 50000000u
+#define PATROL_SLOTS 8u
 #define TIMER_SIGNAL (SIGRTMIN + 1)
 
 #ifndef sigev_notify_thread_id
@@ -231,6 +233,7 @@ static void advance(struct axi_runtime *runtime, uint32_t slot_number)
         }
     } else if (state == AXI_RUNNER_RELOADING && report == AXI_REPORT_LOADED) {
         runtime->changing--;
+        axi_runner_read_cpu(slot); /* what starting cost is not the first job's */
         atomic_store(&slot->runner_state, AXI_RUNNER_LOADED);
         if (slot->is_job_waiting) {
             axi_runner_start_job(runtime, slot_number);
@@ -246,6 +249,24 @@ static void take_unloads(struct axi_runtime *runtime)
         if (atomic_exchange(&runtime->slots[i].is_unload_asked, false)) {
             axi_runner_end(runtime, i);
             atomic_store(&runtime->slots[i].has_image, false);
+        }
+    }
+}
+
+/* A task may say that its job is done and go on running. The next job's budget would end it; this
+ * ends it when there is no next job. A few slots at a time. */
+static void patrol(struct axi_runtime *runtime)
+{
+    uint64_t now_ns = axi_runtime_clock_ns();
+
+    if (now_ns - runtime->patrol_ns < PATROL_NS) {
+        return;
+    }
+    runtime->patrol_ns = now_ns;
+    for (uint32_t i = 0; i < PATROL_SLOTS && i < runtime->config.slots; i++) {
+        runtime->patrol_slot = (runtime->patrol_slot + 1) % runtime->config.slots;
+        if (axi_runner_is_lingering(runtime, runtime->patrol_slot)) {
+            axi_runner_end(runtime, runtime->patrol_slot);
         }
     }
 }
@@ -295,6 +316,7 @@ static void *sched_main(void *argument)
         uint32_t seen = atomic_load_explicit(event, memory_order_acquire);
 
         take_events(runtime);
+        patrol(runtime);
         arm_timers(runtime, axi_sched_run(runtime->sched));
         axi_futex_wait(event, seen, NULL);
     }

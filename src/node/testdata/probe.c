@@ -13,6 +13,11 @@
 #define EXIT 9
 #define ILLEGAL 10
 #define SMASH 11
+#define LINGER 12
+
+#if VARIANT == LINGER
+#include "node/shared.h"
+#endif
 
 struct state {
     uint64_t n;
@@ -88,6 +93,12 @@ static int misbehave(const struct axc_job *job, struct state *state)
 #elif VARIANT == ERROR
     state->sum = 1e9;
     return -42;
+#elif VARIANT == LINGER
+    /* Says that it is done and goes on for ever. */
+    atomic_store(&((struct axi_shm_slot *)AXI_RUNNER_SLOT_BASE)->report, AXI_REPORT_DONE);
+    for (;;) {
+        zero = 0;
+    }
 #elif VARIANT == SMASH
     /* Overwrites everything writable it can find around its state. */
     for (long i = 0; i < 65536; i++) {
