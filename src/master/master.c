@@ -2,6 +2,7 @@
 /* The master's life: taking over from the store, links, the tick. */
 #include "master/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,11 +33,69 @@ bool axi_in_grace(struct axi_master *m)
     return axi_now(m) - m->started_local_ns < axi_lease_window_ns(m);
 }
 
+#define LEADER_KEY "master"
+
+static void depose(struct axi_master *m)
+{
+    axi_event(m, AXI_WARNING, "master-deposed", NULL, NULL, "another master took over the store");
+    for (size_t i = 0; i < m->link_count; i++) {
+        axi_link_close(m, m->links[i], -AXC_ECONFLICT, "another master took over");
+    }
+    m->is_deposed = true;
+    m->is_crashed = true;
+}
+
+bool axi_master_is_deposed(const struct axi_master *m)
+{
+    return m->is_deposed;
+}
+
+/* A comparison failed: the caller's, or is another master here? */
+static int explain_conflict(struct axi_master *m)
+{
+    struct axi_store_value value = {0};
+    int rc = axi_store_get(m->config.store, LEADER_KEY, &value);
+    uint64_t revision = value.revision;
+
+    axi_store_value_clear(&value);
+    if (rc != 0) {
+        return -AXC_EUNAVAILABLE;
+    }
+    if (revision == m->leader_revision) {
+        return -AXC_ECONFLICT;
+    }
+    depose(m);
+    return -AXC_EUNAVAILABLE;
+}
+
+/* Every transaction compares the leader's key, so that a master that was thought dead changes nothing
+ * once the next one has begun to read. */
 int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t count,
                uint64_t *ret_revision)
 {
-    return m->is_crashed ? -AXC_EUNAVAILABLE
-                         : axi_store_commit(m->config.store, ops, count, ret_revision);
+    struct axi_store_op checked[AXI_STORE_OPS_MAX];
+    int rc;
+
+    if (m->is_crashed || count >= AXI_STORE_OPS_MAX) {
+        return -AXC_EUNAVAILABLE;
+    }
+    memcpy(checked, ops, count * sizeof(ops[0]));
+    checked[count] = (struct axi_store_op){
+        .kind = AXI_STORE_CHECK, .key = LEADER_KEY, .expected = m->leader_revision};
+    rc = axi_store_commit(m->config.store, checked, count + 1, ret_revision);
+    return rc == -AXC_ECONFLICT && !m->config.skip_commit_cas ? explain_conflict(m) : rc;
+}
+
+static int take_over(struct axi_master *m)
+{
+    char text[40];
+    int rc;
+
+    (void)snprintf(text, sizeof(text), "{\"master\":\"%llx\"}",
+                   (unsigned long long)m->port.random64(m->port.context));
+    rc = axi_store_cas(m->config.store, LEADER_KEY, AXI_STORE_ANY, text, strlen(text),
+                       &m->leader_revision);
+    return rc == 0 ? 0 : -AXC_EUNAVAILABLE;
 }
 
 int axi_put_json(struct axi_master *m, const char *key, uint64_t expected, const json_t *value,
@@ -78,8 +137,11 @@ static void set_defaults(struct axi_master_config *config)
 
 static int load(struct axi_master *m)
 {
-    int rc = axi_events_load(m);
+    int rc = take_over(m);
 
+    if (rc == 0) {
+        rc = axi_events_load(m);
+    }
     if (rc == 0) {
         rc = axi_images_load(m);
     }

@@ -87,6 +87,9 @@ void axi_master_link_down(struct axi_master *master, uint64_t link);
 
 /* Does what is due; returns the local time (ns) of the next thing that will be. */
 uint64_t axi_master_tick(struct axi_master *master);
+/* True once another master took over the same store: this one has closed its links and stores nothing
+ * more; end the daemon. */
+bool axi_master_is_deposed(const struct axi_master *master);
 /* Says Goodbye on every link and closes it (orderly end of the daemon). Tasks go on running for a
  * lease; the next master finds them. */
 void axi_master_shutdown(struct axi_master *master);
