@@ -154,8 +154,7 @@ static const char *refusal_text(enum axi_pwcet_refusal refusal)
     static const char *const texts[] = {
         "",
         "too few measurements above the threshold",
-        "too few different values above the threshold: the clock is too coarse or the program "
-        "too regular",
+        "too few different values above the threshold (coarse clock or regular program)",
         "the measurements depend on each other; try --block N",
         "the tail is too heavy for a usable bound",
         "a generalised Pareto tail does not fit the measurements"};

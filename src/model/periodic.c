@@ -8,8 +8,8 @@
 #include "model/model_internal.h"
 
 #define WINDOW_LIMIT 10000u
-#define TIME_LIMIT ((uint64_t)1 << 48) /* of hyperperiod and offsets: all windows fit in 64 bits   \
-                                        */
+/* Of hyperperiod and offsets: all windows fit in 64 bits. */
+#define TIME_LIMIT ((uint64_t)1 << 48)
 
 struct periodic {
     struct axi_model *model;
