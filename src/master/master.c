@@ -86,16 +86,48 @@ int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t coun
     return rc == -AXC_ECONFLICT && !m->config.skip_commit_cas ? explain_conflict(m) : rc;
 }
 
+/* Reads who leads: 0 and whether it is `text`. */
+static int read_leader(struct axi_master *m, const char *text, uint64_t *ret_revision,
+                       bool *ret_is_own)
+{
+    struct axi_store_value value = {0};
+    int rc = axi_store_get(m->config.store, LEADER_KEY, &value);
+
+    if (rc != 0 && rc != -AXC_ENOENT) {
+        return -AXC_EUNAVAILABLE;
+    }
+    *ret_revision = value.revision;
+    *ret_is_own = rc == 0 && strcmp(value.bytes, text) == 0;
+    axi_store_value_clear(&value);
+    return 0;
+}
+
+/* Always compares: a commit of unknown outcome that comes late, also one of an earlier attempt, must
+ * not depose whoever leads by then. */
 static int take_over(struct axi_master *m)
 {
+    uint64_t revision = 0;
+    bool is_own = false;
     char text[40];
-    int rc;
 
     (void)snprintf(text, sizeof(text), "{\"master\":\"%llx\"}",
                    (unsigned long long)m->port.random64(m->port.context));
-    rc = axi_store_cas(m->config.store, LEADER_KEY, AXI_STORE_ANY, text, strlen(text),
-                       &m->leader_revision);
-    return rc == 0 ? 0 : -AXC_EUNAVAILABLE;
+    for (int i = 0; i < 4; i++) {
+        int rc = read_leader(m, text, &revision, &is_own);
+
+        if (rc == 0 && is_own) {
+            m->leader_revision = revision;
+            return 0;
+        }
+        if (rc == 0) {
+            rc = axi_store_cas(m->config.store, LEADER_KEY, revision, text, strlen(text),
+                               &m->leader_revision);
+        }
+        if (rc != -AXC_ECONFLICT && rc != -AXC_ETIMEOUT) {
+            return rc == 0 ? 0 : -AXC_EUNAVAILABLE;
+        }
+    }
+    return -AXC_EUNAVAILABLE;
 }
 
 int axi_put_json(struct axi_master *m, const char *key, uint64_t expected, const json_t *value,
