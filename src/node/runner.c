@@ -142,12 +142,22 @@ static void run_job(void)
     axi_services_report(AXI_REPORT_DONE);
 }
 
+/* The pages of an ordinary stack are there before anybody waits for a load. */
+static void touch_stack(uint32_t bytes)
+{
+    volatile uint8_t *stack =
+        (volatile uint8_t *)(uintptr_t)(AXI_RUNNER_STACK_BASE + AXI_RUNNER_GUARD_BYTES);
+
+    for (uint32_t at = 0; at < bytes && at < AXC_STACK_BYTES_MAX; at += AXI_PAGE) {
+        stack[at] = 0;
+    }
+}
+
 /* The copies of the data pages are made now, not in the first job. */
 static void load(void)
 {
     volatile uint8_t *data = (volatile uint8_t *)(uintptr_t)slot->data_start;
     uint64_t bytes = slot->data_bytes;
-    uint64_t stack_top = AXI_RUNNER_STACK_BASE + AXI_RUNNER_GUARD_BYTES + slot->stack_bytes;
 
     if (bytes > 0 && mprotect((void *)(uintptr_t)data, bytes, PROT_READ | PROT_WRITE) != 0) {
         leave(2);
@@ -155,12 +165,8 @@ static void load(void)
     for (uint64_t i = 0; i < bytes; i += AXI_PAGE) {
         data[i] = data[i];
     }
-    for (uint64_t at = AXI_RUNNER_STACK_BASE + AXI_RUNNER_GUARD_BYTES; at < stack_top;
-         at += AXI_PAGE) {
-        *(volatile uint8_t *)(uintptr_t)at = 0;
-    }
+    touch_stack(slot->stack_bytes);
     (void)*(volatile uint8_t *)(uintptr_t)slot->entry;
-    axi_services_report(AXI_REPORT_LOADED);
 }
 
 static void set_scheduling(const struct axi_runner_options *options)
@@ -194,6 +200,7 @@ _Noreturn void axi_runner_main(const struct axi_node_memory *memory,
     (void)syscall(SYS_close_range, 0u, ~0u, 0u);
     axi_services_init(slot, view.world, view.event);
     install_fault_handler();
+    touch_stack(AXC_STACK_BYTES_DEFAULT);
     atomic_store(&slot->command, 0);
     set_scheduling(options);
     if (axi_sandbox_enter() < 0) {
@@ -207,6 +214,10 @@ _Noreturn void axi_runner_main(const struct axi_node_memory *memory,
         seen = atomic_load_explicit(&slot->command, memory_order_acquire);
         if (slot->op == AXI_RUNNER_LOAD) {
             load();
+            axi_services_report_loaded();
+        } else if (slot->op == AXI_RUNNER_RELOAD) {
+            load();
+            axi_services_report(AXI_REPORT_LOADED);
         } else if (slot->op == AXI_RUNNER_JOB) {
             run_job();
         }

@@ -209,7 +209,7 @@ static void send_load(struct axi_runtime *runtime, uint32_t slot_number)
     shm->data_start = slot->data_start;
     shm->data_bytes = slot->data_bytes;
     shm->stack_bytes = slot->stack_bytes;
-    axi_runner_send(runtime, slot_number, AXI_RUNNER_LOAD);
+    axi_runner_send(runtime, slot_number, AXI_RUNNER_RELOAD);
 }
 
 /* Brings a fresh runner to where the old one was. */

@@ -24,11 +24,14 @@ void axi_services_init(struct axi_shm_slot *slot, struct axi_shm_world *world,
 void axi_services_report(uint32_t report)
 {
     atomic_store_explicit(&self.slot->report, report, memory_order_release);
-    if (report == AXI_REPORT_ALIVE || report == AXI_REPORT_LOADED) {
-        axi_futex_wake(&self.slot->report); /* the loader waits here, not the scheduler */
-    }
     atomic_fetch_add_explicit(&self.event->word, 1, memory_order_release);
     axi_futex_wake(&self.event->word);
+}
+
+void axi_services_report_loaded(void)
+{
+    atomic_store_explicit(&self.slot->report, AXI_REPORT_LOADED, memory_order_release);
+    axi_futex_wake(&self.slot->report);
 }
 
 static void service_log(const struct axc_job *job, uint32_t level, const char *text)

@@ -14,5 +14,7 @@ const struct axc_services *axi_services_table(void);
 
 /* Tells the node something about this runner's slot and wakes its scheduler. */
 void axi_services_report(uint32_t report);
+/* LOADED, to the thread that waits at the slot for it. */
+void axi_services_report_loaded(void);
 
 #endif

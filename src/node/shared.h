@@ -39,6 +39,7 @@
 enum axi_runner_command {
     AXI_RUNNER_LOAD = 1, /* make the data part writable, touch it */
     AXI_RUNNER_JOB = 2,
+    AXI_RUNNER_RELOAD = 3, /* as LOAD, but it is the scheduler that waits for the report */
 };
 
 enum axi_runner_report {

@@ -22,6 +22,11 @@ static int job(const struct axc_job *job, void *memory)
     struct state *state = memory;
 
     state->now_ns = job->services->now(job);
+#ifdef SPIN
+    while (job->services->now(job) < job->release_ns + 700000) {
+        /* something to preempt */
+    }
+#endif
     state->n += used + bulk[state->n % BULK_BYTES];
     return 0;
 }
