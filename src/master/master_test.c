@@ -171,7 +171,7 @@ static void when_every_target_refuses_the_source_goes_on(void **state)
 static void target_dies_at_each_step(void **state)
 {
     static const uint32_t steps[] = {AXI_WIRE_MIGRATE_IN, AXI_WIRE_DECISION};
-    struct fake_cluster *c = *state;
+    struct fake_cluster *c;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         teardown(state);

@@ -94,8 +94,6 @@ struct axi_runtime {
     struct axi_channels channels;
 };
 
-uint64_t axi_runtime_clock_ns(void);
-
 /* port.c, scheduler thread */
 struct axi_sched_port axi_runtime_port(struct axi_runtime *runtime);
 void axi_runner_send(struct axi_runtime *runtime, uint32_t slot, uint32_t op);
