@@ -169,7 +169,9 @@ static void deliver(struct connection *connection, uint32_t to, const struct seg
     case SEGMENT_END:
         if (side->state == SIDE_OPEN || side->state == SIDE_OPENING) {
             side->state = SIDE_CLOSED;
-            side->ops->closed(side->context, connection->number);
+            if (side->ops != NULL) { /* given up before it was accepted */
+                side->ops->closed(side->context, connection->number);
+            }
             /* our end closes too; the peer may still hear what is under way */
             queue(connection, 1 - to, SEGMENT_END, NULL, 0, 0);
         }
