@@ -130,6 +130,7 @@ void axi_recover_instance(struct axi_master *m, struct axi_node *node,
         task->has_status = true;
         task->seen_node = node->id;
         task->seen_round = node->round;
+        task->reported_ns = axi_now(m);
         if (is_news) {
             owner_changed(m, node, task);
         }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROUNDS_SILENT_NS 3000000000ull /* three rounds of Reports */
+
 struct axi_node *axi_node_find(struct axi_master *m, uint64_t id)
 {
     for (size_t i = 0; id != 0 && i < m->node_count; i++) {
@@ -261,6 +263,25 @@ static void finish_first_round(struct axi_master *m, struct axi_node *node)
     }
 }
 
+/* Later rounds too: what the first one said may have been lost with a record that changed meanwhile.
+ * A report may be older than what was started since, so several must have been silent. */
+static void finish_round(struct axi_master *m, struct axi_node *node)
+{
+    uint64_t now = axi_now(m);
+    bool is_young = axi_now_master(m) - node->joined_ns < ROUNDS_SILENT_NS;
+
+    for (size_t i = 0; i < m->task_count && !is_young && !m->is_crashed; i++) {
+        struct axi_task *task = m->tasks[i];
+        bool is_at_rest = task->flow.step == AXI_STEP_IDLE && !task->is_gone &&
+                          now - task->flow.entered_ns > ROUNDS_SILENT_NS;
+
+        if (is_at_rest && task->record.owner == node->id &&
+            task->record.state == AXI_TASK_RUNNING && now - task->reported_ns > ROUNDS_SILENT_NS) {
+            axi_recover_missing(m, node, task, false);
+        }
+    }
+}
+
 void axi_node_report(struct axi_master *m, struct axi_node *node, const axi_Report *report)
 {
     for (pb_size_t i = 0; i < report->instances_count && !m->is_crashed; i++) {
@@ -268,6 +289,8 @@ void axi_node_report(struct axi_master *m, struct axi_node *node, const axi_Repo
     }
     if (report->complete && !node->has_reported) {
         finish_first_round(m, node);
+    } else if (report->complete) {
+        finish_round(m, node);
     }
 }
 

@@ -168,6 +168,10 @@ static void settle(struct sim_master *host)
         sim_master_crash(host->cluster, (uint32_t)(host - host->cluster->masters), "crash point");
         return;
     }
+    if (axi_master_is_deposed(host->master)) {
+        sim_master_crash(host->cluster, (uint32_t)(host - host->cluster->masters), "deposed");
+        return;
+    }
     now = port_now_local(host);
     next = next > now ? next - now : 10 * SIM_US;
     next = next > TICK_MAX_NS ? TICK_MAX_NS : next;

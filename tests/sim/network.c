@@ -151,6 +151,7 @@ static void deliver(struct connection *connection, uint32_t to, const struct seg
         side->context = host->ops == NULL ? NULL
                                           : host->accept(host->context, connection->number,
                                                          connection->sides[0].host);
+        side->context = host->ops == NULL ? NULL : side->context; /* it died of the link */
         side->ops = host->ops;
         side->state = side->context == NULL ? SIDE_CLOSED : SIDE_OPEN;
         queue(connection, 0, side->context == NULL ? SEGMENT_END : SEGMENT_OPENED, NULL, 0, 0);
