@@ -61,12 +61,14 @@ static void reference_write(struct axi_timebase *timebase, struct reference refe
 static int64_t scaled(int64_t value, int64_t ppb)
 {
     __int128 product = (__int128)value * ppb;
-    __int128 quotient = product / 1000000000;
+    __int128 quotient;
+    int64_t small;
 
-    if (product % 1000000000 < 0) {
-        quotient--;
+    if (!__builtin_mul_overflow(value, ppb, &small)) { /* the dispatch path: no 128-bit division */
+        return small / 1000000000 - (small % 1000000000 < 0);
     }
-    return (int64_t)quotient;
+    quotient = product / 1000000000;
+    return (int64_t)(quotient - (product % 1000000000 < 0));
 }
 
 static uint64_t add_signed_sat(uint64_t value, int64_t delta)
