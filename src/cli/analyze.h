@@ -14,7 +14,7 @@ struct axi_analyze {
     const char *what; /* "pwcrt", "service", ... */
     const char *file;
     const char *case_id;
-    bool is_silent; /* no messages: fuzzing */
+    bool is_silent;                   /* no messages: fuzzing */
     struct axi_model_options options; /* poll is set */
     bool mode_given;
     double epsilon; /* pwcet, edf: wanted exceedance */

@@ -348,6 +348,52 @@ static void periodic_equals_enumeration(void **state)
     }
 }
 
+/* With offsets the third window is walked as well: by then the load of at most one is steady. */
+static void periodic_with_offsets_equals_enumeration(void **state)
+{
+    static const uint64_t periods[] = {3, 4, 6, 8};
+    size_t checked = 0;
+
+    (void)state;
+    seed = 41;
+    while (checked < SETS) {
+        struct axi_model_task tasks[2];
+        struct axi_model_options options = {.mode = AXI_MODE_PERIODIC};
+        struct axi_response response;
+        struct axi_model *model = NULL;
+        struct scene scene = {.tasks = tasks};
+        uint64_t hyperperiod = 1;
+        long double load = 0;
+        long double max = 0;
+        double mean = 0;
+        bool fits = true;
+
+        random_set(tasks, 2, 8);
+        for (size_t i = 0; i < 2; i++) {
+            tasks[i].period = periods[next_random(4)];
+            tasks[i].deadline = 1 + next_random(tasks[i].period);
+            tasks[i].offset = next_random(tasks[i].period);
+            hyperperiod = lcm(hyperperiod, tasks[i].period);
+            load += (long double)tasks[i].ok.values[tasks[i].ok.count - 1] / tasks[i].period;
+            mean += axi_pmf_mean(&tasks[i].ok) / (double)tasks[i].period;
+        }
+        fits = mean < 1 - 1e-9 && load <= 1;
+        assert_int_equal(axi_model_new(&model, tasks, 2), 0);
+        scene.model = model;
+        for (uint64_t t = tasks[1].offset; fits && t < 3 * hyperperiod; t += tasks[1].period) {
+            fits = build_periodic(&scene, 1, t);
+            max = fits ? fmaxl(max, enumerate(&scene, scene.count - 1, 0)) : max;
+        }
+        if (fits) {
+            assert_int_equal(axi_model_response(model, 1, &options, &response), 0);
+            assert_equal(response.miss, max);
+            checked++;
+        }
+        axi_model_free(model);
+        free_set(tasks, 2);
+    }
+}
+
 static void more_work_or_less_time_never_helps(void **state)
 {
     (void)state;
@@ -449,6 +495,7 @@ int main(void)
         cmocka_unit_test(sound_bound_equals_enumeration),
         cmocka_unit_test(sound_bound_is_never_below_any_phasing),
         cmocka_unit_test(periodic_equals_enumeration),
+        cmocka_unit_test(periodic_with_offsets_equals_enumeration),
         cmocka_unit_test(more_work_or_less_time_never_helps),
         cmocka_unit_test(monte_carlo_agrees_within_its_interval),
     };
