@@ -281,7 +281,7 @@ uint64_t axi_sched_next_budget_end(struct axi_sched *sched)
     if (first == NULL || sched->slots[first->order].config.budget_ns == 0) {
         return UINT64_MAX;
     }
-    return axi_add_sat(next_release(sched), sched->slots[first->order].config.budget_ns);
+    return axi_add_sat(sched->next_release_ns, sched->slots[first->order].config.budget_ns);
 }
 
 uint64_t axi_sched_run(struct axi_sched *sched)
@@ -296,7 +296,8 @@ uint64_t axi_sched_run(struct axi_sched *sched)
     watch_deadlines(sched);
     (void)watch_budget(sched);
     dispatch(sched);
-    next_ns = next_release(sched);
+    sched->next_release_ns = next_release(sched);
+    next_ns = sched->next_release_ns;
     budget_end_ns = watch_budget(sched);
     if (budget_end_ns < next_ns) {
         next_ns = budget_end_ns;

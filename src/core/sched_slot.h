@@ -51,8 +51,9 @@ struct axi_sched {
     struct axi_sched_slot *slots;
     uint16_t *stack; /* slot numbers, [0] = bottom */
     uint32_t stack_count;
-    uint32_t fenceable; /* ACTIVE and FREEZING slots that stop with the lease */
-    uint64_t now_ns;    /* local, of the event or run being handled */
+    uint32_t fenceable;       /* ACTIVE and FREEZING slots that stop with the lease */
+    uint64_t next_release_ns; /* local, found by the last run */
+    uint64_t now_ns;          /* local, of the event or run being handled */
     uint64_t now_master_ns;
     _Atomic uint64_t lease_until_ns;
     uint8_t *scratch; /* AXI_CHECKPOINT_BYTES_MAX */
