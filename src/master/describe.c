@@ -44,23 +44,22 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
         json_array_append_new(platforms, json_string(hello->platforms[p]));
     }
     (void)snprintf(id, sizeof(id), "%012llx", (unsigned long long)node->id);
-    json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
-                     hello->name, "id", id, "state", node_state(node), "address", hello->address,
-                     "version", hello->version, "platforms", platforms, "assurance",
-                     assurance_names[hello->assurance & 3], "cores", (json_int_t)hello->cores,
-                     "frequency_mhz", (json_int_t)hello->frequency_mhz, "memory_bytes",
-                     (json_int_t)hello->memory_bytes, "services", (json_int_t)hello->services,
-                     "capacity_ppm", (json_int_t)hello->capacity_ppm, "slots",
-                     (json_int_t)hello->slots);
+    json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "name", hello->name,
+        "id", id, "state", node_state(node), "address", hello->address, "version", hello->version,
+        "platforms", platforms, "assurance", assurance_names[hello->assurance & 3], "cores",
+        (json_int_t)hello->cores, "frequency_mhz", (json_int_t)hello->frequency_mhz, "memory_bytes",
+        (json_int_t)hello->memory_bytes, "services", (json_int_t)hello->services, "capacity_ppm",
+        (json_int_t)hello->capacity_ppm, "slots", (json_int_t)hello->slots);
     json_object_update_new(
-        json, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "tasks",
-                        tasks_on(m, node->id), "cpu_load_ppm", (json_int_t)beat->cpu_load_ppm,
-                        "memory_free_bytes", (json_int_t)beat->memory_free_bytes, "free_slots",
-                        (json_int_t)beat->free_slots, "density_ppm", (json_int_t)beat->density_ppm,
-                        "clock_bound_ns", (json_int_t)beat->clock_bound_ns, "joined_ns",
-                        (json_int_t)node->joined_ns, "lease_age_ns",
-                        (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
-                        axi_json_id(node->boot_id)));
+        json,
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "tasks", tasks_on(m, node->id),
+                  "cpu_load_ppm", (json_int_t)beat->cpu_load_ppm, "memory_free_bytes",
+                  (json_int_t)beat->memory_free_bytes, "free_slots", (json_int_t)beat->free_slots,
+                  "density_ppm", (json_int_t)beat->density_ppm, "clock_bound_ns",
+                  (json_int_t)beat->clock_bound_ns, "joined_ns", (json_int_t)node->joined_ns,
+                  "lease_age_ns", (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
+                  axi_json_id(node->boot_id)));
     return json;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events: numbered, streamed at once, stored in batches a moment later so that no decision waits for
- * them. A crash may lose the last moment's events, never what a record says. */
+/* Events: numbered, streamed at once, stored in batches a moment later so that no decision waits
+ * for them. A crash may lose the last moment's events, never what a record says. */
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -23,9 +23,9 @@ void axi_event(struct axi_master *m, const char *level, const char *type,
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    event = json_pack("{s:I, s:I, s:s, s:s, s:s}", "number", (json_int_t)++m->event_number,
-                      "time_ns", (json_int_t)axi_now_master(m), "type", type, "level", level, "text",
-                      text);
+    event =
+        json_pack("{s:I, s:I, s:s, s:s, s:s}", "number", (json_int_t)++m->event_number, "time_ns",
+                  (json_int_t)axi_now_master(m), "type", type, "level", level, "text", text);
     if (event == NULL) { /* text that is no UTF-8 */
         event = json_pack("{s:I, s:I, s:s, s:s, s:s}", "number", (json_int_t)m->event_number,
                           "time_ns", (json_int_t)axi_now_master(m), "type", type, "level", level,
@@ -138,7 +138,7 @@ json_t *axi_master_events(struct axi_master *m, uint64_t after, uint32_t limit)
     size_t index;
     json_t *event;
 
-    json_array_foreach(m->events, index, event) {
+    json_array_foreach (m->events, index, event) {
         if (axi_json_get_u64(event, "number") > after && json_array_size(array) < limit) {
             json_array_append(array, event);
         }

@@ -106,8 +106,8 @@ static void tell(struct fake_cluster *c, struct fake_node *node, uint32_t type, 
     if (!node->is_alive || node->link == 0) {
         return;
     }
-    assert_int_equal(
-        axi_wire_encode(type, message, tail, tail_bytes, frame, sizeof(frame), &bytes), 0);
+    assert_int_equal(axi_wire_encode(type, message, tail, tail_bytes, frame, sizeof(frame), &bytes),
+                     0);
     axi_master_link_bytes(c->master, node->link, frame, bytes);
 }
 
@@ -161,11 +161,8 @@ static void set_state(struct fake_node *node, uint64_t task, uint64_t epoch, uin
 static void send_checkpoint(struct fake_cluster *c, struct fake_node *node, uint64_t request,
                             uint64_t task, uint64_t epoch)
 {
-    struct axi_checkpoint header = {.task_id = task,
-                                    .epoch = epoch,
-                                    .job = 7,
-                                    .state_version = 1,
-                                    .state_bytes = STATE_BYTES};
+    struct axi_checkpoint header = {
+        .task_id = task, .epoch = epoch, .job = 7, .state_version = 1, .state_bytes = STATE_BYTES};
     uint8_t state[STATE_BYTES] = {1, 2, 3};
     uint8_t bytes[256];
     size_t count = 0;
@@ -510,8 +507,7 @@ struct fake_node *fake_owner(struct fake_cluster *c)
 {
     json_t *task = axi_master_task(c->master, "work");
     const char *name = json_string_value(json_object_get(task, "node"));
-    struct fake_node *node =
-        name != NULL && name[0] == 'n' ? &c->nodes[name[1] - '1'] : NULL;
+    struct fake_node *node = name != NULL && name[0] == 'n' ? &c->nodes[name[1] - '1'] : NULL;
 
     json_decref(task);
     return node;

@@ -18,9 +18,9 @@ struct fake_instance {
 struct fake_node {
     uint64_t id, boot, link;
     bool is_alive;
-    uint32_t die_at;     /* wire type on whose receipt it dies; 0 = never */
-    uint32_t refuse;     /* wire type it answers with ADMIT_LOAD */
-    uint32_t ignore;     /* wire type it never answers */
+    uint32_t die_at; /* wire type on whose receipt it dies; 0 = never */
+    uint32_t refuse; /* wire type it answers with ADMIT_LOAD */
+    uint32_t ignore; /* wire type it never answers */
     uint64_t heartbeat_ns, sequence;
     struct fake_instance instances[8];
     uint32_t received[32]; /* count per wire type */
@@ -43,7 +43,7 @@ struct fake_cluster {
     struct fake_frame queue[FAKE_QUEUE];
     size_t queue_head, queue_tail;
     uint64_t peer_migration, peer_task; /* of the migration under way */
-    int crash_at;              /* crash point, or -1 */
+    int crash_at;                       /* crash point, or -1 */
     bool has_crashed;
     char last_error_event[32];
 };
@@ -55,9 +55,9 @@ void fake_kill(struct fake_cluster *cluster, uint32_t node);
 void fake_revive(struct fake_cluster *cluster, uint32_t node, uint64_t boot);
 /* The master dies and a new one takes over the store; nodes reconnect with what they run. */
 void fake_restart_master(struct fake_cluster *cluster);
-uint32_t fake_active_count(struct fake_cluster *cluster); /* ACTIVE instances on living nodes */
-struct fake_node *fake_owner(struct fake_cluster *cluster); /* that of task "work", or NULL */
-const char *fake_state(struct fake_cluster *cluster);      /* of task "work", "" = none */
+uint32_t fake_active_count(struct fake_cluster *cluster);    /* ACTIVE instances on living nodes */
+struct fake_node *fake_owner(struct fake_cluster *cluster);  /* that of task "work", or NULL */
+const char *fake_state(struct fake_cluster *cluster);        /* of task "work", "" = none */
 int fake_op_code(struct fake_cluster *cluster, uint64_t op); /* 1 = still running */
 
 #endif

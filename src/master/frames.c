@@ -15,7 +15,8 @@ void axi_send_link(struct axi_master *m, uint64_t link, uint32_t type, const voi
     uint8_t frame[AXI_WIRE_CONTROL_BYTES_MAX];
     size_t bytes = 0;
 
-    if (m->is_crashed || axi_wire_encode(type, message, NULL, 0, frame, sizeof(frame), &bytes) != 0) {
+    if (m->is_crashed ||
+        axi_wire_encode(type, message, NULL, 0, frame, sizeof(frame), &bytes) != 0) {
         return;
     }
     m->port.send(m->port.context, link, frame, bytes);
@@ -175,8 +176,7 @@ static void take_log(struct axi_master *m, struct axi_node *node, const axi_LogL
     }
 }
 
-static void take_image_need(struct axi_master *m, struct axi_node *node,
-                            const axi_ImageNeed *need)
+static void take_image_need(struct axi_master *m, struct axi_node *node, const axi_ImageNeed *need)
 {
     for (size_t i = 0; i < m->image_count; i++) {
         for (uint32_t e = 0; e < m->images[i].entry_count; e++) {

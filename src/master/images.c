@@ -132,7 +132,8 @@ int axi_master_image_add(struct axi_master *m, const struct axi_image_info *info
     if (copy.reference[0] == '\0') {
         axi_copy_text(copy.reference, sizeof(copy.reference), copy.spec.name);
     }
-    copy.spec.backlog_max = copy.spec.backlog_max != 0 ? copy.spec.backlog_max : AXI_BACKLOG_DEFAULT;
+    copy.spec.backlog_max =
+        copy.spec.backlog_max != 0 ? copy.spec.backlog_max : AXI_BACKLOG_DEFAULT;
     keep_measured(m, &copy);
     rc = axi_image_store(m, &copy);
     if (rc != 0) {
@@ -143,7 +144,8 @@ int axi_master_image_add(struct axi_master *m, const struct axi_image_info *info
     return 0;
 }
 
-/* By digest, with or without "sha256:", a unique prefix of it, or by reference (the newest wins). */
+/* By digest, with or without "sha256:", a unique prefix of it, or by reference (the newest wins).
+ */
 struct axi_image_info *axi_image_lookup(struct axi_master *m, const char *name, char *ret_reason)
 {
     const char *digest = strncmp(name, "sha256:", 7) == 0 ? name + 7 : name;
@@ -160,7 +162,8 @@ struct axi_image_info *axi_image_lookup(struct axi_master *m, const char *name, 
         axi_hex(m->images[i].digest, 32, text);
         if (strncmp(text, digest, length) == 0) {
             if (found != NULL) {
-                (void)axi_refuse(ret_reason, AXC_EINVALID, "digest prefix %.64s is not unique", name);
+                (void)axi_refuse(ret_reason, AXC_EINVALID, "digest prefix %.64s is not unique",
+                                 name);
                 return NULL;
             }
             found = &m->images[i];

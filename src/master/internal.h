@@ -3,8 +3,8 @@
  *
  * A task has one record (in the store; its copy here is what the store said last) and one flow: the
  * step of whatever the master is doing with it. A step's `drive` may run any number of times: at
- * entry, at every retry interval, after a reconnect, and first thing in a new master; so every drive
- * is idempotent. axi_flow_resume derives the step from the record alone. */
+ * entry, at every retry interval, after a reconnect, and first thing in a new master; so every
+ * drive is idempotent. axi_flow_resume derives the step from the record alone. */
 #ifndef AXI_MASTER_INTERNAL_H
 #define AXI_MASTER_INTERNAL_H
 
@@ -62,8 +62,9 @@ struct axi_record {
     uint64_t owner, epoch, epoch_last; /* epoch_last: highest ever reserved */
     uint64_t release_ns, created_ns, pin;
     uint32_t assurance_min;
-    bool has_checkpoint, is_restore;  /* checkpoint/<id> is in the store; start from it */
-    uint64_t holder, holder_epoch;    /* RESTORING: who holds the checkpoint; 0 = the store or nobody */
+    bool has_checkpoint, is_restore; /* checkpoint/<id> is in the store; start from it */
+    uint64_t holder,
+        holder_epoch; /* RESTORING: who holds the checkpoint; 0 = the store or nobody */
     uint64_t checkpoint_job;
     char restorer[16];
     char reason[AXI_REASON_BYTES];
@@ -162,7 +163,7 @@ struct axi_task {
     uint64_t revision;
     struct axi_flow flow;
     axi_InstanceStatus status; /* of the owner's instance, as last reported */
-    bool is_uncertain; /* a commit's outcome is unknown: settled before anything else */
+    bool is_uncertain;         /* a commit's outcome is unknown: settled before anything else */
     bool has_status, is_ephemeral, is_gone; /* ephemeral: profiling, no record in the store */
     uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
     uint64_t reported_ns; /* local: the owner's instance was in a Report last */
@@ -175,8 +176,8 @@ struct axi_task {
 
 struct axi_node {
     uint64_t id, boot_id;
-    axi_Hello hello; /* its last one */
-    uint64_t link;   /* 0 = none */
+    axi_Hello hello;                                    /* its last one */
+    uint64_t link;                                      /* 0 = none */
     bool has_reported, is_dead, is_new_boot, has_lease; /* has_lease: renewed since it joined */
     bool is_renewal_pending;
     axi_Heartbeat heartbeat;
@@ -339,15 +340,15 @@ void axi_flow_chunk(struct axi_master *m, struct axi_node *node, const axi_Chunk
 
 /* Each drive and timeout of the step list. */
 typedef void axi_step_function(struct axi_master *m, struct axi_task *task);
-axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeout, axi_launch_declare,
-    axi_launch_start, axi_launch_record, axi_stop_halt, axi_stop_record, axi_stop_remove,
-    axi_stop_remove_timeout, axi_delete_remove, axi_delete_record, axi_migrate_reserve,
-    axi_migrate_prepare, axi_migrate_transfer, axi_migrate_timeout, axi_migrate_switch,
-    axi_migrate_commit, axi_migrate_activate, axi_migrate_release, axi_migrate_finish,
-    axi_migrate_abort, axi_migrate_undo, axi_migrate_undo_timeout, axi_migrate_give_up,
-    axi_restore_wait, axi_restore_claim, axi_restore_fetch, axi_restore_keep, axi_restore_lost, axi_finish_record,
-    axi_profile_load, axi_profile_start, axi_profile_timeout, axi_profile_run_timeout,
-    axi_profile_get;
+axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeout,
+    axi_launch_declare, axi_launch_start, axi_launch_record, axi_stop_halt, axi_stop_record,
+    axi_stop_remove, axi_stop_remove_timeout, axi_delete_remove, axi_delete_record,
+    axi_migrate_reserve, axi_migrate_prepare, axi_migrate_transfer, axi_migrate_timeout,
+    axi_migrate_switch, axi_migrate_commit, axi_migrate_activate, axi_migrate_release,
+    axi_migrate_finish, axi_migrate_abort, axi_migrate_undo, axi_migrate_undo_timeout,
+    axi_migrate_give_up, axi_restore_wait, axi_restore_claim, axi_restore_fetch, axi_restore_keep,
+    axi_restore_lost, axi_finish_record, axi_profile_load, axi_profile_start, axi_profile_timeout,
+    axi_profile_run_timeout, axi_profile_get;
 
 /* ---- launch.c, lifecycle.c, migrate.c, recover.c, profile.c: events of their steps ---- */
 void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
@@ -357,7 +358,8 @@ AXC_MUST_USE int axi_record_checkpoint(struct axi_master *m, struct axi_task *ta
                                        struct axi_record *next);
 void axi_migrate_result(struct axi_master *m, struct axi_task *task, struct axi_node *node,
                         const axi_Result *result);
-void axi_migrate_progress(struct axi_master *m, struct axi_node *node, const axi_Progress *progress);
+void axi_migrate_progress(struct axi_master *m, struct axi_node *node,
+                          const axi_Progress *progress);
 void axi_migrate_query(struct axi_master *m, struct axi_node *node, const axi_QueryDecision *query);
 void axi_migrate_fail(struct axi_master *m, struct axi_task *task, int code, const char *reason);
 void axi_migrate_link_down(struct axi_master *m, struct axi_task *task, struct axi_node *node);
@@ -370,6 +372,8 @@ void axi_recover_instance(struct axi_master *m, struct axi_node *node,
                           const axi_InstanceStatus *status);
 void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi_task *task,
                          bool is_new_boot);
+/* Tells the owner that its fenced or frozen instance may go on. */
+void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_node *node);
 void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_task *task);
 void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_NodeEvent *event);
 

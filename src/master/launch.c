@@ -41,7 +41,8 @@ static void next_candidate(struct axi_master *m, struct axi_task *task, int code
     }
 }
 
-/* Nobody takes it. A first deployment is undone, a start leaves it stopped, a restore goes on trying. */
+/* Nobody takes it. A first deployment is undone, a start leaves it stopped, a restore goes on
+ * trying. */
 static void give_up(struct axi_master *m, struct axi_task *task, const char *reason)
 {
     struct axi_record next = task->record;
@@ -49,7 +50,8 @@ static void give_up(struct axi_master *m, struct axi_task *task, const char *rea
 
     if (task->record.is_restore) {
         if (!task->flow.is_warned) {
-            axi_event(m, AXI_ERROR, "restore-waits", task, NULL, "no node takes it yet: %s", reason);
+            axi_event(m, AXI_ERROR, "restore-waits", task, NULL, "no node takes it yet: %s",
+                      reason);
         }
         task->flow.is_warned = true;
         task->flow.tried_count = 0;
@@ -123,8 +125,8 @@ void axi_launch_declare(struct axi_master *m, struct axi_task *task)
     uint64_t earliest = axi_now_master(m) + m->config.start_delay_ns;
 
     next.state = AXI_TASK_STARTING;
-    next.release_ns = next.has_checkpoint ? axi_task_shift(&next, next.checkpoint_job, earliest)
-                                          : earliest;
+    next.release_ns =
+        next.has_checkpoint ? axi_task_shift(&next, next.checkpoint_job, earliest) : earliest;
     if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
         axi_flow_go(m, task, AXI_STEP_LAUNCH_START);
     }

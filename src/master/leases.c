@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leases: renewed in the store, several nodes in one transaction, before any heartbeat is acknowledged.
- * The node counts its lease from the time it SENT the heartbeat; this master counts from the time it
- * saw the renewal stored, which is later, and adds drift and margin: when it says "expired", the node
- * has stopped for longer than that. */
+/* Leases: renewed in the store, several nodes in one transaction, before any heartbeat is
+ * acknowledged. The node counts its lease from the time it SENT the heartbeat; this master counts
+ * from the time it saw the renewal stored, which is later, and adds drift and margin: when it says
+ * "expired", the node has stopped for longer than that. */
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -106,7 +106,8 @@ static bool is_expired(struct axi_master *m, const struct axi_node *node)
     return !node->is_dead && m->tick_ns > node->renewed_local_ns + axi_lease_window_ns(m);
 }
 
-/* Another keeper may have renewed it. -AXC_ECONFLICT: it has; other errors: the store cannot say. */
+/* Another keeper may have renewed it. -AXC_ECONFLICT: it has; other errors: the store cannot say.
+ */
 static int check_unrenewed(struct axi_master *m, struct axi_node *node)
 {
     struct axi_store_value value = {0};

@@ -83,8 +83,8 @@ void axi_stop_record(struct axi_master *m, struct axi_task *task)
     next.state = AXI_TASK_STOPPED;
     rc = axi_record_checkpoint(m, task, &next);
     if (rc == 0) {
-        axi_event(m, AXI_INFO, "stopped", task, axi_node_find(m, next.owner),
-                  "next job is %llu", (unsigned long long)next.checkpoint_job);
+        axi_event(m, AXI_INFO, "stopped", task, axi_node_find(m, next.owner), "next job is %llu",
+                  (unsigned long long)next.checkpoint_job);
         task->flow.request_target = 0;
         axi_flow_go(m, task, AXI_STEP_STOP_REMOVE);
     } else if (rc <= -100 && rc > -130) { /* AXC_ECKPT_*: what came is no checkpoint of this task */

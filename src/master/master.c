@@ -68,8 +68,8 @@ static int explain_conflict(struct axi_master *m)
     return -AXC_EUNAVAILABLE;
 }
 
-/* Every transaction compares the leader's key, so that a master that was thought dead changes nothing
- * once the next one has begun to read. */
+/* Every transaction compares the leader's key, so that a master that was thought dead changes
+ * nothing once the next one has begun to read. */
 int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t count,
                uint64_t *ret_revision)
 {
@@ -102,8 +102,8 @@ static int read_leader(struct axi_master *m, const char *text, uint64_t *ret_rev
     return 0;
 }
 
-/* Always compares: a commit of unknown outcome that comes late, also one of an earlier attempt, must
- * not depose whoever leads by then. */
+/* Always compares: a commit of unknown outcome that comes late, also one of an earlier attempt,
+ * must not depose whoever leads by then. */
 static int take_over(struct axi_master *m)
 {
     uint64_t revision = 0;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The master's core: node registry, leases, task records, deployment, migration, recovery, operations.
- * Passive and single-threaded: no socket, no clock, no thread of its own; the daemon (libuv) and the
- * cluster simulation (virtual time) drive the same object through this header.
+/* The master's core: node registry, leases, task records, deployment, migration, recovery,
+ * operations. Passive and single-threaded: no socket, no clock, no thread of its own; the daemon
+ * (libuv) and the cluster simulation (virtual time) drive the same object through this header.
  *
  * Rule of use: call any entry point, then axi_master_tick; call tick again at the time it returned.
  * Nothing blocks but the store. The core never calls back into the caller but through the port, and
  * the port must not call entry points from inside a callback.
  *
  * What must survive the master's death is in the store before a message is sent that relies on it.
- * Everything else here is volatile: a new master on the same store goes on with every task, migration
- * and removal that was under way. Operations (ids given to users) are volatile; what they started
- * is finished all the same. */
+ * Everything else here is volatile: a new master on the same store goes on with every task,
+ * migration and removal that was under way. Operations (ids given to users) are volatile; what they
+ * started is finished all the same. */
 #ifndef AXI_MASTER_MASTER_H
 #define AXI_MASTER_MASTER_H
 
@@ -29,15 +29,14 @@
  * a blackout must come late and never be skipped: 10 s of a 10 ms task. */
 #define AXI_BACKLOG_DEFAULT 1000u
 
-
 /* What the core needs from its surroundings. Callbacks marked optional may be NULL. */
 struct axi_master_port {
     void *context;
     uint64_t (*now_master_ns)(void *context); /* master time: TAI of this host */
     uint64_t (*now_local_ns)(void *context);  /* monotonic, counts through suspend; never 0 */
     uint64_t (*random64)(void *context);
-    /* Sends one whole frame on a link, in order. Borrowed during the call: queues or drops it; a link
-     * that cannot take more must be closed by the transport, not block. */
+    /* Sends one whole frame on a link, in order. Borrowed during the call: queues or drops it; a
+     * link that cannot take more must be closed by the transport, not block. */
     void (*send)(void *context, uint64_t link, const uint8_t *frame, size_t frame_bytes);
     /* Closes a link after what was sent. No link_down follows for it. */
     void (*close)(void *context, uint64_t link);
@@ -55,21 +54,21 @@ struct axi_master_port {
 };
 
 struct axi_master_config {
-    struct axi_store *store;     /* borrowed for the master's life */
-    uint64_t lease_ns;           /* 0 = 500 ms */
-    uint64_t heartbeat_ns;       /* 0 = 100 ms */
-    uint64_t batch_ns;           /* lease renewals wait so long for company; 0 = 20 ms */
-    uint64_t lease_margin_ns;    /* added to lease * (1 + drift); 0 = 50 ms */
-    uint32_t drift_ppm;          /* 0 = 200: between a node's and this clock */
-    uint64_t retry_ns;           /* an unanswered request is sent again; 0 = 250 ms */
-    uint64_t step_timeout_ns;    /* a step of an operation fails after; 0 = 5 s */
-    uint64_t start_delay_ns;     /* first release after Start; 0 = 20 ms */
-    uint64_t lost_after_ns;      /* a dead owner that alone has the state is waited for; 0 = 10 s */
-    uint32_t attempts_max;       /* candidates per operation; 0 = 3 */
-    uint32_t events_max;         /* events kept in the store; 0 = 2000 */
-    char token[65];              /* nodes must show it; "" = any */
-    bool skip_commit_cas;        /* tests of the history checker only: decide without the store's word */
-    bool skip_lease_wait;        /* tests of the history checker only: declare nodes dead at once */
+    struct axi_store *store;  /* borrowed for the master's life */
+    uint64_t lease_ns;        /* 0 = 500 ms */
+    uint64_t heartbeat_ns;    /* 0 = 100 ms */
+    uint64_t batch_ns;        /* lease renewals wait so long for company; 0 = 20 ms */
+    uint64_t lease_margin_ns; /* added to lease * (1 + drift); 0 = 50 ms */
+    uint32_t drift_ppm;       /* 0 = 200: between a node's and this clock */
+    uint64_t retry_ns;        /* an unanswered request is sent again; 0 = 250 ms */
+    uint64_t step_timeout_ns; /* a step of an operation fails after; 0 = 5 s */
+    uint64_t start_delay_ns;  /* first release after Start; 0 = 20 ms */
+    uint64_t lost_after_ns;   /* a dead owner that alone has the state is waited for; 0 = 10 s */
+    uint32_t attempts_max;    /* candidates per operation; 0 = 3 */
+    uint32_t events_max;      /* events kept in the store; 0 = 2000 */
+    char token[65];           /* nodes must show it; "" = any */
+    bool skip_commit_cas; /* tests of the history checker only: decide without the store's word */
+    bool skip_lease_wait; /* tests of the history checker only: declare nodes dead at once */
 };
 
 struct axi_master;
@@ -87,8 +86,8 @@ void axi_master_link_down(struct axi_master *master, uint64_t link);
 
 /* Does what is due; returns the local time (ns) of the next thing that will be. */
 uint64_t axi_master_tick(struct axi_master *master);
-/* True once another master took over the same store: this one has closed its links and stores nothing
- * more; end the daemon. */
+/* True once another master took over the same store: this one has closed its links and stores
+ * nothing more; end the daemon. */
 bool axi_master_is_deposed(const struct axi_master *master);
 /* Says Goodbye on every link and closes it (orderly end of the daemon). Tasks go on running for a
  * lease; the next master finds them. */
@@ -122,8 +121,9 @@ struct axi_image_info {
     struct axi_image_entry entries[AXI_MASTER_PLATFORMS_MAX];
 };
 
-/* Makes an image known under its digest (repeated: the same again, WCETs found by profile stay). The
- * port's get_blob must know its ELFs. ret_reason: AXI_REASON_BYTES, may be NULL (everywhere below). */
+/* Makes an image known under its digest (repeated: the same again, WCETs found by profile stay).
+ * The port's get_blob must know its ELFs. ret_reason: AXI_REASON_BYTES, may be NULL (everywhere
+ * below). */
 AXC_MUST_USE int axi_master_image_add(struct axi_master *master, const struct axi_image_info *info,
                                       char *ret_reason);
 /* Refused (BUSY) while a task uses it. image: digest in hex (a unique prefix of >= 6 will do) or
@@ -151,7 +151,8 @@ AXC_MUST_USE int axi_master_delete(struct axi_master *master, const char *task, 
 AXC_MUST_USE int axi_master_migrate(struct axi_master *master, const char *task, const char *node,
                                     uint64_t *ret_op, char *ret_reason);
 /* request: {"image", "node" (required), "jobs": n (default 100), "save": bool, "margin_percent": n
- *  (default 20)}. Result: {"jobs","min_ns","max_ns","mean_ns","p99_ns","wcet_ns","platform","saved"}. */
+ *  (default 20)}. Result:
+ * {"jobs","min_ns","max_ns","mean_ns","p99_ns","wcet_ns","platform","saved"}. */
 AXC_MUST_USE int axi_master_profile(struct axi_master *master, const json_t *request,
                                     uint64_t *ret_op, char *ret_reason);
 
@@ -172,7 +173,8 @@ json_t *axi_master_image(struct axi_master *master, const char *image);
 /* Events with number > after, at most limit, oldest first: {"number","time_ns","type","level":
  *  "info|warning|error","task","node","text",...}. */
 json_t *axi_master_events(struct axi_master *master, uint64_t after, uint32_t limit);
-/* The last lines (<= 500 kept per task, volatile) of a task's log: array of {"number","node","line"}. */
+/* The last lines (<= 500 kept per task, volatile) of a task's log: array of
+ * {"number","node","line"}. */
 json_t *axi_master_log(struct axi_master *master, const char *task, uint64_t after);
 /* {"nodes":n,"ready":n,"tasks":n,"running":n,...,"lease_ns","heartbeat_ns","detection_bound_ns"} */
 json_t *axi_master_status(struct axi_master *master);

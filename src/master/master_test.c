@@ -73,7 +73,8 @@ static void refuses_bad_requests_with_a_reason_each(void **state)
         {"{\"image\": \"work\", \"name\": \"No Good\"}", AXC_EINVALID, "name must be"},
         {"{\"image\": \"work\", \"node\": \"n9\"}", AXC_ENOENT, "no node n9"},
         {"{\"image\": \"work\", \"jobs\": -1}", AXC_EINVALID, "jobs must be"},
-        {"{\"image\": \"work\", \"wcet_us\": {\"z80\": 5}}", AXC_EADMIT_PLATFORM, "no entry for z80"},
+        {"{\"image\": \"work\", \"wcet_us\": {\"z80\": 5}}", AXC_EADMIT_PLATFORM,
+         "no entry for z80"},
         {"{\"image\": \"work\", \"wcet_us\": {\"linux-x86_64\": 0}}", AXC_EINVALID, "must be 1"},
         {"{\"image\": \"work\", \"assurance\": \"best\"}", AXC_EINVALID, "assurance"},
         {"{\"image\": \"work\", \"assurance\": \"partition\"}", AXC_ENO_CANDIDATE, "assurance"},
@@ -191,10 +192,10 @@ static void source_dies_at_each_step(void **state)
         uint32_t step;
         const char *end;
     } cases[] = {
-        {AXI_WIRE_MIGRATE_OUT, "lost"},  /* no checkpoint anywhere */
-        {AXI_WIRE_TRANSFER, "running"},  /* the target's standby is asked */
-        {AXI_WIRE_SWITCH, "running"},    /* the same */
-        {AXI_WIRE_DECISION, "running"},  /* committed already */
+        {AXI_WIRE_MIGRATE_OUT, "lost"}, /* no checkpoint anywhere */
+        {AXI_WIRE_TRANSFER, "running"}, /* the target's standby is asked */
+        {AXI_WIRE_SWITCH, "running"},   /* the same */
+        {AXI_WIRE_DECISION, "running"}, /* committed already */
         {AXI_WIRE_REMOVE, "running"},
     };
 

@@ -15,7 +15,8 @@
 static bool is_undecided(const struct axi_task *task)
 {
     return task->record.migration.phase == AXI_MIGRATION_PREPARING &&
-           task->flow.step >= AXI_STEP_MIGRATE_PREPARE && task->flow.step <= AXI_STEP_MIGRATE_COMMIT;
+           task->flow.step >= AXI_STEP_MIGRATE_PREPARE &&
+           task->flow.step <= AXI_STEP_MIGRATE_COMMIT;
 }
 
 /* ---- reserve ---- */
@@ -58,8 +59,7 @@ void axi_migrate_reserve(struct axi_master *m, struct axi_task *task)
     int rc;
 
     if (mig->phase == AXI_MIGRATION_NONE) {
-        *mig = (struct axi_migration){.wanted = task->flow.wanted,
-                                      .started_ns = axi_now_master(m)};
+        *mig = (struct axi_migration){.wanted = task->flow.wanted, .started_ns = axi_now_master(m)};
     }
     rc = choose_target(m, task, mig, &node, reason);
     if (rc != 0) {
@@ -169,7 +169,7 @@ void axi_migrate_timeout(struct axi_master *m, struct axi_task *task)
 
     (void)snprintf(reason, sizeof(reason), "no answer in time (source %s, target %s)",
                    flow->source_ready ? "ready" : "silent",
-                   flow->target_prepared   ? "prepared"
+                   flow->target_prepared  ? "prepared"
                    : flow->target_standby ? "standby"
                    : flow->target_ready   ? "ready"
                                           : "silent");
@@ -240,6 +240,7 @@ void axi_migrate_commit(struct axi_master *m, struct axi_task *task)
     if (axi_task_commit(m, task, &next, &lease, also) != 0) {
         return;
     }
+    task->has_status = false; /* what is known is the source's */
     if (also != 0) {
         axi_event(m, AXI_WARNING, "restored", task, axi_node_find(m, mig->target),
                   "source died during migration; job %llu is repeated or next (declared)",
@@ -267,7 +268,12 @@ static void send_decision(struct axi_master *m, struct axi_task *task, struct ax
 
 void axi_migrate_activate(struct axi_master *m, struct axi_task *task)
 {
-    send_decision(m, task, axi_node_find(m, task->record.migration.target), true);
+    struct axi_node *target = axi_node_find(m, task->record.migration.target);
+
+    send_decision(m, task, target, true);
+    if (task->has_status && task->status.state == AXI_SLOT_FENCED && axi_node_is_ready(target)) {
+        axi_recover_go_on(m, task, target); /* its lease ran out before its first job */
+    }
     if (task->flow.step == AXI_STEP_MIGRATE_ACTIVATE) {
         send_decision(m, task, axi_node_find(m, task->record.migration.source), true);
     }

@@ -59,9 +59,8 @@ void axi_op_step(struct axi_master *m, uint64_t id, const char *name, const char
     if (op == NULL || op->is_done) {
         return;
     }
-    json_array_append_new(op->steps,
-                          json_pack("{s:s, s:I, s:s}", "name", name, "at_ns",
-                                    (json_int_t)axi_now_master(m), "detail", detail));
+    json_array_append_new(op->steps, json_pack("{s:s, s:I, s:s}", "name", name, "at_ns",
+                                               (json_int_t)axi_now_master(m), "detail", detail));
     changed(m, id);
 }
 
@@ -84,11 +83,10 @@ void axi_op_end(struct axi_master *m, uint64_t id, int code, const char *reason,
 static json_t *describe(struct axi_master *m, const struct axi_op *op)
 {
     const struct axi_task *task = axi_task_lookup(m, op->task);
-    json_t *json = json_pack("{s:I, s:s, s:s, s:s, s:i, s:O, s:I}", "id", (json_int_t)op->id, "kind",
-                             op->kind, "task", op->task, "state",
-                             !op->is_done ? "running" : (op->code == 0 ? "done" : "failed"), "code",
-                             op->code, "steps", op->steps, "started_ns",
-                             (json_int_t)op->started_ns);
+    json_t *json = json_pack(
+        "{s:I, s:s, s:s, s:s, s:i, s:O, s:I}", "id", (json_int_t)op->id, "kind", op->kind, "task",
+        op->task, "state", !op->is_done ? "running" : (op->code == 0 ? "done" : "failed"), "code",
+        op->code, "steps", op->steps, "started_ns", (json_int_t)op->started_ns);
 
     json_object_set_new(json, "error", json_string(op->code == 0 ? "" : axi_error_name(op->code)));
     json_object_set_new(json, "reason", json_string(op->reason));

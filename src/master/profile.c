@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Profiling: N jobs from zero without a budget on one node, the execution times fetched, the instance
- * removed. It has no record: after the master's death the node's instance is stale and removed. */
+/* Profiling: N jobs from zero without a budget on one node, the execution times fetched, the
+ * instance removed. It has no record: after the master's death the node's instance is stale and
+ * removed. */
 #include "master/internal.h"
 
 #include "base/hist.h"
@@ -190,7 +191,8 @@ int axi_master_profile(struct axi_master *m, const json_t *request, uint64_t *re
         return -AXC_ENOENT;
     }
     if (node == NULL) {
-        return axi_refuse(ret_reason, AXC_ENOENT, "no node %.31s", axi_json_get_text(request, "node"));
+        return axi_refuse(ret_reason, AXC_ENOENT, "no node %.31s",
+                          axi_json_get_text(request, "node"));
     }
     if (jobs < 0 || jobs > 1000000) {
         return axi_refuse(ret_reason, AXC_EINVALID, "jobs must be 1 to 1000000");
@@ -227,8 +229,7 @@ int axi_master_profile(struct axi_master *m, const json_t *request, uint64_t *re
     memcpy(task->flow.profile->image, info->digest, 32);
     axi_copy_text(task->flow.profile->platform, 24,
                   record.entries[axi_task_entry(&record, node)].platform);
-    task->flow.profile->margin_percent =
-        margin != NULL ? (uint32_t)json_integer_value(margin) : 20;
+    task->flow.profile->margin_percent = margin != NULL ? (uint32_t)json_integer_value(margin) : 20;
     task->flow.profile->is_saved = json_is_true(json_object_get(request, "save"));
     task->flow.request_target = m->port.random64(m->port.context);
     *ret_op = op->id;

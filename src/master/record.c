@@ -39,16 +39,16 @@ static json_t *hex_json(const uint8_t *bytes, size_t count)
 
 json_t *axi_spec_to_json(const struct axi_task_spec *spec)
 {
-    return json_pack("{s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:o}",
-                     "name", spec->name, "period_ns", (json_int_t)spec->period_ns, "deadline_ns",
-                     (json_int_t)spec->deadline_ns, "jobs", (json_int_t)spec->jobs, "state_bytes",
-                     (int)spec->state_bytes, "state_version", (int)spec->state_version, "needs",
-                     (int)spec->needs, "stack_bytes", (int)spec->stack_bytes, "criticality",
-                     (int)spec->criticality, "overrun_policy", (int)spec->overrun_policy,
-                     "fault_policy", (int)spec->fault_policy, "restart_limit",
-                     (int)spec->restart_limit, "checkpoint_every", (int)spec->checkpoint_every,
-                     "backlog_max", (int)spec->backlog_max, "continue_isolated",
-                     spec->continue_isolated, "schema_hash", hex_json(spec->schema_hash, 32));
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:o}", "name",
+        spec->name, "period_ns", (json_int_t)spec->period_ns, "deadline_ns",
+        (json_int_t)spec->deadline_ns, "jobs", (json_int_t)spec->jobs, "state_bytes",
+        (int)spec->state_bytes, "state_version", (int)spec->state_version, "needs",
+        (int)spec->needs, "stack_bytes", (int)spec->stack_bytes, "criticality",
+        (int)spec->criticality, "overrun_policy", (int)spec->overrun_policy, "fault_policy",
+        (int)spec->fault_policy, "restart_limit", (int)spec->restart_limit, "checkpoint_every",
+        (int)spec->checkpoint_every, "backlog_max", (int)spec->backlog_max, "continue_isolated",
+        spec->continue_isolated, "schema_hash", hex_json(spec->schema_hash, 32));
 }
 
 int axi_spec_from_json(const json_t *json, struct axi_task_spec *ret_spec)
@@ -181,9 +181,9 @@ json_t *axi_record_to_json(const struct axi_record *r)
 
     json_object_set_new(json, "restorer", json_string(r->restorer));
     json_object_set_new(json, "reason", json_string(r->reason));
-    json_object_set_new(json, "constraints",
-                        json_pack("{s:o, s:i}", "node", axi_json_id(r->pin), "assurance",
-                                  (int)r->assurance_min));
+    json_object_set_new(
+        json, "constraints",
+        json_pack("{s:o, s:i}", "node", axi_json_id(r->pin), "assurance", (int)r->assurance_min));
     if (r->migration.phase != AXI_MIGRATION_NONE) {
         json_object_set_new(json, "migration", migration_to_json(&r->migration));
     }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the nodes' words and deaths mean for a task.
  *
- * An instance a node reports is adopted when the record names that node and epoch; it is kept when a
- * migration or a restore still needs it; else it is stale and removed.
- * When an owner dies: a migration target that is PREPARED takes over; a holder's
- * checkpoint (frozen source, standby target, the store) is started elsewhere; with none the task is
- * LOST. Nothing is ever begun anew from zero. */
+ * An instance a node reports is adopted when the record names that node and epoch; it is kept when
+ * a migration or a restore still needs it; else it is stale and removed. When an owner dies: a
+ * migration target that is PREPARED takes over; a holder's checkpoint (frozen source, standby
+ * target, the store) is started elsewhere; with none the task is LOST. Nothing is ever begun anew
+ * from zero. */
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 /* ---- level-triggered: what the owner's last report asks for ---- */
 
-static void go_on(struct axi_master *m, struct axi_task *task, struct axi_node *node)
+void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_node *node)
 {
     axi_Resume resume = {.request = m->port.random64(m->port.context),
                          .task_id = task->record.id,
@@ -24,7 +24,8 @@ static void go_on(struct axi_master *m, struct axi_task *task, struct axi_node *
                              .release_ns = task->record.release_ns,
                              .reason = "aborted earlier"};
 
-    if (decision.migration != 0) { /* it froze for a migration that is no more */
+    if (task->status.state == AXI_SLOT_FROZEN &&
+        decision.migration != 0) { /* it froze for a migration that is no more */
         axi_send(m, node, AXI_WIRE_DECISION, &decision);
     } else {
         axi_send(m, node, AXI_WIRE_RESUME, &resume);
@@ -50,7 +51,7 @@ void axi_idle(struct axi_master *m, struct axi_task *task)
     switch (task->status.state) {
     case AXI_SLOT_FROZEN:
     case AXI_SLOT_FENCED:
-        go_on(m, task, node);
+        axi_recover_go_on(m, task, node);
         break;
     case AXI_SLOT_FINISHED:
         end_task(m, task, AXI_TASK_COMPLETED);
@@ -91,17 +92,25 @@ static void owner_changed(struct axi_master *m, struct axi_node *node, struct ax
     uint32_t state = task->status.state;
     bool has_ended = state == AXI_SLOT_FINISHED || state == AXI_SLOT_FAILED;
 
-    if (flow->step == AXI_STEP_LAUNCH_START && state != AXI_SLOT_STANDBY && state != AXI_SLOT_FREE) {
+    if (flow->step == AXI_STEP_LAUNCH_START && state != AXI_SLOT_STANDBY &&
+        state != AXI_SLOT_FREE) {
         axi_flow_go(m, task, AXI_STEP_LAUNCH_RECORD);
     } else if (flow->step == AXI_STEP_PROFILE_RUN && state == AXI_SLOT_FINISHED) {
         flow->request_target = 0;
         axi_flow_go(m, task, AXI_STEP_PROFILE_GET);
     } else if (task->is_ephemeral) {
         return;
+    } else if (flow->step == AXI_STEP_MIGRATE_ACTIVATE || flow->step == AXI_STEP_MIGRATE_CONFIRM) {
+        if (has_ended) { /* nothing more to confirm; the end is recorded once the source is released
+                          */
+            flow->request_target = 0;
+            axi_flow_go(m, task, AXI_STEP_MIGRATE_RELEASE);
+        } else if (state == AXI_SLOT_FENCED) {
+            axi_flow_drive(m, task);
+        }
     } else if (flow->step == AXI_STEP_MIGRATE_UNDO && node->id == task->record.migration.source &&
                (has_ended || (state == AXI_SLOT_ACTIVE && !flow->is_source_frozen))) {
-        axi_flow_go(m, task,
-                    has_ended ? AXI_STEP_MIGRATE_GIVE_UP : AXI_STEP_MIGRATE_RESERVE);
+        axi_flow_go(m, task, has_ended ? AXI_STEP_MIGRATE_GIVE_UP : AXI_STEP_MIGRATE_RESERVE);
     } else if (task->record.migration.phase == AXI_MIGRATION_PREPARING &&
                (has_ended || state == AXI_SLOT_FENCED)) {
         axi_migrate_fail(m, task, -AXC_ESTATE,
@@ -464,10 +473,11 @@ void axi_restore_lost(struct axi_master *m, struct axi_task *task)
     next.state = AXI_TASK_LOST;
     axi_copy_text(next.reason, sizeof(next.reason), axi_error_text(AXC_ELOST));
     if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
-        axi_event(m, AXI_ERROR, "LOST", task, NULL,
-                  "%s is LOST: its node died and no checkpoint exists anywhere; delete it, or deploy "
-                  "it anew to begin from zero",
-                  next.name);
+        axi_event(
+            m, AXI_ERROR, "LOST", task, NULL,
+            "%s is LOST: its node died and no checkpoint exists anywhere; delete it, or deploy "
+            "it anew to begin from zero",
+            next.name);
         axi_flow_fail(m, task, -AXC_ELOST, next.reason);
     }
 }

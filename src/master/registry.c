@@ -82,7 +82,8 @@ static int visit_node(void *context, const char *key, const struct axi_store_val
         for (size_t i = 0; i < json_array_size(platforms) && i < 4; i++) {
             const char *platform = json_string_value(json_array_get(platforms, i));
 
-            axi_copy_text(hello->platforms[i], sizeof(hello->platforms[i]), platform ? platform : "");
+            axi_copy_text(hello->platforms[i], sizeof(hello->platforms[i]),
+                          platform ? platform : "");
             hello->platforms_count++;
         }
         hello->node_id = id;
@@ -170,7 +171,8 @@ static int judge_hello(struct axi_master *m, const axi_Hello *hello, char *ret_r
     }
     if (hello->node_id == 0 || hello->boot_id == 0 || hello->name[0] == '\0' ||
         hello->platforms_count == 0) {
-        return axi_refuse(ret_reason, AXC_EINVALID, "node_id, boot_id, name and platform are needed");
+        return axi_refuse(ret_reason, AXC_EINVALID,
+                          "node_id, boot_id, name and platform are needed");
     }
     if (namesake != NULL && namesake != node && !namesake->is_dead) {
         return axi_refuse(ret_reason, AXC_EEXIST, "another node is called %s", hello->name);
@@ -189,7 +191,8 @@ static int judge_hello(struct axi_master *m, const axi_Hello *hello, char *ret_r
 static void accept(struct axi_master *m, struct axi_link *link, struct axi_node *node,
                    const axi_Hello *hello)
 {
-    for (size_t i = 0; i < m->link_count; i++) { /* the same boot came again: the old link is dead */
+    for (size_t i = 0; i < m->link_count;
+         i++) { /* the same boot came again: the old link is dead */
         if (m->links[i]->id == node->link && m->links[i] != link) {
             m->links[i]->node = 0;
             axi_link_close(m, m->links[i], -AXC_ECANCELLED, "replaced by a newer link");
@@ -208,7 +211,8 @@ static void accept(struct axi_master *m, struct axi_link *link, struct axi_node 
     node->joined_ns = axi_now_master(m);
     node->round++;
     link->node = node->id;
-    axi_event(m, AXI_INFO, "node-joined", NULL, node, "%s from %s", hello->platforms[0], link->peer);
+    axi_event(m, AXI_INFO, "node-joined", NULL, node, "%s from %s", hello->platforms[0],
+              link->peer);
 }
 
 void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello *hello)
@@ -237,8 +241,8 @@ void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello
     }
     axi_send_link(m, link->id, AXI_WIRE_HELLO_REPLY, &reply);
     if (rc != 0) {
-        axi_event(m, AXI_WARNING, "node-refused", NULL, NULL, "%s (%s): %s", hello->name, link->peer,
-                  reply.reason);
+        axi_event(m, AXI_WARNING, "node-refused", NULL, NULL, "%s (%s): %s", hello->name,
+                  link->peer, reply.reason);
         axi_link_close(m, link, rc, reply.reason);
     }
 }

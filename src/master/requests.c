@@ -87,15 +87,15 @@ static int begin(struct axi_master *m, struct axi_task *task, const char *kind,
 
 static int check_members(const json_t *request, char *ret_reason)
 {
-    static const char *const known[] = {"image",     "name",      "node",       "jobs",
-                                        "wcet_us",   "assurance", "isolation",  "backlog_max"};
+    static const char *const known[] = {"image",   "name",      "node",      "jobs",
+                                        "wcet_us", "assurance", "isolation", "backlog_max"};
     const char *key;
     json_t *value;
 
     if (!json_is_object(request)) {
         return axi_refuse(ret_reason, AXC_EINVALID, "the request is no JSON object");
     }
-    json_object_foreach((json_t *)request, key, value) {
+    json_object_foreach ((json_t *)request, key, value) {
         size_t i = 0;
 
         while (i < sizeof(known) / sizeof(known[0]) && strcmp(known[i], key) != 0) {
@@ -116,7 +116,7 @@ static int apply_wcets(const json_t *wcets, struct axi_record *record, char *ret
     if (wcets != NULL && !json_is_object(wcets)) {
         return axi_refuse(ret_reason, AXC_EINVALID, "wcet_us must be {\"platform\": microseconds}");
     }
-    json_object_foreach((json_t *)wcets, platform, value) {
+    json_object_foreach ((json_t *)wcets, platform, value) {
         uint32_t i = 0;
 
         while (i < record->entry_count && strcmp(record->entries[i].platform, platform) != 0) {

@@ -142,8 +142,8 @@ static void reread(struct axi_master *m, struct axi_task *task)
     axi_store_value_clear(&value);
 }
 
-/* After an unknown outcome: 0 = the record reads as we wrote it; ECONFLICT = someone else's; EBUSY = it
- * is as before, so the commit failed or is still under way. */
+/* After an unknown outcome: 0 = the record reads as we wrote it; ECONFLICT = someone else's; EBUSY
+ * = it is as before, so the commit failed or is still under way. */
 static int look(struct axi_master *m, const char *key, const char *text, uint64_t old,
                 uint64_t *ret_revision)
 {
@@ -202,8 +202,8 @@ static bool is_commit_skipped(struct axi_master *m, const struct axi_record *nex
 int axi_task_commit(struct axi_master *m, struct axi_task *task, const struct axi_record *next,
                     const struct axi_store_op *also, size_t also_count)
 {
-    struct axi_store_op ops[5] = {{.kind = next != NULL ? AXI_STORE_PUT : AXI_STORE_DELETE,
-                                   .expected = task->revision}};
+    struct axi_store_op ops[5] = {
+        {.kind = next != NULL ? AXI_STORE_PUT : AXI_STORE_DELETE, .expected = task->revision}};
     json_t *json = next != NULL ? axi_record_to_json(next) : NULL;
     char *text = next != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     uint64_t revision = 0;
@@ -324,19 +324,18 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
                                                         task->record.spec.deadline_ns};
         }
     }
-    *ret = (struct axi_place_node){.id = node->id,
-                                   .name = node->hello.name,
-                                   .platform_count = node->hello.platforms_count,
-                                   .services = node->hello.services,
-                                   .assurance = node->hello.assurance,
-                                   .capacity_ppm = node->hello.capacity_ppm,
-                                   .free_slots = node->hello.slots > count
-                                                     ? node->hello.slots - (uint32_t)count
-                                                     : 0,
-                                   .memory_free_bytes = node->heartbeat.memory_free_bytes,
-                                   .is_ready = axi_node_is_ready(node),
-                                   .tasks = demands,
-                                   .task_count = count};
+    *ret = (struct axi_place_node){
+        .id = node->id,
+        .name = node->hello.name,
+        .platform_count = node->hello.platforms_count,
+        .services = node->hello.services,
+        .assurance = node->hello.assurance,
+        .capacity_ppm = node->hello.capacity_ppm,
+        .free_slots = node->hello.slots > count ? node->hello.slots - (uint32_t)count : 0,
+        .memory_free_bytes = node->heartbeat.memory_free_bytes,
+        .is_ready = axi_node_is_ready(node),
+        .tasks = demands,
+        .task_count = count};
     for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
         ret->platforms[p] = node->hello.platforms[p];
     }
@@ -355,9 +354,9 @@ static void explain(char *ret_reason, const struct axi_place_node *nodes,
         if (wanted != 0 && nodes[i].id != wanted) {
             continue;
         }
-        int n = snprintf(ret_reason + used, AXI_REASON_BYTES - used, "%s%s: %s", used > 0 ? "; " : "",
-                         nodes[i].name,
-                         verdicts[i].code != 0 ? verdicts[i].reason : "tried already");
+        int n =
+            snprintf(ret_reason + used, AXI_REASON_BYTES - used, "%s%s: %s", used > 0 ? "; " : "",
+                     nodes[i].name, verdicts[i].code != 0 ? verdicts[i].reason : "tried already");
         used += n > 0 ? (size_t)n : 0;
     }
     if (used == 0) {

@@ -9,8 +9,8 @@
 /* C / min(D, T) in ppm, rounded up; saturates. */
 static uint64_t density_ppm(const struct axi_demand_task *demand)
 {
-    uint64_t window = demand->deadline_ns < demand->period_ns ? demand->deadline_ns
-                                                              : demand->period_ns;
+    uint64_t window =
+        demand->deadline_ns < demand->period_ns ? demand->deadline_ns : demand->period_ns;
     unsigned __int128 scaled = (unsigned __int128)demand->wcet_ns * 1000000u;
 
     if (window == 0) {
@@ -84,8 +84,8 @@ void axi_place_judge(const struct axi_place_task *task, const struct axi_place_n
     }
     own.wcet_ns = task->entries[v->entry].wcet_ns;
     v->density_after_ppm = axi_add_sat(v->density_after_ppm, density_ppm(&own));
-    switch (axi_demand_admit(node->tasks, (uint32_t)node->task_count, &own, node->capacity_ppm,
-                             NULL)) {
+    switch (
+        axi_demand_admit(node->tasks, (uint32_t)node->task_count, &own, node->capacity_ppm, NULL)) {
     case 0:
         break;
     case -AXC_EADMIT_NO_WCET:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Placement: which nodes may run a task (filter, with the reason of every refusal) and which does best
- * (score). Pure functions over a snapshot. */
+/* Placement: which nodes may run a task (filter, with the reason of every refusal) and which does
+ * best (score). Pure functions over a snapshot. */
 #ifndef AXI_PLACE_PLACE_H
 #define AXI_PLACE_PLACE_H
 
@@ -20,8 +20,8 @@ struct axi_place_node {
     uint32_t platform_count;
     uint32_t services, assurance, capacity_ppm, free_slots;
     uint64_t memory_free_bytes;
-    bool is_ready;                        /* joined and its lease is live */
-    const struct axi_demand_task *tasks;  /* all that run or are promised there */
+    bool is_ready;                       /* joined and its lease is live */
+    const struct axi_demand_task *tasks; /* all that run or are promised there */
     size_t task_count;
 };
 
@@ -41,8 +41,8 @@ struct axi_place_task {
 
 struct axi_place_verdict {
     uint64_t node_id;
-    int code;               /* 0 = feasible, else -AXC_EADMIT_* or -AXC_EUNAVAILABLE */
-    uint32_t entry;         /* index of the image entry that fits */
+    int code;       /* 0 = feasible, else -AXC_EADMIT_* or -AXC_EUNAVAILABLE */
+    uint32_t entry; /* index of the image entry that fits */
     uint64_t density_after_ppm;
     char reason[AXI_PLACE_REASON_BYTES]; /* why not; "" when feasible */
 };
@@ -52,7 +52,8 @@ void axi_place_judge(const struct axi_place_task *task, const struct axi_place_n
                      struct axi_place_verdict *ret_verdict);
 
 /* Judges all nodes into verdicts[count] and picks the feasible one with the lowest density
- * afterwards (ties: the lower id) that is not in excluded. Returns its index or -AXC_ENO_CANDIDATE. */
+ * afterwards (ties: the lower id) that is not in excluded. Returns its index or -AXC_ENO_CANDIDATE.
+ */
 int axi_place_best(const struct axi_place_task *task, const struct axi_place_node *nodes,
                    size_t count, const uint64_t *excluded, size_t excluded_count,
                    struct axi_place_verdict *verdicts);

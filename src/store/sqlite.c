@@ -11,18 +11,7 @@
 #define APPLICATION_ID 0x41584353 /* "AXCS" */
 #define USER_VERSION 1
 
-enum statement {
-    BEGIN,
-    COMMIT,
-    ROLLBACK,
-    GET,
-    REVISION,
-    PUT,
-    DELETE,
-    NEXT,
-    LIST,
-    STATEMENT_COUNT
-};
+enum statement { BEGIN, COMMIT, ROLLBACK, GET, REVISION, PUT, DELETE, NEXT, LIST, STATEMENT_COUNT };
 
 static const char *const statement_text[STATEMENT_COUNT] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -82,8 +71,8 @@ static int copy_value(sqlite3_stmt *statement, int column, struct axi_store_valu
         memcpy(copy, blob, bytes);
     }
     copy[bytes] = '\0';
-    *ret_value = (struct axi_store_value){
-        copy, bytes, (uint64_t)sqlite3_column_int64(statement, column + 1)};
+    *ret_value = (struct axi_store_value){copy, bytes,
+                                          (uint64_t)sqlite3_column_int64(statement, column + 1)};
     return 0;
 }
 
@@ -316,9 +305,9 @@ static int open_database(struct sqlite_store *s, const struct axi_store_sqlite_o
         return rc;
     }
     if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(s->db,
-                     options->is_volatile ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL",
-                     NULL, NULL, NULL) != SQLITE_OK) {
+        sqlite3_exec(
+            s->db, options->is_volatile ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL",
+            NULL, NULL, NULL) != SQLITE_OK) {
         return -AXC_EIO;
     }
     return create(s->db);

@@ -6,7 +6,8 @@
 
 static int key_is_valid(const char *key)
 {
-    return key != NULL && key[0] != '\0' && strnlen(key, AXI_STORE_KEY_MAX + 1) <= AXI_STORE_KEY_MAX;
+    return key != NULL && key[0] != '\0' &&
+           strnlen(key, AXI_STORE_KEY_MAX + 1) <= AXI_STORE_KEY_MAX;
 }
 
 static int ops_are_valid(const struct axi_store_op *ops, size_t count)

@@ -10,8 +10,8 @@
  * -AXC_EUNAVAILABLE (the store was not reached, nothing was changed); -AXC_ETIMEOUT (the outcome is
  * unknown: read again to learn it); -AXC_EINVALID; -AXC_ENOMEM.
  *
- * Context: one thread per handle; calls block for one disk commit or one round trip. Several handles
- * (also of several processes) on one store are what the interface is for. */
+ * Context: one thread per handle; calls block for one disk commit or one round trip. Several
+ * handles (also of several processes) on one store are what the interface is for. */
 #ifndef AXI_STORE_STORE_H
 #define AXI_STORE_STORE_H
 

@@ -85,8 +85,7 @@ static void *race(void *argument)
 
 static void two_connections_race_and_each_claim_has_one_winner(void **state)
 {
-    struct racer racers[2] = {{open_store(*state, 1), 'a', 0},
-                              {open_store(*state, 1), 'b', 0}};
+    struct racer racers[2] = {{open_store(*state, 1), 'a', 0}, {open_store(*state, 1), 'b', 0}};
     pthread_t threads[2];
 
     for (int i = 0; i < 2; i++) {
@@ -138,7 +137,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sqlite_conforms, setup, teardown),
         cmocka_unit_test_setup_teardown(two_connections_race_and_each_claim_has_one_winner, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(what_was_committed_is_there_after_reopening, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_committed_is_there_after_reopening, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(refuses_a_file_that_is_no_store, setup, teardown),
     };
 
