@@ -168,6 +168,19 @@ static void ask(struct sim_cluster *cluster, char kind, uint32_t index)
     sim_master_touch(host);
 }
 
+/* Back and forth: commands of the former epoch may still be under way when the task returns. */
+static void bounce(void *context, uint64_t index)
+{
+    struct sim_cluster *cluster = context;
+
+    if (cluster->clock.now_ns < cluster->faults_end_ns) {
+        if (sim_chance(&cluster->clock, 300000)) {
+            sim_network_cut_some(cluster->network);
+        }
+        ask(cluster, 'm', (uint32_t)index);
+    }
+}
+
 static void answered(struct sim_cluster *cluster, struct sim_request *request, const char *state)
 {
     struct sim_task *task = &cluster->tasks[request->task];
@@ -178,6 +191,10 @@ static void answered(struct sim_cluster *cluster, struct sim_request *request, c
     if (request->kind == 'm') {
         cluster->counts.migrations += is_done;
         cluster->counts.aborted += !is_done;
+        if (sim_chance(&cluster->clock, 600000)) {
+            sim_at(&cluster->clock, cluster->clock.now_ns + sim_below(&cluster->clock, 40 * SIM_MS),
+                   bounce, cluster, request->task);
+        }
         return;
     }
     if (!is_done) {
