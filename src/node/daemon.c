@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define NS_PER_MS 1000000ull
-#define TICK_NS_MAX (20 * NS_PER_MS) /* records without an event are drained so often */
+#define TICK_NS_MAX (20 * NS_PER_MS)  /* records without an event are drained so often */
+#define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
 #define TRACES_AT_ONCE 64u
 #define IMAGE_MEMORY_BYTES (32u << 20)
 #define PATH_BYTES 4096u
@@ -51,7 +52,13 @@ static void on_tick(uv_timer_t *timer)
     axi_node_retry_loads(daemon, now_ns);
     uint64_t next_ns = axi_agent_tick(daemon->agent, now_ns);
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-    uint64_t most_ns = daemon->pending_loads > 0 ? NS_PER_MS : TICK_NS_MAX;
+    uint64_t most_ns = IDLE_NS_MAX;
+    struct axi_agent_status status;
+
+    axi_agent_get_status(daemon->agent, &status);
+    if (status.instances > 0) {
+        most_ns = daemon->pending_loads > 0 ? NS_PER_MS : TICK_NS_MAX;
+    }
 
     wait_ns = wait_ns < most_ns ? wait_ns : most_ns;
     uv_update_time(&daemon->loop);
