@@ -108,12 +108,19 @@ static void schedule(struct daemon *daemon, uint64_t delay_ms)
     }
 }
 
+static void stop(struct daemon *daemon, const char *reason);
+
 static void tick(struct daemon *daemon)
 {
     if (daemon->master == NULL || daemon->is_stopping) {
         return;
     }
     uint64_t next_ns = axi_master_tick(daemon->master);
+
+    if (axi_master_is_deposed(daemon->master)) { /* another master has this store now */
+        stop(daemon, "deposed");
+        return;
+    }
     uint64_t now_ns = now_local_ns(daemon);
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
 
@@ -259,12 +266,12 @@ static void on_log(void *context, const char *task, const char *node, const char
 
 /* ---- start and stop ---- */
 
-static void stop(struct daemon *daemon)
+static void stop(struct daemon *daemon, const char *reason)
 {
     if (daemon->is_stopping) {
         return;
     }
-    axi_log(AXI_LOG_INFO, "master-stop", "reason=signal");
+    axi_log(AXI_LOG_INFO, "master-stop", "reason=%s", reason);
     axi_master_shutdown(daemon->master);
     daemon->is_stopping = true;
     axi_listener_free(daemon->listener);
@@ -280,7 +287,7 @@ static void stop(struct daemon *daemon)
 static void on_signal(uv_signal_t *handle, int number)
 {
     (void)number;
-    stop(handle->data);
+    stop(handle->data, "signal");
 }
 
 static int complain(const char *what, const char *value, int error)

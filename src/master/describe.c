@@ -25,7 +25,8 @@ static json_t *tasks_on(struct axi_master *m, uint64_t node)
     for (size_t i = 0; i < m->task_count; i++) {
         const struct axi_task *task = m->tasks[i];
 
-        if (!task->is_gone && !task->is_ephemeral && task->record.owner == node) {
+        if (!task->is_gone && !task->is_ephemeral && task->record.owner == node &&
+            task->record.state <= AXI_TASK_STOPPING) {
             json_array_append_new(array, json_string(task->record.name));
         }
     }
