@@ -400,8 +400,10 @@ static void source_progress(struct axi_master *m, struct axi_task *task, const a
     struct axi_flow *flow = &task->flow;
 
     if (p->phase == AXI_PHASE_FROZEN) {
+        if (!flow->is_source_frozen) { /* what is said again is said later */
+            flow->frozen_ns = p->master_ns != 0 ? p->master_ns : axi_now_master(m);
+        }
         flow->is_source_frozen = true;
-        flow->frozen_ns = p->master_ns != 0 ? p->master_ns : axi_now_master(m);
     } else if (p->phase == AXI_PHASE_RESUMED) {
         flow->is_source_frozen = false;
         task->status.state = AXI_SLOT_ACTIVE;
@@ -416,7 +418,7 @@ static void target_progress(struct axi_master *m, struct axi_task *task, const a
     flow->target_job = p->job;
     flow->target_standby |= p->phase == AXI_PHASE_STANDBY || p->phase == AXI_PHASE_PREPARED;
     flow->target_prepared |= p->phase == AXI_PHASE_PREPARED;
-    if (p->phase == AXI_PHASE_ACTIVATED) {
+    if (p->phase == AXI_PHASE_ACTIVATED && flow->activated_ns == 0) {
         flow->activated_ns = p->master_ns != 0 ? p->master_ns : axi_now_master(m);
     }
     if (is_undecided(task) && flow->target_prepared) {
