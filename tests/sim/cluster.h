@@ -3,6 +3,7 @@
 #ifndef AXI_SIM_CLUSTER_H
 #define AXI_SIM_CLUSTER_H
 
+#include "consumer.h"
 #include "core/agent.h"
 #include "history/checker.h"
 #include "machine.h"
@@ -24,7 +25,7 @@ struct sim_cluster;
 struct sim_options {
     bool disable_cas;   /* the decisions are written blindly */
     bool disable_fence; /* nodes never notice that their lease is gone */
-    bool disable_epoch; /* nodes take commands of superseded epochs */
+    bool disable_epoch; /* consumers use outputs of superseded epochs, nodes take such commands */
     bool is_verbose;
 };
 
@@ -119,6 +120,7 @@ struct sim_cluster {
     uint32_t task_count;
     struct sim_request requests[1024];
     uint32_t request_count;
+    struct sim_consumer consumer;
     struct axi_verdict *verdict;
     struct {
         uint64_t migrations, aborted, node_crashes, master_crashes, failovers, requests, restores;

@@ -373,6 +373,7 @@ bool sim_judge(struct sim_cluster *cluster)
 {
     (void)check_history(cluster);
     check_clocks(cluster);
+    sim_consumer_judge(&cluster->consumer, cluster->verdict);
     check_silence(cluster);
     check_convergence(cluster);
     if (cluster->options.is_verbose) {

@@ -57,6 +57,8 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     if (cluster->verdict == NULL || axi_store_sqlite_new(&store, &cluster->store) < 0) {
         abort();
     }
+    cluster->consumer.clock = &cluster->clock;
+    cluster->consumer.skip_epoch_check = options->disable_epoch;
     sim_workload_prepare(cluster);
     for (uint32_t i = 0; i < SIM_MASTERS; i++) {
         cluster->masters[i].crash_at = UINT32_MAX;

@@ -461,6 +461,7 @@ static void on_trace(void *context, const struct axi_trace *record)
                 (unsigned long long)record->epoch, (unsigned long long)record->job,
                 record->cause != 0 ? axi_cause_name(record->cause) : "");
     }
+    sim_consumer_output(&node->cluster->consumer, record);
     if (!node->is_trace_queued) {
         node->is_trace_queued = true;
         sim_at(clock_of(node),
