@@ -70,10 +70,9 @@ static void print_migration(const struct act *act, const json_t *op)
 
     axi_print_time(blackout, sizeof(blackout),
                    (uint64_t)json_integer_value(json_object_get(result, "blackout_ns")));
-    (void)printf(
-        "%s migrated from %s to %s, blackout %s, attempts %" JSON_INTEGER_FORMAT "\n", act->name,
-        from != NULL ? from : "?", to != NULL ? to : "?", blackout,
-        json_integer_value(json_object_get(result, "attempts")));
+    (void)printf("%s migrated from %s to %s, blackout %s, attempts %" JSON_INTEGER_FORMAT "\n",
+                 act->name, from != NULL ? from : "?", to != NULL ? to : "?", blackout,
+                 json_integer_value(json_object_get(result, "attempts")));
 }
 
 static int run_migrate(int argc, char **argv)

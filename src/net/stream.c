@@ -23,7 +23,7 @@ struct axi_stream {
     const struct axi_stream_handler *handler;
     void *context;
     size_t queued_bytes;
-    int timer_error; /* what the timer reports */
+    int timer_error;       /* what the timer reports */
     uint32_t open_handles; /* tcp and timer not yet closed */
     bool is_connected, is_dead /* no more callbacks */, is_looking_up;
     char port[8];
