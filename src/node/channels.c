@@ -22,12 +22,15 @@ struct axi_channel {
     char name[AXC_NAME_BYTES];
     bool is_output;
     bool is_udp;
+    bool is_stamped; /* node: datagrams carry task, epoch and job */
     int fd;
+    struct axi_gate gate;              /* stamped input */
     uint8_t last[AXC_VALUE_BYTES_MAX]; /* file input: only a change is a new value */
     uint32_t last_bytes;
 };
 
 struct queued {
+    struct axi_stamp stamp;
     uint32_t channel;
     uint32_t bytes;
     uint8_t value[AXC_VALUE_BYTES_MAX];
@@ -84,9 +87,12 @@ static int open_channel(struct axi_channel *channel, const struct axi_channel_co
     memcpy(channel->name, config->name, sizeof(channel->name));
     channel->name[AXC_NAME_BYTES - 1] = '\0';
     channel->is_output = config->is_output;
-    channel->is_udp = strncmp(target, "udp:", 4) == 0;
+    channel->is_stamped = strncmp(target, "node:", 5) == 0;
+    channel->is_udp = channel->is_stamped || strncmp(target, "udp:", 4) == 0;
     if (channel->is_udp) {
-        channel->fd = config->is_output ? open_udp_output(target + 4) : open_udp_input(target + 4);
+        const char *address = strchr(target, ':') + 1;
+
+        channel->fd = config->is_output ? open_udp_output(address) : open_udp_input(address);
         return channel->fd < 0 ? channel->fd : 0;
     }
     if (strncmp(target, "file:", 5) != 0) {
@@ -98,13 +104,30 @@ static int open_channel(struct axi_channel *channel, const struct axi_channel_co
     return channel->fd < 0 ? -AXC_EIO : 0;
 }
 
+/* A stamped value that is damaged, stale or known is dropped. */
+static void take_stamped(struct axi_channels *channels, struct axi_channel *channel,
+                         const uint8_t *datagram, size_t count)
+{
+    struct axi_stamp stamp;
+    const uint8_t *value = NULL;
+    uint32_t bytes = 0;
+
+    if (axi_stamp_decode(datagram, count, &stamp, &value, &bytes) == 0 &&
+        axi_gate_admit(&channel->gate, &stamp)) {
+        (void)axi_values_write(channels->inputs, channel->name, value, bytes);
+    }
+}
+
 static void read_udp(struct axi_channels *channels, struct axi_channel *channel)
 {
-    uint8_t value[AXC_VALUE_BYTES_MAX];
+    uint8_t value[AXI_STAMP_BYTES + AXC_VALUE_BYTES_MAX];
+    size_t room = channel->is_stamped ? sizeof(value) : AXC_VALUE_BYTES_MAX;
     ssize_t n;
 
-    while ((n = recv(channel->fd, value, sizeof(value), MSG_DONTWAIT | MSG_TRUNC)) >= 0) {
-        if ((size_t)n <= sizeof(value)) {
+    while ((n = recv(channel->fd, value, room, MSG_DONTWAIT | MSG_TRUNC)) >= 0) {
+        if ((size_t)n <= room && channel->is_stamped) {
+            take_stamped(channels, channel, value, (size_t)n);
+        } else if ((size_t)n <= room) {
             (void)axi_values_write(channels->inputs, channel->name, value, (uint32_t)n);
         }
     }
@@ -137,6 +160,17 @@ static void read_inputs(struct axi_channels *channels)
     }
 }
 
+static void send_stamped(const struct axi_channel *channel, const struct queued *item)
+{
+    uint8_t datagram[AXI_STAMP_BYTES + AXC_VALUE_BYTES_MAX];
+    size_t count = 0;
+
+    if (axi_stamp_encode(&item->stamp, item->value, item->bytes, datagram, sizeof(datagram),
+                         &count) == 0) {
+        (void)send(channel->fd, datagram, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+}
+
 static void write_outputs(struct axi_channels *channels)
 {
     struct queued item;
@@ -145,7 +179,9 @@ static void write_outputs(struct axi_channels *channels)
         const struct axi_channel *channel = &channels->channels[item.channel];
 
         /* An actuator that does not take the value has missed it, as a real one would. */
-        if (channel->is_udp) {
+        if (channel->is_stamped) {
+            send_stamped(channel, &item);
+        } else if (channel->is_udp) {
             (void)send(channel->fd, item.value, item.bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
         } else if (write(channel->fd, item.value, item.bytes) < 0) {
             atomic_fetch_add(&channels->lost, 1);
@@ -239,10 +275,10 @@ void axi_channels_stop(struct axi_channels *channels)
     channels->wake_fd = -1;
 }
 
-void axi_channels_output(struct axi_channels *channels, const char *name, const void *value,
-                         uint32_t bytes)
+void axi_channels_output(struct axi_channels *channels, const struct axi_stamp *stamp,
+                         const char *name, const void *value, uint32_t bytes)
 {
-    struct queued item = {.bytes = bytes};
+    struct queued item = {.stamp = *stamp, .bytes = bytes};
 
     for (item.channel = 0; item.channel < channels->count; item.channel++) {
         const struct axi_channel *channel = &channels->channels[item.channel];

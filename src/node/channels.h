@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/ring.h"
+#include "core/gate.h"
 #include "node/runtime.h"
 #include "node/values.h"
 
@@ -36,7 +37,7 @@ AXC_MUST_USE int axi_channels_start(struct axi_channels *channels,
 void axi_channels_stop(struct axi_channels *channels);
 
 /* Scheduler context; never blocks. A channel that is not configured swallows the value. */
-void axi_channels_output(struct axi_channels *channels, const char *name, const void *value,
-                         uint32_t bytes);
+void axi_channels_output(struct axi_channels *channels, const struct axi_stamp *stamp,
+                         const char *name, const void *value, uint32_t bytes);
 
 #endif

@@ -20,8 +20,8 @@ static const char usage[] =
     "  --fifo auto|yes|no     SCHED_FIFO (default auto: when privileged)\n"
     "  --capacity PPM         density accepted, in millionths of a processor (default 900000)\n"
     "  --slots N              instances at once (default 16)\n"
-    "  --io in:NAME=TARGET    channel; TARGET file:PATH or udp:PORT; may be repeated\n"
-    "  --io out:NAME=TARGET   channel; TARGET file:PATH or udp:HOST:PORT; may be repeated\n"
+    "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
+    "  --io out:NAME=TARGET   channel; TARGET file:PATH, udp:HOST:PORT or node:HOST:PORT\n"
     "  --allow-remote         go beyond loopback; the streams are not encrypted yet\n"
     "  --verbose, --quiet     more or less on stderr\n"
     "  --version, --help\n";

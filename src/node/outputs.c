@@ -41,6 +41,15 @@ static bool take(const uint8_t *area, uint32_t end, uint32_t *offset, uint32_t *
     return true;
 }
 
+static struct axi_stamp stamp_of(struct axi_runtime *runtime, uint32_t slot)
+{
+    struct axi_slot_view view;
+
+    axi_sched_view(runtime->sched, slot, &view);
+    return (struct axi_stamp){
+        .task_id = view.task_id, .epoch = view.epoch, .job = runtime->slots[slot].start.job};
+}
+
 uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot)
 {
     const struct axi_shm_slot *shm = axi_memory_slot(&runtime->memory, slot);
@@ -49,6 +58,7 @@ uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot)
     uint32_t used = 0;
     uint32_t crc = 0;
     struct output output;
+    struct axi_stamp stamp = stamp_of(runtime, slot);
 
     end = end > AXI_OUTPUT_AREA_BYTES ? AXI_OUTPUT_AREA_BYTES : end;
     while (offset < end && take(shm->outputs, end, &offset, &used, &output)) {
@@ -57,8 +67,10 @@ uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot)
             (void)axi_values_write(&runtime->memory.world->topics, output.name, output.value,
                                    output.bytes);
         } else {
-            axi_channels_output(&runtime->channels, output.name, output.value, output.bytes);
+            axi_channels_output(&runtime->channels, &stamp, output.name, output.value,
+                                output.bytes);
         }
+        stamp.place++;
     }
     return crc;
 }

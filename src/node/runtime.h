@@ -18,7 +18,8 @@
 #define AXI_ASSURANCE_REALTIME 1u
 
 /* A channel: input `file:PATH` (its content) or `udp:PORT` (the last datagram); output `file:PATH`
- * (appended) or `udp:HOST:PORT`. */
+ * (appended) or `udp:HOST:PORT`. `node:` instead of `udp:` on both sides: datagrams with a stamp,
+ * of which the input takes none that is stale (core/gate.h). */
 struct axi_channel_config {
     char name[AXC_NAME_BYTES];
     bool is_output;

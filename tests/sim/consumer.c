@@ -27,11 +27,11 @@ static void arrives(void *context, uint64_t argument)
     struct datagram *datagram = context;
     struct sim_consumer *consumer = datagram->consumer;
     const struct axi_trace *record = &datagram->record;
+    const struct axi_stamp stamp = {record->task_id, record->epoch, record->job, 0};
     uint32_t i = find(consumer, record->task_id);
 
     (void)argument;
-    if (i < SIM_CONSUMED_TASKS &&
-        axi_gate_admit(&consumer->tasks[i].gate, record->epoch, record->job)) {
+    if (i < SIM_CONSUMED_TASKS && axi_gate_admit(&consumer->tasks[i].gate, &stamp)) {
         bool is_stale = record->epoch < consumer->tasks[i].epoch;
         bool is_twice = consumer->tasks[i].is_used && record->epoch == consumer->tasks[i].epoch &&
                         record->job <= consumer->tasks[i].job;
