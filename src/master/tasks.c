@@ -129,8 +129,9 @@ static void reread(struct axi_master *m, struct axi_task *task)
         axi_task_drop(m, task);
         return;
     }
-    if (rc != 0) {
-        return; /* the retry will meet the conflict again */
+    if (rc != 0) { /* a task at rest would not meet the conflict again by itself */
+        task->is_uncertain = true;
+        return;
     }
     if (decode(&value, &record) == 0) {
         task->record = record;
