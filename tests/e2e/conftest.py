@@ -110,6 +110,15 @@ class Cluster:
                     text += "--- %s\n%s" % (name, "".join(file.readlines()[-15:]))
         return text
 
+    def judge(self, *options):
+        """The history checker over all nodes: what instances did, whatever died meanwhile."""
+        histories = [os.path.join(self.dir, name) for name in sorted(os.listdir(self.dir))
+                     if name.endswith(".history")]
+        done = subprocess.run([AXCAN + "-check", "--torn", *options, *histories], timeout=60,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr + self.logs()
+        return done.stdout
+
     def close(self):
         for member in self.members().values() if os.path.exists(self.dir + "/cluster.json") else []:
             try:
@@ -164,3 +173,6 @@ def own_cluster(tmp_path):
     yield make
     for one in made:
         one.close()
+    for one in made:
+        if os.path.isdir(one.dir):
+            one.judge()

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Daemons killed at any time: what must survive survives."""
+import os
 import signal
+import subprocess
 import time
 
-from conftest import until
+import pytest
+from conftest import AXCAN, is_alive, until
 
 
 def start_counter(cluster, images, node="node1"):
@@ -42,6 +45,37 @@ def test_targets_killed_while_migrations_run(own_cluster, images):
         else:
             cluster.wait_state("counter", "running")
             cluster.wait_jobs("counter", 10)
+
+
+@pytest.mark.parametrize("victim, step", [
+    ("target", "prepare"), ("target", "transfer"), ("target", "frozen"), ("target", "activate"),
+    ("source", "transfer"), ("source", "frozen"), ("source", "activate"),
+    ("master", "prepare"), ("master", "standby"), ("master", "commit")])
+def test_a_kill_at_a_step_leaves_one_owner_or_says_lost(own_cluster, images, victim, step):
+    """The victim dies when the step is told (or a little later); teardown judges the histories."""
+    cluster = own_cluster(3)
+    start_counter(cluster, images)
+    source = cluster.task("counter")["node"]
+    name = {"target": "node2", "source": source, "master": "master"}[victim]
+    pid = cluster.members()[name]["pid"]
+    with subprocess.Popen([AXCAN, "migrate", "counter", "--to", "node2", "--watch", "--dir",
+                           cluster.dir, "--timeout", "20s"], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as migrate:
+        for line in migrate.stdout:
+            if line.split()[1] == step:
+                os.kill(pid, signal.SIGKILL)
+                break
+        migrate.stdout.read()
+        assert migrate.wait(30) in (0, 1)
+    until(lambda: not is_alive(pid), 5, "the victim's end")
+    cluster.ok("up")
+    until(lambda: not cluster.task("counter").get("migration"), 30, "the migration's end")
+    state = until(lambda: cluster.task("counter")["state"] in ("running", "lost") and
+                  cluster.task("counter")["state"], 30, "a decision")
+    if state == "running":
+        cluster.wait_jobs("counter", 10)
+    else:
+        assert victim != "master", "the master holds no state: nothing may be lost with it"
 
 
 def test_a_dead_source_is_said_loudly(own_cluster, images):
