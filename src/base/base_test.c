@@ -64,7 +64,8 @@ static void heap_orders_by_key_then_order_under_random_use(void **state)
         struct axi_heap_node last = {.key = 0, .order = 0};
 
         for (struct axi_heap_node *node; (node = axi_heap_first(&heap)) != NULL;) {
-            assert_true(node->key > last.key || (node->key == last.key && node->order >= last.order));
+            assert_true(node->key > last.key ||
+                        (node->key == last.key && node->order >= last.order));
             last = *node;
             axi_heap_remove(&heap, node);
             assert_false(axi_heap_holds(node));

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 
 #define POLYNOMIAL 0x82f63b78u
-#define STEP(c) ((c) >> 1 ^ (((c) & 1u) ? POLYNOMIAL : 0u))
+#define STEP(c) ((c) >> 1 ^ (((c)&1u) ? POLYNOMIAL : 0u))
 
 struct tables {
     uint32_t slice[8][256];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78; RFC 3720 B.4). Freestanding, any context. */
+/* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78; RFC 3720 B.4). Freestanding, any context.
+ */
 #ifndef AXI_BASE_CRC32C_H
 #define AXI_BASE_CRC32C_H
 

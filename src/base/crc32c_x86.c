@@ -11,7 +11,7 @@
 #define STREAM_BYTES 1024u
 
 static struct {
-    uint32_t shift[4][256];              /* appends STREAM_BYTES zero bytes to a CRC register */
+    uint32_t shift[4][256]; /* appends STREAM_BYTES zero bytes to a CRC register */
     int is_ready;
 } joiner;
 

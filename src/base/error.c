@@ -7,10 +7,9 @@ struct entry {
     const char *text;
 };
 
-static const struct entry entries[] = {
-    {0, "OK", "ok"},
+static const struct entry entries[] = {{0, "OK", "ok"},
 #define ENTRY(name, number, text) {number, #name, text},
-    AXC_ERROR_LIST(ENTRY)
+                                       AXC_ERROR_LIST(ENTRY)
 #undef ENTRY
 };
 

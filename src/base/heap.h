@@ -11,12 +11,12 @@
 
 struct axi_heap_node {
     uint64_t key;
-    uint32_t order;                      /* breaks ties, so that every run sorts alike */
-    uint32_t position;                   /* index + 1 in the heap; 0 = not in a heap */
+    uint32_t order;    /* breaks ties, so that every run sorts alike */
+    uint32_t position; /* index + 1 in the heap; 0 = not in a heap */
 };
 
 struct axi_heap {
-    struct axi_heap_node **nodes;        /* borrowed from the caller for the heap's life */
+    struct axi_heap_node **nodes; /* borrowed from the caller for the heap's life */
     uint32_t capacity;
     uint32_t count;
 };

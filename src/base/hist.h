@@ -14,9 +14,9 @@
 struct axi_hist {
     uint64_t count;
     uint64_t sum_ns;
-    uint64_t min_ns;                     /* UINT64_MAX while empty */
+    uint64_t min_ns; /* UINT64_MAX while empty */
     uint64_t max_ns;
-    uint32_t buckets[AXI_HIST_BUCKETS];  /* saturate */
+    uint32_t buckets[AXI_HIST_BUCKETS]; /* saturate */
 };
 
 void axi_hist_init(struct axi_hist *hist);
@@ -27,8 +27,8 @@ void axi_hist_merge(struct axi_hist *into, const struct axi_hist *from);
 uint32_t axi_hist_bucket(uint64_t value_ns);
 uint64_t axi_hist_bucket_low(uint32_t bucket);
 
-/* Upper edge of the bucket that holds the given quantile (per mille 0..1000), at most max_ns; 0 while
- * empty. */
+/* Upper edge of the bucket that holds the given quantile (per mille 0..1000), at most max_ns; 0
+ * while empty. */
 uint64_t axi_hist_quantile(const struct axi_hist *hist, uint32_t per_mille);
 
 #endif

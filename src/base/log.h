@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log interface: level, stable message id, key=value text. Freestanding code calls AXI_LOG; the
- * program sets the sink once at start (default: nothing is written). Never in a dispatch path: there
- * a fixed record goes to the trace (core/trace.h). Never log secrets. */
+ * program sets the sink once at start (default: nothing is written). Never in a dispatch path:
+ * there a fixed record goes to the trace (core/trace.h). Never log secrets. */
 #ifndef AXI_BASE_LOG_H
 #define AXI_BASE_LOG_H
 

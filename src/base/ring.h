@@ -3,7 +3,8 @@
  * the scheduler (real-time context) and the agent (not real-time). Freestanding. The caller gives
  * the memory; capacity is a power of two. push never blocks: a full ring refuses.
  *
- *      head (producer)                tail (consumer)      count = head - tail, indices wrap at 2^32
+ *      head (producer)                tail (consumer)      count = head - tail, indices wrap at
+ * 2^32
  */
 #ifndef AXI_BASE_RING_H
 #define AXI_BASE_RING_H
@@ -14,9 +15,9 @@
 #include <stdint.h>
 
 struct axi_ring {
-    uint8_t *records;                    /* borrowed: capacity * record_bytes */
+    uint8_t *records; /* borrowed: capacity * record_bytes */
     uint32_t record_bytes;
-    uint32_t mask;                       /* capacity - 1 */
+    uint32_t mask; /* capacity - 1 */
     _Alignas(64) _Atomic uint32_t head;
     _Alignas(64) _Atomic uint32_t tail;
 };

@@ -115,8 +115,8 @@ static void skip_backlog(struct axi_sched *sched, struct axi_sched_slot *slot)
     axi_sched_emit(sched, slot, &record);
 }
 
-/* EDF orders by the absolute deadline. Jobs that a blackout made late would all be the most urgent at
- * once and make the other tasks of the node miss; they are ordered as if they arrived now, one
+/* EDF orders by the absolute deadline. Jobs that a blackout made late would all be the most urgent
+ * at once and make the other tasks of the node miss; they are ordered as if they arrived now, one
  * period apart (constant bandwidth server, Abeni and Buttazzo 1998), and use what time is left. */
 static uint64_t order_of(const struct axi_sched *sched, struct axi_sched_slot *slot)
 {

@@ -166,7 +166,7 @@ struct axi_task {
     bool is_uncertain;         /* a commit's outcome is unknown: settled before anything else */
     bool has_status, is_ephemeral, is_gone; /* ephemeral: profiling, no record in the store */
     uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
-    uint64_t reported_ns; /* local: the owner's instance was in a Report last */
+    uint64_t reported_ns;           /* local: the owner's instance was in a Report last */
     uint64_t resume_sent_ns;
     struct axi_log_line *log;
     uint32_t log_count, log_start;

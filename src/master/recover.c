@@ -115,7 +115,8 @@ static void owner_changed(struct axi_master *m, struct axi_node *node, struct ax
                (has_ended || state == AXI_SLOT_FENCED)) {
         axi_migrate_fail(m, task, -AXC_ESTATE,
                          has_ended ? "the task ended before the switch" : "the source was fenced");
-    } else if ((flow->step == AXI_STEP_MIGRATE_ACTIVATE || flow->step == AXI_STEP_MIGRATE_CONFIRM) &&
+    } else if ((flow->step == AXI_STEP_MIGRATE_ACTIVATE ||
+                flow->step == AXI_STEP_MIGRATE_CONFIRM) &&
                (has_ended || state == AXI_SLOT_FENCED)) {
         if (has_ended) { /* no first job will confirm any more, but it is activated for sure */
             flow->request_target = 0;

@@ -267,8 +267,9 @@ static void finish_first_round(struct axi_master *m, struct axi_node *node)
     }
 }
 
-/* Later rounds too: what the first one said may have been lost with a record that changed meanwhile.
- * A report may be older than what was started since, so several must have been silent. */
+/* Later rounds too: what the first one said may have been lost with a record that changed
+ * meanwhile. A report may be older than what was started since, so several must have been silent.
+ */
 static void finish_round(struct axi_master *m, struct axi_node *node)
 {
     uint64_t now = axi_now(m);

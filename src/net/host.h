@@ -26,8 +26,8 @@ AXC_MUST_USE int axi_host_write_file(const char *path, const char *text);
 /* Creates the directory (mode 0700) and its parents. */
 AXC_MUST_USE int axi_host_make_directory(const char *path);
 
-/* Puts the calling thread before ordinary work, so that heartbeats and leases survive a machine that is
- * busy with other things. Where it is not permitted nothing changes. */
+/* Puts the calling thread before ordinary work, so that heartbeats and leases survive a machine
+ * that is busy with other things. Where it is not permitted nothing changes. */
 void axi_host_raise_priority(void);
 
 /* Compares in a time that does not depend on where the texts differ. */

@@ -85,9 +85,9 @@ static uint64_t to_master(const struct reference *reference, uint64_t local_ns)
         return UINT64_MAX;
     }
     /* The slew ends with its span: going on without a new sample would overshoot the target. */
-    return add_signed_sat(add_signed_sat(reference->master_ns, elapsed),
-                          scaled(elapsed < SLEW_SPAN_NS ? elapsed : SLEW_SPAN_NS,
-                                 reference->rate_ppb));
+    return add_signed_sat(
+        add_signed_sat(reference->master_ns, elapsed),
+        scaled(elapsed < SLEW_SPAN_NS ? elapsed : SLEW_SPAN_NS, reference->rate_ppb));
 }
 
 struct axc_time_master axi_time_to_master(struct axi_timebase *timebase,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two clocks, two types, one conversion. Local time: the node's own clock, which suspend does not
- * stop. Master time: the cluster's common clock (the master host's TAI clock, later PTP). Both 64-bit
- * ns. A timebase is written by one thread (the agent) and read by any, without locks (seqlock). */
+ * stop. Master time: the cluster's common clock (the master host's TAI clock, later PTP). Both
+ * 64-bit ns. A timebase is written by one thread (the agent) and read by any, without locks
+ * (seqlock). */
 #ifndef AXI_TIME_TIMEBASE_H
 #define AXI_TIME_TIMEBASE_H
 
@@ -17,27 +18,29 @@ struct axc_time_master {
 };
 
 struct axi_timebase {
-    _Atomic uint32_t sequence;           /* odd while being written */
+    _Atomic uint32_t sequence; /* odd while being written */
     _Atomic uint64_t local_ref_ns;
     _Atomic uint64_t master_ref_ns;
-    _Atomic int64_t rate_ppb;            /* master runs faster by this, |rate| <= 10^6 */
-    _Atomic uint64_t bound_ns;           /* |error| bound at local_ref; UINT64_MAX = never set */
+    _Atomic int64_t rate_ppb;  /* master runs faster by this, |rate| <= 10^6 */
+    _Atomic uint64_t bound_ns; /* |error| bound at local_ref; UINT64_MAX = never set */
 };
 
 void axi_timebase_init(struct axi_timebase *timebase);
 
 /* Conversions; before the first set, master = local. Monotone: what one timebase returned for a
  * later local time is never smaller. Any context, wait-free but for a concurrent writer. */
-struct axc_time_master axi_time_to_master(struct axi_timebase *timebase, struct axc_time_local local);
-struct axc_time_local axi_time_to_local(struct axi_timebase *timebase, struct axc_time_master master);
+struct axc_time_master axi_time_to_master(struct axi_timebase *timebase,
+                                          struct axc_time_local local);
+struct axc_time_local axi_time_to_local(struct axi_timebase *timebase,
+                                        struct axc_time_master master);
 
 /* Error bound now: grows with age by the assumed drift (100 ppm). */
 uint64_t axi_time_bound_ns(struct axi_timebase *timebase, struct axc_time_local now);
 
 /* One measurement by round trip (Cristian 1989): the peer read `master` between local send and
  * receive. The first one sets the clock; later ones slew (never step; at most 500 ppm, but an error
- * beyond 100 ms is reported by a positive return so that the caller raises an event). A sample whose
- * round trip is worse than the present bound is ignored. Writer thread only. */
+ * beyond 100 ms is reported by a positive return so that the caller raises an event). A sample
+ * whose round trip is worse than the present bound is ignored. Writer thread only. */
 int axi_timebase_sample(struct axi_timebase *timebase, struct axc_time_local send,
                         struct axc_time_local receive, struct axc_time_master master);
 

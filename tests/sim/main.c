@@ -31,7 +31,8 @@ void sim_log(struct sim_cluster *cluster, const char *who, const char *format, .
 static void say_seed(int signal_number)
 {
     char text[96];
-    /* The process is lost already; its seed is worth the risk. NOLINTNEXTLINE(bugprone-signal-handler) */
+    /* The process is lost already; its seed is worth the risk.
+     * NOLINTNEXTLINE(bugprone-signal-handler) */
     int length = snprintf(text, sizeof text, "\naxcan-sim: signal %d in seed %llu\n", signal_number,
                           (unsigned long long)seed_under_way);
 
