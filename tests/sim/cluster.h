@@ -146,6 +146,7 @@ void sim_master_touch(struct sim_master *master);
 
 /* store_faults.c */
 void sim_store_init(struct sim_store *store, struct sim_cluster *cluster);
+void sim_store_deinit(struct sim_cluster *cluster); /* the store itself too */
 
 /* workload.c: images and tasks, clients that ask for things and wait for answers */
 void sim_workload_prepare(struct sim_cluster *cluster);

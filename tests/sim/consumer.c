@@ -87,3 +87,8 @@ void sim_consumer_judge(const struct sim_consumer *consumer, struct axi_verdict 
                                   (unsigned long long)consumer->broken_epoch);
     }
 }
+
+void sim_consumer_deinit(struct sim_consumer *consumer)
+{
+    sim_forget(consumer->clock, arrives, free);
+}

@@ -30,6 +30,8 @@ struct sim_consumer {
 
 /* An instance completed a job: its output is sent. */
 void sim_consumer_output(struct sim_consumer *consumer, const struct axi_trace *record);
+/* Frees what is under way. */
+void sim_consumer_deinit(struct sim_consumer *consumer);
 /* I1 at the consumer: no output of a superseded epoch, none twice. */
 void sim_consumer_judge(const struct sim_consumer *consumer, struct axi_verdict *verdict);
 

@@ -84,6 +84,16 @@ bool sim_step(struct sim_clock *clock, uint64_t end_ns)
     return true;
 }
 
+void sim_forget(struct sim_clock *clock, sim_handler handler, void (*discard)(void *context))
+{
+    for (size_t i = 0; i < clock->count; i++) {
+        if (clock->heap[i].handler == handler) {
+            discard(clock->heap[i].context);
+            clock->heap[i].context = NULL;
+        }
+    }
+}
+
 /* splitmix64 (Steele, Lea, Flood 2014) */
 uint64_t sim_random(struct sim_clock *clock)
 {

@@ -28,6 +28,8 @@ void sim_clock_deinit(struct sim_clock *clock);
 /* Runs handler(context, argument) at true time at_ns (now, when past). Ties: in order of calls. */
 void sim_at(struct sim_clock *clock, uint64_t at_ns, sim_handler handler, void *context,
             uint64_t argument);
+/* Before deinit: gives the contexts of this handler's pending events to discard. */
+void sim_forget(struct sim_clock *clock, sim_handler handler, void (*discard)(void *context));
 /* Runs the next event; false when none is due until end_ns (then now = end_ns). */
 bool sim_step(struct sim_clock *clock, uint64_t end_ns);
 

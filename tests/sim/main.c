@@ -85,7 +85,8 @@ static void tear_down(struct sim_cluster *cluster)
         sim_node_deinit(&cluster->nodes[i]);
     }
     sim_network_free(cluster->network);
-    axi_store_free(cluster->store);
+    sim_consumer_deinit(&cluster->consumer);
+    sim_store_deinit(cluster);
     axi_verdict_free(cluster->verdict);
     sim_clock_deinit(&cluster->clock);
 }

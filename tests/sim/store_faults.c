@@ -12,8 +12,10 @@ struct late_commit {
     struct axi_store_op ops[];
 };
 
-static void late_free(struct late_commit *late)
+static void late_free(void *context)
 {
+    struct late_commit *late = context;
+
     for (size_t i = 0; i < late->count; i++) {
         free((void *)(uintptr_t)late->ops[i].key);
         free((void *)(uintptr_t)late->ops[i].value);
@@ -152,4 +154,10 @@ void sim_store_init(struct sim_store *store, struct sim_cluster *cluster)
     store->base.ops = &ops;
     store->cluster = cluster;
     store->inner = cluster->store;
+}
+
+void sim_store_deinit(struct sim_cluster *cluster)
+{
+    sim_forget(&cluster->clock, late_arrives, late_free);
+    axi_store_free(cluster->store);
 }
