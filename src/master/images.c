@@ -20,9 +20,10 @@ static json_t *image_json(const struct axi_image_info *info)
     char text[65];
 
     axi_hex(info->digest, 32, text);
-    return json_pack("{s:s, s:s, s:o, s:o}", "reference", info->reference, "digest", text, "spec",
-                     axi_spec_to_json(&info->spec), "entries",
-                     axi_entries_to_json(info->entries, info->entry_count));
+    return json_pack("{s:s, s:s, s:o, s:o, s:I}", "reference", info->reference, "digest", text,
+                     "spec", axi_spec_to_json(&info->spec), "entries",
+                     axi_entries_to_json(info->entries, info->entry_count), "created_ns",
+                     (json_int_t)info->created_ns);
 }
 
 static struct axi_image_info *add(struct axi_master *m, const struct axi_image_info *info)
@@ -50,6 +51,7 @@ static int visit(void *context, const char *key, const struct axi_store_value *v
     struct axi_image_info info = {0};
 
     axi_copy_text(info.reference, sizeof(info.reference), axi_json_get_text(json, "reference"));
+    info.created_ns = axi_json_get_u64(json, "created_ns");
     if (axi_unhex(axi_json_get_text(json, "digest"), info.digest, 32) != 0 ||
         axi_spec_from_json(json_object_get(json, "spec"), &info.spec) != 0 ||
         axi_entries_from_json(json_object_get(json, "entries"), info.entries, &info.entry_count) !=
@@ -97,13 +99,14 @@ static const struct axi_image_entry *find_entry(const struct axi_image_info *inf
 }
 
 /* WCETs that a profile measured stay unless the image declares its own. */
-static void keep_measured(struct axi_master *m, struct axi_image_info *info)
+static void keep_known(struct axi_master *m, struct axi_image_info *info)
 {
     const struct axi_image_info *known = NULL;
 
     for (size_t i = 0; i < m->image_count; i++) {
         known = memcmp(m->images[i].digest, info->digest, 32) == 0 ? &m->images[i] : known;
     }
+    info->created_ns = known != NULL ? known->created_ns : axi_now_master(m);
     for (uint32_t i = 0; known != NULL && i < info->entry_count; i++) {
         const struct axi_image_entry *old = find_entry(known, info->entries[i].platform);
 
@@ -134,7 +137,7 @@ int axi_master_image_add(struct axi_master *m, const struct axi_image_info *info
     }
     copy.spec.backlog_max =
         copy.spec.backlog_max != 0 ? copy.spec.backlog_max : AXI_BACKLOG_DEFAULT;
-    keep_measured(m, &copy);
+    keep_known(m, &copy);
     rc = axi_image_store(m, &copy);
     if (rc != 0) {
         return axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));

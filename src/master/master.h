@@ -117,6 +117,7 @@ struct axi_image_info {
     char reference[96]; /* what the user calls it; "" = the task's name */
     uint8_t digest[32]; /* of the image's index */
     struct axi_task_spec spec;
+    uint64_t created_ns; /* set by axi_master_image_add: when it was first made known */
     uint32_t entry_count;
     struct axi_image_entry entries[AXI_MASTER_PLATFORMS_MAX];
 };

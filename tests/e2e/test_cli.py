@@ -102,6 +102,26 @@ def test_a_node_with_a_wrong_token_does_not_join(cluster, tmp_path):
         assert node.wait(10) == 0
 
 
+def test_a_second_node_with_the_same_identity_is_refused(cluster, tmp_path):
+    import shutil
+    import subprocess
+    from conftest import BUILD
+    (tmp_path / "twin").mkdir()
+    shutil.copy(os.path.join(cluster.dir, "node1", "identity"), tmp_path / "twin")
+    with open(os.path.join(cluster.dir, "cluster.json"), encoding="utf-8") as file:
+        listen = json.load(file)["listen"]
+    twin = subprocess.Popen([os.path.join(BUILD, "src/node/axcan-node"), "--name", "twin", "--dir",
+                             str(tmp_path / "twin"), "--token-file",
+                             os.path.join(cluster.dir, "token"), "--master", listen, "--fifo",
+                             "no"], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: "node-refused" in cluster.ok("get", "events"), 10, "the refusal's event")
+        assert cluster.node("twin") is None and cluster.node("node1")["state"] == "ready"
+    finally:
+        twin.terminate()
+        assert twin.wait(10) == 0
+
+
 def test_daemons_refuse_to_listen_beyond_loopback(tmp_path):
     import subprocess
     from conftest import BUILD

@@ -1,7 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a task on a healthy cluster."""
+import subprocess
+import threading
+
 import pytest
-from conftest import until
+from conftest import AXCAN, until
+
+
+def first_line(cluster, *arguments):
+    """The first line with the word counter that a command which goes on prints."""
+    with subprocess.Popen([AXCAN, *arguments, "--dir", cluster.dir], text=True,
+                          stdout=subprocess.PIPE) as process:
+        limit = threading.Timer(20, process.kill)
+        limit.start()
+        try:
+            return next((line for line in process.stdout if "count" in line), "")
+        finally:
+            limit.cancel()
+            process.kill()
 
 
 def deploy(cluster, images, name="counter", *options):
@@ -19,6 +35,13 @@ def test_deploy_shows_up_everywhere(tidy, images):
     assert "counter" in tidy.ok("get", "images")
     assert "node1" in tidy.ok("describe", "node", "node1")
     until(lambda: "count=" in tidy.ok("logs", "counter"), 10, "a log line")
+
+
+def test_logs_and_lists_can_be_followed(tidy, images):
+    deploy(tidy, images)
+    assert "count=" in first_line(tidy, "logs", "-f", "counter")
+    assert "counter" in first_line(tidy, "get", "tasks", "-w")
+    assert "counter" in first_line(tidy, "get", "events", "--watch")
 
 
 def test_names_are_unique_and_may_be_chosen(tidy, images):
