@@ -136,7 +136,9 @@ static void unload(void *context, uint32_t slot)
 
     if (daemon->loads[slot].is_pending) {
         end_wait(daemon, slot);
-        return;
+        if (!axi_runtime_is_loading(daemon->runtime, slot)) {
+            return; /* nothing is in the slot yet */
+        }
     }
     axi_runtime_unload(daemon->runtime, slot);
 }
@@ -149,7 +151,8 @@ void axi_node_retry_loads(struct axi_node_daemon *daemon, uint64_t now)
         if (!wait->is_pending) {
             continue;
         }
-        int r = axi_runtime_is_free(daemon->runtime, i) ? 0 : -AXC_EBUSY;
+        bool is_loading = axi_runtime_is_loading(daemon->runtime, i);
+        int r = is_loading || axi_runtime_is_free(daemon->runtime, i) ? 0 : -AXC_EBUSY;
 
         if (r == 0) {
             wait->is_pending = false; /* before the agent may use the slot */
@@ -164,6 +167,9 @@ void axi_node_retry_loads(struct axi_node_daemon *daemon, uint64_t now)
             continue;
         }
         end_wait(daemon, i);
+        if (axi_runtime_is_loading(daemon->runtime, i)) {
+            axi_runtime_unload(daemon->runtime, i);
+        }
         if (r < 0) {
             axi_agent_loaded(daemon->agent, i, r == -AXC_EBUSY ? -AXC_ENODE_NO_RUNNER : r, NULL);
         }

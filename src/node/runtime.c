@@ -22,6 +22,7 @@
 #define TRACES 8192u
 #define BUDGET_GRAIN_NS 50000u /* timer and two switches, in a virtual machine */
 #define LOAD_PATIENCE_NS 2000000000u
+#define LOAD_WAIT_NS 5000000u
 
 static void set_defaults(struct axi_runtime_config *config)
 {
@@ -187,26 +188,42 @@ static int make_region(struct axi_runtime *runtime, struct axi_node_slot *slot,
 
 /* Has the claimed runner take over its image; the scheduler's thread leaves a claimed slot alone.
  */
-static int load_runner(struct axi_runtime *runtime, uint32_t slot_number)
+static void begin_load(struct axi_runtime *runtime, uint32_t slot_number)
 {
     struct axi_node_slot *slot = &runtime->slots[slot_number];
     struct axi_shm_slot *shm = axi_memory_slot(&runtime->memory, slot_number);
-    const struct timespec nap = {.tv_nsec = 50000000};
-    uint64_t give_up_ns = axi_runtime_clock_ns() + LOAD_PATIENCE_NS;
-    uint32_t expected = AXI_RUNNER_CLAIMED;
-    uint32_t report;
 
     shm->entry = slot->entry;
     shm->data_start = slot->data_start;
     shm->data_bytes = slot->data_bytes;
     shm->stack_bytes = slot->stack_bytes;
+    slot->is_loading = true;
+    slot->load_until_ns = axi_runtime_clock_ns() + LOAD_PATIENCE_NS;
     axi_runner_send(runtime, slot_number, AXI_RUNNER_LOAD);
+}
+
+/* Waits a little for the runner, which on a free processor needs some ten microseconds. On a
+ * starved one the caller comes again: its thread also keeps the node's lease. */
+static int await_load(struct axi_runtime *runtime, uint32_t slot_number)
+{
+    struct axi_node_slot *slot = &runtime->slots[slot_number];
+    struct axi_shm_slot *shm = axi_memory_slot(&runtime->memory, slot_number);
+    const struct timespec nap = {.tv_nsec = LOAD_WAIT_NS};
+    uint64_t now_ns = axi_runtime_clock_ns();
+    uint64_t wait_until_ns = now_ns + LOAD_WAIT_NS;
+    uint32_t expected = AXI_RUNNER_CLAIMED;
+    uint32_t report;
+
     while ((report = atomic_load(&shm->report)) != AXI_REPORT_LOADED) {
-        if (axi_runtime_clock_ns() > give_up_ns ||
+        if (now_ns > slot->load_until_ns ||
             atomic_load(&slot->runner_state) != AXI_RUNNER_CLAIMED) {
             return -AXC_ENODE_NO_RUNNER;
         }
+        if (now_ns > wait_until_ns) {
+            return -AXC_EBUSY;
+        }
         axi_futex_wait(&shm->report, report, &nap);
+        now_ns = axi_runtime_clock_ns();
     }
     atomic_store(&shm->report, AXI_REPORT_NONE);
     axi_runner_read_cpu(slot); /* what starting cost is not the first job's */
@@ -239,6 +256,24 @@ static int place_image(struct axi_runtime *runtime, uint32_t slot_number, const 
     return 0;
 }
 
+static int end_load(struct axi_runtime *runtime, uint32_t slot_number, void **ret_state,
+                    struct axi_region **ret_region)
+{
+    int r = await_load(runtime, slot_number);
+
+    if (r == -AXC_EBUSY) {
+        return r;
+    }
+    if (r < 0) {
+        axi_runtime_unload(runtime, slot_number);
+        return r;
+    }
+    runtime->slots[slot_number].is_loading = false;
+    *ret_state = axi_memory_slot(&runtime->memory, slot_number)->state;
+    *ret_region = &runtime->slots[slot_number].region;
+    return 0;
+}
+
 int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot_number, const uint8_t *elf,
                      size_t bytes, const struct axi_task_meta *meta, void **ret_state,
                      struct axi_region **ret_region)
@@ -248,6 +283,9 @@ int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot_number, const ui
     uint32_t expected = AXI_RUNNER_IDLE;
     int r;
 
+    if (slot->is_loading) {
+        return end_load(runtime, slot_number, ret_state, ret_region);
+    }
     if (atomic_load(&slot->has_image)) {
         return -AXC_ESTATE;
     }
@@ -263,21 +301,21 @@ int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot_number, const ui
     memset(shm->state, 0, meta->state_bytes);
     slot->log_tail = atomic_load(&shm->log_head);
     atomic_store(&slot->has_image, true);
-    r = load_runner(runtime, slot_number);
-    if (r < 0) {
-        axi_runtime_unload(runtime, slot_number);
-        return r;
-    }
-    *ret_state = shm->state;
-    *ret_region = &slot->region;
-    return 0;
+    begin_load(runtime, slot_number);
+    return end_load(runtime, slot_number, ret_state, ret_region);
 }
 
 void axi_runtime_unload(struct axi_runtime *runtime, uint32_t slot)
 {
+    runtime->slots[slot].is_loading = false;
     atomic_store(&runtime->slots[slot].is_unload_asked, true);
     atomic_store_explicit(&runtime->is_unload_asked, true, memory_order_release);
     axi_runtime_wake(runtime);
+}
+
+bool axi_runtime_is_loading(const struct axi_runtime *runtime, uint32_t slot)
+{
+    return runtime->slots[slot].is_loading;
 }
 
 bool axi_runtime_is_free(struct axi_runtime *runtime, uint32_t slot)

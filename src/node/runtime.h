@@ -59,13 +59,16 @@ struct axi_timebase *axi_runtime_timebase(struct axi_runtime *runtime);
 
 /* Validates and relocates an image into the slot's window and makes its runner ready; the caller
  * then posts INSTALL with ret_state and ret_region in the config. -AXC_EBUSY: no runner is ready in
- * the slot yet, try again; -AXC_EELF_*, -AXC_ENOMEM, -AXC_ESTATE (slot in use),
+ * the slot yet, or it has not taken the image over yet: call again, at the latest after some ms; -AXC_EELF_*, -AXC_ENOMEM, -AXC_ESTATE (slot in use),
  * -AXC_ENODE_NO_RUNNER (it died meanwhile). */
 AXC_MUST_USE int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot, const uint8_t *elf,
                                   size_t bytes, const struct axi_task_meta *meta, void **ret_state,
                                   struct axi_region **ret_region);
 /* Undoes a load that was not followed by INSTALL; after INSTALL, REMOVE does. */
 void axi_runtime_unload(struct axi_runtime *runtime, uint32_t slot);
+/* True between a load that answered -AXC_EBUSY with the image in place and its end; then load is to
+ * be called again, or unload. */
+bool axi_runtime_is_loading(const struct axi_runtime *runtime, uint32_t slot);
 /* True when an image can be loaded into the slot now. */
 bool axi_runtime_is_free(struct axi_runtime *runtime, uint32_t slot);
 uint32_t axi_runtime_free_slots(struct axi_runtime *runtime);

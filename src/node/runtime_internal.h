@@ -38,6 +38,8 @@ enum axi_runner_state {
 struct axi_node_slot {
     _Atomic uint32_t runner_state;
     _Atomic bool has_image;       /* the window holds an image that an instance uses */
+    bool is_loading;              /* agent's thread: the runner takes the image over ... */
+    uint64_t load_until_ns;       /* ... and is given up at this time */
     _Atomic bool is_unload_asked; /* by the agent, for an image that was never installed */
     /* set by the agent's thread while CLAIMED, then constant until the image goes */
     uint64_t entry, data_start, data_bytes;
