@@ -161,8 +161,8 @@ AXC_MUST_USE int axi_master_profile(struct axi_master *master, const json_t *req
 
 /* {"id","kind","task","node","state":"running|done|failed","code","error","reason","steps":
  *  [{"name","at_ns","detail"}],"result":{...},"started_ns","ended_ns"}; times in master ns.
- *  A finished migration's result: {"from","to","epoch","attempts","blackout_ns","transfer":
- *  "image|checkpoint"}. The last 1000 operations are kept. */
+ *  A finished migration's result: {"from","to","epoch","attempts","blackout_ns",
+ *  "restored","first_job"}. The last 1000 operations are kept. */
 json_t *axi_master_op(struct axi_master *master, uint64_t op);
 json_t *axi_master_ops(struct axi_master *master);
 json_t *axi_master_nodes(struct axi_master *master);
