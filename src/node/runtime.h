@@ -59,8 +59,8 @@ struct axi_timebase *axi_runtime_timebase(struct axi_runtime *runtime);
 
 /* Validates and relocates an image into the slot's window and makes its runner ready; the caller
  * then posts INSTALL with ret_state and ret_region in the config. -AXC_EBUSY: no runner is ready in
- * the slot yet, or it has not taken the image over yet: call again, at the latest after some ms; -AXC_EELF_*, -AXC_ENOMEM, -AXC_ESTATE (slot in use),
- * -AXC_ENODE_NO_RUNNER (it died meanwhile). */
+ * the slot yet, or it has not taken the image over yet: call again, at the latest after some ms;
+ * -AXC_EELF_*, -AXC_ENOMEM, -AXC_ESTATE (slot in use), -AXC_ENODE_NO_RUNNER (it died meanwhile). */
 AXC_MUST_USE int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot, const uint8_t *elf,
                                   size_t bytes, const struct axi_task_meta *meta, void **ret_state,
                                   struct axi_region **ret_region);
