@@ -273,7 +273,18 @@ static void print_profile(const json_t *result)
     (void)printf("saved  %s\n", json_is_true(json_object_get(result, "saved")) ? "yes" : "no");
 }
 
-static int profile(struct axi_client *client, const char *what, json_t *request)
+/* What `axcan analyze pwcet` reads. */
+static int write_histogram(const json_t *result, const char *path)
+{
+    json_t *document = json_pack("{s:O}", "histogram", json_object_get(result, "histogram"));
+    int r = document == NULL ? -1 : json_dump_file(document, path, JSON_COMPACT);
+
+    json_decref(document);
+    return r == 0 ? 0 : axi_cli_fail("profile", "%s cannot be written", path);
+}
+
+static int profile(struct axi_client *client, const char *what, json_t *request,
+                   const char *histogram_path)
 {
     char image[AXI_DIGEST_TEXT_BYTES];
     json_t *op = NULL;
@@ -288,6 +299,9 @@ static int profile(struct axi_client *client, const char *what, json_t *request)
     }
     if (r == 0 && op != NULL) {
         print_profile(json_object_get(op, "result"));
+        if (histogram_path != NULL) {
+            r = write_histogram(json_object_get(op, "result"), histogram_path);
+        }
     }
     json_decref(op);
     axi_client_close(client);
@@ -299,6 +313,7 @@ static int run_profile(int argc, char **argv)
     struct axi_client client;
     const char *file = NULL;
     const char *node = NULL;
+    const char *histogram = NULL;
     uint64_t jobs = 0, margin = 0;
     bool is_saved = false;
 
@@ -310,6 +325,7 @@ static int run_profile(int argc, char **argv)
         {"jobs", AXI_OPTION_NUMBER, &jobs},
         {"margin", AXI_OPTION_NUMBER, &margin},
         {"save", AXI_OPTION_FLAG, &is_saved},
+        {"histogram", AXI_OPTION_TEXT, &histogram},
     };
     int r = axi_options_parse("profile", argc, argv, options, sizeof(options) / sizeof(options[0]),
                               "FILE.axi", 1, 1, &file, NULL);
@@ -324,7 +340,7 @@ static int run_profile(int argc, char **argv)
 
     set_number(request, "jobs", jobs);
     set_number(request, "margin_percent", margin);
-    r = profile(&client, file, request);
+    r = profile(&client, file, request, histogram);
     json_decref(request);
     return r;
 }
@@ -338,5 +354,6 @@ const struct axi_command axi_command_profile = {
              "  --jobs N          run so many jobs (default 100)\n"
              "  --margin PERCENT  added to the largest (default 20)\n"
              "  --save            keep it with the image, so that deploy finds it\n"
+             "  --histogram FILE  write the distribution, as 'axcan analyze pwcet' reads it\n"
              "  --no-wait         return when the operation has started\n" AXI_CLIENT_USAGE,
     .run = run_profile};

@@ -110,6 +110,24 @@ static uint64_t percentile(const struct axi_profile *profile, uint32_t per_mille
     return axi_hist_quantile(&hist, per_mille);
 }
 
+/* [[time, count], ...] in ns, ascending. A bucket's time is its upper edge (the largest measured
+ * for the last one), so that what is computed from it errs to the safe side. */
+static json_t *histogram(const struct axi_profile *profile)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < AXI_HIST_BUCKETS; i++) {
+        uint64_t edge = i + 1 < AXI_HIST_BUCKETS ? axi_hist_bucket_low(i + 1) - 1 : UINT64_MAX;
+
+        if (profile->buckets[i] > 0) {
+            edge = edge < profile->max_ns ? edge : profile->max_ns;
+            (void)json_array_append_new(
+                list, json_pack("[I,I]", (json_int_t)edge, (json_int_t)profile->buckets[i]));
+        }
+    }
+    return list;
+}
+
 static bool save(struct axi_master *m, const struct axi_profile *profile, uint64_t wcet_ns)
 {
     for (size_t i = 0; i < m->image_count; i++) {
@@ -142,12 +160,12 @@ static void finish(struct axi_master *m, struct axi_task *task)
     wcet = (wcet + 999) / 1000 * 1000; /* images say whole microseconds */
     is_saved = profile->is_saved && save(m, profile, wcet);
     end(m, task, 0, "",
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "platform", profile->platform, "jobs",
-                  (json_int_t)profile->count, "min_ns", (json_int_t)profile->min_ns, "max_ns",
-                  (json_int_t)profile->max_ns, "mean_ns",
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "platform", profile->platform,
+                  "jobs", (json_int_t)profile->count, "min_ns", (json_int_t)profile->min_ns,
+                  "max_ns", (json_int_t)profile->max_ns, "mean_ns",
                   (json_int_t)(profile->sum_ns / profile->count), "p99_ns",
                   (json_int_t)percentile(profile, 990), "wcet_ns", (json_int_t)wcet, "saved",
-                  is_saved));
+                  is_saved, "histogram", histogram(profile)));
 }
 
 void axi_profile_result(struct axi_master *m, struct axi_task *task, const axi_Result *result)
