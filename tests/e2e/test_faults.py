@@ -116,12 +116,13 @@ def test_a_master_killed_during_a_migration_neither_loses_nor_doubles(own_cluste
 
 def test_a_node_that_loses_its_master_stops_its_task_and_goes_on_later(own_cluster, images):
     cluster = own_cluster(1, "--lease-ms", 300)
-    start_counter(cluster, images)
+    cluster.ok("deploy", images("tally"), "--node", "node1")  # the lease may end amid a job
+    cluster.wait_jobs("tally", 10)
     cluster.signal("master", signal.SIGSTOP)
     time.sleep(1)
     cluster.signal("master", signal.SIGCONT)
-    cluster.wait_state("counter", "running", 20)
-    cluster.wait_jobs("counter", 10)
+    cluster.wait_state("tally", "running", 20)
+    cluster.wait_jobs("tally", 10)
 
 
 def test_nodes_end_in_an_orderly_way(own_cluster, images):
