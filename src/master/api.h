@@ -3,7 +3,7 @@
 #ifndef AXI_MASTER_API_H
 #define AXI_MASTER_API_H
 
-#include "master/http.h"
+#include "net/http.h"
 #include "master/master.h"
 
 #define AXI_API_BLOB_BYTES_MAX (16u << 20) /* largest ELF taken */

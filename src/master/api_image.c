@@ -129,11 +129,11 @@ static int read_image(struct axi_api *api, const json_t *body, struct axi_image_
     size_t count = json_array_size(elfs);
 
     if (digest == NULL || axi_digest_parse(digest, &parsed) < 0 || count == 0 ||
-        count > AXI_MASTER_PLATFORMS_MAX ||
+        count > AXI_PLATFORMS_MAX ||
         (reference != NULL && strlen(reference) >= sizeof(info->reference))) {
         (void)snprintf(reason, AXI_REASON_BYTES,
                        "wanted: \"digest\", \"elfs\": 1 to %u digests, \"reference\" (optional)",
-                       AXI_MASTER_PLATFORMS_MAX);
+                       AXI_PLATFORMS_MAX);
         return -AXC_EINVALID;
     }
     memcpy(info->digest, parsed.bytes, sizeof(info->digest));

@@ -128,9 +128,9 @@ int axi_master_image_add(struct axi_master *m, const struct axi_image_info *info
         copy.spec.state_bytes > AXC_STATE_BYTES_MAX) {
         return axi_refuse(ret_reason, AXC_EMETA_PARAM, "period, deadline or state size is wrong");
     }
-    if (copy.entry_count == 0 || copy.entry_count > AXI_MASTER_PLATFORMS_MAX) {
+    if (copy.entry_count == 0 || copy.entry_count > AXI_PLATFORMS_MAX) {
         return axi_refuse(ret_reason, AXC_EIMAGE_COUNT, "an image has 1 to %u platforms",
-                          AXI_MASTER_PLATFORMS_MAX);
+                          AXI_PLATFORMS_MAX);
     }
     if (copy.reference[0] == '\0') {
         axi_copy_text(copy.reference, sizeof(copy.reference), copy.spec.name);

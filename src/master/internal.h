@@ -8,77 +8,14 @@
 #ifndef AXI_MASTER_INTERNAL_H
 #define AXI_MASTER_INTERNAL_H
 
+#include "cluster/record.h"
+#include "cluster/text.h"
 #include "core/sched.h"
 #include "core/wire.h"
 #include "master/master.h"
 #include "place/place.h"
 
 #include <stdarg.h>
-
-#define AXI_TRIED_MAX 8u
-#define AXI_ID_TEXT 20u
-
-/* ---- records ---- */
-
-enum axi_task_state {
-    AXI_TASK_PLACING = 0, /* a node is being asked; nothing of this task runs anywhere */
-    AXI_TASK_STARTING,    /* owner and epoch may have been told to start */
-    AXI_TASK_RUNNING,
-    AXI_TASK_STOPPING,
-    AXI_TASK_STOPPED,   /* checkpoint/<id> is in the store */
-    AXI_TASK_RESTORING, /* claimed from a dead owner; a checkpoint is being fetched */
-    AXI_TASK_COMPLETED,
-    AXI_TASK_FAILED,
-    AXI_TASK_LOST,
-    AXI_TASK_DELETING,
-    AXI_TASK_STATE_COUNT
-};
-
-enum axi_migration_phase {
-    AXI_MIGRATION_NONE = 0,
-    AXI_MIGRATION_PREPARING, /* no decision yet */
-    AXI_MIGRATION_COMMITTED, /* owner and epoch are the target's */
-    AXI_MIGRATION_ABORTED,   /* the epoch is burned; the source goes on */
-};
-
-struct axi_migration {
-    enum axi_migration_phase phase;
-    uint64_t id, source, source_epoch, target, epoch, wanted, started_ns;
-    uint8_t token[16];
-    uint32_t attempts, tried_count;
-    uint64_t tried[AXI_TRIED_MAX];
-    bool is_relayed, is_restore;
-    char reason[AXI_REASON_BYTES];
-};
-
-struct axi_record {
-    uint64_t id;
-    char name[32];
-    uint8_t image[32];
-    struct axi_task_spec spec;
-    uint32_t entry_count;
-    struct axi_image_entry entries[AXI_MASTER_PLATFORMS_MAX];
-    enum axi_task_state state;
-    uint64_t owner, epoch, epoch_last; /* epoch_last: highest ever reserved */
-    uint64_t release_ns, created_ns, pin;
-    uint32_t assurance_min;
-    bool has_checkpoint, is_restore; /* checkpoint/<id> is in the store; start from it */
-    uint64_t holder,
-        holder_epoch; /* RESTORING: who holds the checkpoint; 0 = the store or nobody */
-    uint64_t checkpoint_job;
-    char restorer[16];
-    char reason[AXI_REASON_BYTES];
-    struct axi_migration migration;
-};
-
-json_t *axi_record_to_json(const struct axi_record *record);
-AXC_MUST_USE int axi_record_from_json(const json_t *json, struct axi_record *ret_record);
-json_t *axi_spec_to_json(const struct axi_task_spec *spec);
-AXC_MUST_USE int axi_spec_from_json(const json_t *json, struct axi_task_spec *ret_spec);
-json_t *axi_entries_to_json(const struct axi_image_entry *entries, uint32_t count);
-AXC_MUST_USE int axi_entries_from_json(const json_t *json, struct axi_image_entry *ret_entries,
-                                       uint32_t *ret_count);
-const char *axi_task_state_name(enum axi_task_state state);
 
 /* ---- flows ---- */
 
@@ -239,18 +176,6 @@ void axi_op_step(struct axi_master *m, uint64_t op, const char *name, const char
 void axi_op_end(struct axi_master *m, uint64_t op, int code, const char *reason, json_t *result);
 void axi_op_free(struct axi_op *op);
 
-/* ---- text.c ---- */
-void axi_hex(const uint8_t *bytes, size_t count, char *ret_text); /* 2 * count + 1 bytes */
-int axi_unhex(const char *text, uint8_t *ret_bytes, size_t count);
-/* Formats into ret_reason (may be NULL); returns -code. */
-int axi_refuse(char *ret_reason, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void axi_copy_text(char *to, size_t size, const char *from);
-json_t *axi_json_id(uint64_t id);
-uint64_t axi_json_get_id(const json_t *object, const char *key);
-uint64_t axi_json_get_u64(const json_t *object, const char *key);
-const char *axi_json_get_text(const json_t *object, const char *key); /* "" when absent */
-
 /* ---- master.c ---- */
 uint64_t axi_now(struct axi_master *m);        /* local */
 uint64_t axi_now_master(struct axi_master *m); /* master time */
@@ -316,8 +241,6 @@ void axi_task_settle(struct axi_master *m, struct axi_task *task);
 int axi_task_entry(const struct axi_record *record, const struct axi_node *node); /* or -1 */
 void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node,
                         axi_TaskSpec *ret_spec);
-/* Smallest r + kT, k >= 0, for which job `job` is released at or after `earliest_ns`. */
-uint64_t axi_task_shift(const struct axi_record *record, uint64_t job, uint64_t earliest_ns);
 /* Best node for the task, or -AXC_ENO_CANDIDATE with every node's refusal in ret_reason. */
 int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t wanted,
                    const uint64_t *tried, size_t tried_count, struct axi_node **ret_node,

@@ -126,7 +126,7 @@ void axi_launch_declare(struct axi_master *m, struct axi_task *task)
 
     next.state = AXI_TASK_STARTING;
     next.release_ns =
-        next.has_checkpoint ? axi_task_shift(&next, next.checkpoint_job, earliest) : earliest;
+        next.has_checkpoint ? axi_record_shift(&next, next.checkpoint_job, earliest) : earliest;
     if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
         axi_flow_go(m, task, AXI_STEP_LAUNCH_START);
     }

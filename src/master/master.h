@@ -15,19 +15,13 @@
 #define AXI_MASTER_MASTER_H
 
 #include "base/error.h"
+#include "cluster/record.h"
 #include "store/store.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define AXI_REASON_BYTES 160u
-#define AXI_MASTER_PLATFORMS_MAX 4u
-
-/* Releases that may be late at once before further ones are skipped. Large, because releases inside
- * a blackout must come late and never be skipped: 10 s of a 10 ms task. */
-#define AXI_BACKLOG_DEFAULT 1000u
 
 /* What the core needs from its surroundings. Callbacks marked optional may be NULL. */
 struct axi_master_port {
@@ -95,31 +89,13 @@ void axi_master_shutdown(struct axi_master *master);
 
 /* ---- images ---- */
 
-/* Parameters of a task, the same on every platform (from the image's metadata). */
-struct axi_task_spec {
-    char name[32];
-    uint64_t period_ns, deadline_ns, jobs;
-    uint32_t state_bytes, state_version, needs, stack_bytes, criticality;
-    uint32_t overrun_policy, fault_policy, restart_limit, checkpoint_every;
-    uint32_t backlog_max; /* 0 = AXI_BACKLOG_DEFAULT */
-    bool continue_isolated;
-    uint8_t schema_hash[32];
-};
-
-struct axi_image_entry {
-    char platform[24];
-    uint8_t elf_digest[32];
-    uint64_t elf_bytes;
-    uint64_t wcet_ns; /* 0 = not known */
-};
-
 struct axi_image_info {
     char reference[96]; /* what the user calls it; "" = the task's name */
     uint8_t digest[32]; /* of the image's index */
     struct axi_task_spec spec;
     uint64_t created_ns; /* set by axi_master_image_add: when it was first made known */
     uint32_t entry_count;
-    struct axi_image_entry entries[AXI_MASTER_PLATFORMS_MAX];
+    struct axi_image_entry entries[AXI_PLATFORMS_MAX];
 };
 
 /* Makes an image known under its digest (repeated: the same again, WCETs found by profile stay).

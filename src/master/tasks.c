@@ -243,58 +243,19 @@ int axi_task_commit(struct axi_master *m, struct axi_task *task, const struct ax
 
 int axi_task_entry(const struct axi_record *record, const struct axi_node *node)
 {
+    const char *platforms[AXI_PLATFORMS_MAX];
+
     for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
-        for (uint32_t e = 0; e < record->entry_count; e++) {
-            if (strcmp(node->hello.platforms[p], record->entries[e].platform) == 0) {
-                return (int)e;
-            }
-        }
+        platforms[p] = node->hello.platforms[p];
     }
-    return -1;
+    return axi_record_entry(record, platforms, node->hello.platforms_count);
 }
 
 void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node,
                         axi_TaskSpec *ret_spec)
 {
-    const struct axi_record *record = &task->record;
-    const struct axi_task_spec *spec = &record->spec;
-    int index = axi_task_entry(record, node);
-    axi_TaskSpec wire = {.task_id = record->id,
-                         .period_ns = spec->period_ns,
-                         .deadline_ns = spec->deadline_ns,
-                         .jobs = spec->jobs,
-                         .state_bytes = spec->state_bytes,
-                         .state_version = spec->state_version,
-                         .needs = spec->needs,
-                         .stack_bytes = spec->stack_bytes,
-                         .overrun_policy = spec->overrun_policy,
-                         .fault_policy = spec->fault_policy,
-                         .restart_limit = spec->restart_limit,
-                         .checkpoint_every = spec->checkpoint_every,
-                         .criticality = spec->criticality,
-                         .continue_isolated = spec->continue_isolated,
-                         .backlog_max = spec->backlog_max,
-                         .profile = task->is_ephemeral};
-
-    axi_copy_text(wire.name, sizeof(wire.name), record->name);
-    memcpy(wire.schema_hash, spec->schema_hash, 32);
-    if (index >= 0) {
-        wire.wcet_ns = record->entries[index].wcet_ns;
-        wire.elf_bytes = record->entries[index].elf_bytes;
-        memcpy(wire.elf_digest, record->entries[index].elf_digest, 32);
-    }
-    *ret_spec = wire;
-}
-
-uint64_t axi_task_shift(const struct axi_record *record, uint64_t job, uint64_t earliest_ns)
-{
-    uint64_t period = record->spec.period_ns;
-    uint64_t release = record->release_ns + job * period;
-
-    if (release >= earliest_ns) {
-        return record->release_ns;
-    }
-    return record->release_ns + (earliest_ns - release + period - 1) / period * period;
+    axi_record_spec_wire(&task->record, axi_task_entry(&task->record, node), ret_spec);
+    ret_spec->profile = task->is_ephemeral;
 }
 
 static bool occupies(const struct axi_task *task, uint64_t node)
@@ -374,7 +335,7 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
     struct axi_place_node *nodes = calloc(n + 1, sizeof(*nodes));
     struct axi_place_verdict *verdicts = calloc(n + 1, sizeof(*verdicts));
     struct axi_demand_task *demands = calloc(n * (m->task_count + 1) + 1, sizeof(*demands));
-    struct axi_place_entry entries[AXI_MASTER_PLATFORMS_MAX];
+    struct axi_place_entry entries[AXI_PLATFORMS_MAX];
     const struct axi_record *r = &task->record;
     struct axi_place_task what = {.deadline_ns = r->spec.deadline_ns,
                                   .period_ns = r->spec.period_ns,

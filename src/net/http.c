@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "master/http.h"
+#include "net/http.h"
 
 #include "net/host.h"
 #include "net/stream.h"

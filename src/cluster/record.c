@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Task records as JSON: docs/formats/cluster-store.md. */
-#include "master/internal.h"
+#include "cluster/record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +99,7 @@ int axi_entries_from_json(const json_t *json, struct axi_image_entry *ret_entrie
 {
     size_t count = json_array_size(json);
 
-    if (count == 0 || count > AXI_MASTER_PLATFORMS_MAX) {
+    if (count == 0 || count > AXI_PLATFORMS_MAX) {
         return -AXC_EINVALID;
     }
     for (size_t i = 0; i < count; i++) {
@@ -180,6 +180,18 @@ json_t *axi_record_to_json(const struct axi_record *r)
         "checkpoint_job", (json_int_t)r->checkpoint_job);
 
     json_object_set_new(json, "restorer", json_string(r->restorer));
+    if (r->wants_standby) {
+        json_object_set_new(json, "standby",
+                            json_pack("{s:o, s:I}", "node", axi_json_id(r->standby), "epoch",
+                                      (json_int_t)r->standby_epoch));
+    }
+    if (r->claim.manager != 0) {
+        json_object_set_new(
+            json, "claim",
+            json_pack("{s:o, s:o, s:I, s:I, s:i}", "manager", axi_json_id(r->claim.manager), "dead",
+                      axi_json_id(r->claim.dead), "epoch", (json_int_t)r->claim.epoch, "job",
+                      (json_int_t)r->claim.job, "step", (int)r->claim.step));
+    }
     json_object_set_new(json, "reason", json_string(r->reason));
     json_object_set_new(
         json, "constraints",
@@ -195,6 +207,8 @@ int axi_record_from_json(const json_t *json, struct axi_record *ret_record)
     struct axi_record r = {0};
     const json_t *constraints = json_object_get(json, "constraints");
     const json_t *migration = json_object_get(json, "migration");
+    const json_t *standby = json_object_get(json, "standby");
+    const json_t *claim = json_object_get(json, "claim");
     int state = find_name(state_names, AXI_TASK_STATE_COUNT, axi_json_get_text(json, "state"));
 
     if (axi_json_get_u64(json, "version") != 1 || state < 0 ||
@@ -219,8 +233,68 @@ int axi_record_from_json(const json_t *json, struct axi_record *ret_record)
     r.checkpoint_job = axi_json_get_u64(json, "checkpoint_job");
     r.pin = axi_json_get_id(constraints, "node");
     r.assurance_min = (uint32_t)axi_json_get_u64(constraints, "assurance");
+    r.wants_standby = standby != NULL;
+    r.standby = axi_json_get_id(standby, "node");
+    r.standby_epoch = axi_json_get_u64(standby, "epoch");
+    r.claim = (struct axi_claim){.manager = axi_json_get_id(claim, "manager"),
+                                 .dead = axi_json_get_id(claim, "dead"),
+                                 .epoch = axi_json_get_u64(claim, "epoch"),
+                                 .job = axi_json_get_u64(claim, "job"),
+                                 .step = (uint32_t)axi_json_get_u64(claim, "step")};
     axi_copy_text(r.restorer, sizeof(r.restorer), axi_json_get_text(json, "restorer"));
     axi_copy_text(r.reason, sizeof(r.reason), axi_json_get_text(json, "reason"));
     *ret_record = r;
     return 0;
+}
+
+int axi_record_entry(const struct axi_record *record, const char *const *platforms, size_t count)
+{
+    for (size_t p = 0; p < count; p++) {
+        for (uint32_t e = 0; e < record->entry_count; e++) {
+            if (strcmp(platforms[p], record->entries[e].platform) == 0) {
+                return (int)e;
+            }
+        }
+    }
+    return -1;
+}
+
+void axi_record_spec_wire(const struct axi_record *record, int entry, axi_TaskSpec *ret_spec)
+{
+    const struct axi_task_spec *spec = &record->spec;
+    axi_TaskSpec wire = {.task_id = record->id,
+                         .period_ns = spec->period_ns,
+                         .deadline_ns = spec->deadline_ns,
+                         .jobs = spec->jobs,
+                         .state_bytes = spec->state_bytes,
+                         .state_version = spec->state_version,
+                         .needs = spec->needs,
+                         .stack_bytes = spec->stack_bytes,
+                         .overrun_policy = spec->overrun_policy,
+                         .fault_policy = spec->fault_policy,
+                         .restart_limit = spec->restart_limit,
+                         .checkpoint_every = spec->checkpoint_every,
+                         .criticality = spec->criticality,
+                         .continue_isolated = spec->continue_isolated,
+                         .backlog_max = spec->backlog_max};
+
+    axi_copy_text(wire.name, sizeof(wire.name), record->name);
+    memcpy(wire.schema_hash, spec->schema_hash, 32);
+    if (entry >= 0) {
+        wire.wcet_ns = record->entries[entry].wcet_ns;
+        wire.elf_bytes = record->entries[entry].elf_bytes;
+        memcpy(wire.elf_digest, record->entries[entry].elf_digest, 32);
+    }
+    *ret_spec = wire;
+}
+
+uint64_t axi_record_shift(const struct axi_record *record, uint64_t job, uint64_t earliest_ns)
+{
+    uint64_t period = record->spec.period_ns;
+    uint64_t release = record->release_ns + job * period;
+
+    if (release >= earliest_ns) {
+        return record->release_ns;
+    }
+    return record->release_ns + (earliest_ns - release + period - 1) / period * period;
 }

@@ -2,8 +2,8 @@
 /* HTTP server inside a libuv loop: bodies bounded and collected, bearer token checked, requests may
  * wait for something to happen (long poll). What the paths mean is the handler's business (api.c).
  * Loop thread only. */
-#ifndef AXI_MASTER_HTTP_H
-#define AXI_MASTER_HTTP_H
+#ifndef AXI_NET_HTTP_H
+#define AXI_NET_HTTP_H
 
 #include "base/error.h"
 
