@@ -7,8 +7,8 @@
 #define AXC_MUST_USE __attribute__((warn_unused_result))
 
 /* X(name, number, text). Ranges: 1-49 general, 50-99 ELF, 100-129 checkpoint, 130-159 wire,
- * 160-199 task metadata, 200-249 node and admission, 250-299 cluster and migration, 300-349 images.
- */
+ * 160-199 task metadata, 200-249 node and admission, 250-299 cluster and migration, 300-349 images,
+ * 350-379 model, 380-399 boot configuration. */
 #define AXC_ERROR_LIST(X)                                                                          \
     X(INVALID, 1, "invalid argument")                                                              \
     X(NOMEM, 2, "out of memory")                                                                   \
@@ -146,7 +146,18 @@
     X(MODEL_LOAD, 357, "model: mean utilisation is one or more, or no steady state was reached")   \
     X(MODEL_CYCLE, 358, "model: the graph has a cycle")                                            \
     X(MODEL_UNREACHABLE, 359, "model: the target cannot be reached with the candidates given")     \
-    X(MODEL_TAIL, 360, "model: the measurements do not support an extrapolated tail")
+    X(MODEL_TAIL, 360, "model: the measurements do not support an extrapolated tail")              \
+    X(BOOT_TRUNCATED, 380, "boot config: shorter than its header says")                            \
+    X(BOOT_MAGIC, 381, "boot config: bad magic")                                                   \
+    X(BOOT_VERSION, 382, "boot config: unknown version")                                           \
+    X(BOOT_SIZE, 383, "boot config: length is wrong")                                              \
+    X(BOOT_CRC, 384, "boot config: checksum is wrong")                                             \
+    X(BOOT_RECORD, 385, "boot config: a record is cut off or has the wrong size")                  \
+    X(BOOT_TYPE, 386, "boot config: unknown record")                                               \
+    X(BOOT_VALUE, 387, "boot config: a value is out of range")                                     \
+    X(BOOT_DUPLICATE, 388, "boot config: a record or name stands twice")                           \
+    X(BOOT_COUNT, 389, "boot config: too many tasks or channels")                                  \
+    X(BOOT_MODE, 390, "boot config: settings that exclude or miss each other")
 
 enum axc_error {
     AXC_OK = 0,
