@@ -25,6 +25,7 @@
     X(OVERFLOW, 13, "number out of range")                                                         \
     X(CANCELLED, 14, "cancelled")                                                                  \
     X(INTERNAL, 15, "internal error")                                                              \
+    X(COMPACTED, 16, "the store has forgotten what happened since then")                           \
     X(ELF_TRUNCATED, 50, "ELF: file ends inside a structure")                                      \
     X(ELF_MAGIC, 51, "ELF: bad magic")                                                             \
     X(ELF_CLASS, 52, "ELF: not a 64-bit little-endian file")                                       \

@@ -54,7 +54,23 @@
     X(LOG_LINES, 25, LogLines, 1)                                                                  \
     X(GET_PROFILE, 26, GetProfile, 0)                                                              \
     X(PROFILE_DATA, 27, ProfileData, 0)                                                            \
-    X(GOODBYE, 28, Goodbye, 0)
+    X(GOODBYE, 28, Goodbye, 0)                                                                     \
+    X(MANAGERS, 29, Managers, 0)                                                                   \
+    X(MANAGER_HELLO, 30, ManagerHello, 0)                                                          \
+    X(MANAGER_REPLY, 31, ManagerReply, 0)                                                          \
+    X(NOTICES, 32, Notices, 0)                                                                     \
+    X(SLOT_READ, 33, SlotRead, 0)                                                                  \
+    X(SLOT_DATA, 34, SlotData, 1)                                                                  \
+    X(ACKS, 35, Acks, 0)                                                                           \
+    X(LOAD_QUERY, 36, LoadQuery, 0)                                                                \
+    X(LOAD_REPLY, 37, LoadReply, 0)                                                                \
+    X(PEER_MANAGER_HELLO, 38, PeerManagerHello, 0)                                                 \
+    X(NEWEST_LIST, 39, NewestList, 0)                                                              \
+    X(MANAGER_JOIN, 40, ManagerJoin, 0)                                                            \
+    X(MANAGER_EVENT, 41, ManagerEvent, 0)                                                          \
+    X(MANAGER_STATUS, 42, ManagerStatus, 0)                                                        \
+    X(MANAGER_STATUS_ACK, 43, ManagerStatusAck, 0)                                                 \
+    X(OFFLOAD_REQUEST, 44, OffloadRequest, 0)
 
 enum axi_wire_type {
 #define AXI_WIRE_ENUM(name, number, message, has_tail) AXI_WIRE_##name = number,

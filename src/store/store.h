@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cluster store: small linearizable key-value state with compare-and-swap on revisions. One
- * vtable, several backends (SQLite here; etcd later), one conformance suite for all of them
- * (store/conformance.h).
+/* The cluster store: small linearizable key-value state with compare-and-swap on revisions, leases
+ * and watch. One vtable, several backends (SQLite on one machine, etcd on more), one conformance
+ * suite for all of them (store/conformance.h).
  *
  * Revisions work as in etcd: one global counter counts commits; a key's revision is the counter's
  * value at its last change. 0 = the key is absent. A revision never comes back.
@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ struct axi_store_op {
     uint64_t expected; /* revision; 0 = must be absent; AXI_STORE_ANY = no comparison */
     const void *value; /* PUT */
     size_t value_bytes;
+    uint64_t lease; /* PUT: the key goes when this lease ends; 0 = it stays */
 };
 
 /* A value read. `bytes` is followed by a NUL that value_bytes does not count; free with _clear. */
@@ -51,6 +53,15 @@ struct axi_store_value {
  * the store. A negative return ends the listing and is returned by it. */
 typedef int (*axi_store_visit)(void *context, const char *key, const struct axi_store_value *value);
 
+/* One change seen by a watch; is_deleted: value is NULL. Borrowed during the call. */
+struct axi_store_change {
+    const char *key;
+    bool is_deleted;
+    uint64_t revision;
+    const struct axi_store_value *value;
+};
+typedef void (*axi_store_changed)(void *context, const struct axi_store_change *change);
+
 struct axi_store;
 
 struct axi_store_ops {
@@ -58,6 +69,11 @@ struct axi_store_ops {
     int (*commit)(struct axi_store *store, const struct axi_store_op *ops, size_t count,
                   uint64_t *ret_revision);
     int (*list)(struct axi_store *store, const char *prefix, axi_store_visit visit, void *context);
+    int (*changes)(struct axi_store *store, const char *prefix, uint64_t after,
+                   axi_store_changed changed, void *context, uint64_t *ret_revision);
+    int (*lease_grant)(struct axi_store *store, uint32_t ttl_ms, uint64_t *ret_lease);
+    int (*lease_keep)(struct axi_store *store, uint64_t lease);
+    int (*lease_revoke)(struct axi_store *store, uint64_t lease);
     void (*free)(struct axi_store *store);
 };
 
@@ -82,6 +98,24 @@ AXC_MUST_USE int axi_store_cas(struct axi_store *store, const char *key, uint64_
 AXC_MUST_USE int axi_store_list(struct axi_store *store, const char *prefix, axi_store_visit visit,
                                 void *context);
 
+/* Watch: reports every change of keys below `prefix` after revision `after`, in ascending order of
+ * revisions, then returns; it does not wait. *ret_revision: what to give as `after` next time. A
+ * key changed several times may be reported by its newest change only. -AXC_ECOMPACTED: the store
+ * no longer knows what happened since then: list, and go on from the revision of *ret_revision.
+ * Cheap when nothing changed: call it every few ms. */
+AXC_MUST_USE int axi_store_changes(struct axi_store *store, const char *prefix, uint64_t after,
+                                   axi_store_changed changed, void *context,
+                                   uint64_t *ret_revision);
+
+/* Leases: keys put with a lease vanish when it was not kept for its TTL (at the earliest then; a
+ * little later is allowed). For presence and leadership hints only: what must not happen twice is
+ * guarded by revisions. ttl_ms: 100 to 600000; a backend may round up (etcd: to 2 s at least).
+ * lease_keep: -AXC_ENOENT when it has ended. */
+AXC_MUST_USE int axi_store_lease_grant(struct axi_store *store, uint32_t ttl_ms,
+                                       uint64_t *ret_lease);
+AXC_MUST_USE int axi_store_lease_keep(struct axi_store *store, uint64_t lease);
+AXC_MUST_USE int axi_store_lease_revoke(struct axi_store *store, uint64_t lease);
+
 void axi_store_value_clear(struct axi_store_value *value);
 void axi_store_free(struct axi_store *store); /* NULL is fine */
 
@@ -94,5 +128,10 @@ struct axi_store_sqlite_options {
 /* -AXC_EIO when the file cannot be opened or is no store of ours. */
 AXC_MUST_USE int axi_store_sqlite_new(const struct axi_store_sqlite_options *options,
                                       struct axi_store **ret_store);
+
+/* By location: "sqlite:PATH" or PATH, or "etcd://HOST:PORT[,HOST:PORT...][/PREFIX]" (PREFIX default
+ * "axcan"; etcd's v3 JSON gateway). -AXC_EINVALID with ret_reason (160 bytes, may be NULL). */
+AXC_MUST_USE int axi_store_open(const char *location, struct axi_store **ret_store,
+                                char *ret_reason);
 
 #endif
