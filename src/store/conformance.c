@@ -81,9 +81,9 @@ static void a_transaction_is_all_or_nothing(struct axi_store *a, struct axi_stor
 
     assert_int_equal(cas_text(a, "t/lease", 0, "l", &lease), 0);
     struct axi_store_op ops[] = {
-        {AXI_STORE_PUT, "t/p", 0, "p", 1},
-        {AXI_STORE_CHECK, "t/lease", lease + 1, NULL, 0},
-        {AXI_STORE_PUT, "t/q", AXI_STORE_ANY, "", 0},
+        {.kind = AXI_STORE_PUT, .key = "t/p", .value = "p", .value_bytes = 1},
+        {.kind = AXI_STORE_CHECK, .key = "t/lease", .expected = lease + 1},
+        {.kind = AXI_STORE_PUT, .key = "t/q", .expected = AXI_STORE_ANY, .value = ""},
     };
     assert_int_equal(axi_store_commit(a, ops, 3, NULL), -AXC_ECONFLICT);
     struct axi_store_value value;

@@ -238,8 +238,8 @@ static void sqlite_free(struct axi_store *store)
     free(s);
 }
 
-static const struct axi_store_ops sqlite_ops = {sqlite_get, sqlite_commit, sqlite_list,
-                                                sqlite_free};
+static const struct axi_store_ops sqlite_ops = {
+    .get = sqlite_get, .commit = sqlite_commit, .list = sqlite_list, .free = sqlite_free};
 
 static int pragma_number(sqlite3 *db, const char *pragma, int *ret_number)
 {

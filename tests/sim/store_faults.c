@@ -149,7 +149,8 @@ static void faulty_free(struct axi_store *base)
 
 void sim_store_init(struct sim_store *store, struct sim_cluster *cluster)
 {
-    static const struct axi_store_ops ops = {faulty_get, faulty_commit, faulty_list, faulty_free};
+    static const struct axi_store_ops ops = {
+        .get = faulty_get, .commit = faulty_commit, .list = faulty_list, .free = faulty_free};
 
     store->base.ops = &ops;
     store->cluster = cluster;
