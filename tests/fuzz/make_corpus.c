@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* make_corpus CORPUS_DIR: writes the first inputs of the fuzz targets: correct ones, from which a
  * fuzzer finds the broken ones. Run by hand when a format changes. */
+#include "core/boot_config.h"
 #include "core/region.h"
 #include "core/wire.h"
 #include "image/oci.h"
@@ -58,6 +59,37 @@ static void put_checkpoints(const char *folder)
     put_file(folder, "checkpoint/small", buffer, bytes);
     put_file(folder, "checkpoint/cut", buffer, bytes - 1);
     put_file(folder, "checkpoint/region", memory, axi_region_bytes(2, 40));
+}
+
+static void put_boot_configs(const char *folder)
+{
+    static struct axi_boot_config config;
+    static uint8_t blob[1024];
+    size_t bytes = 0;
+
+    axi_boot_config_init(&config);
+    config.task_count = 1;
+    config.tasks[0] = (struct axi_boot_task){"first", 5, 1000, 10, (const uint8_t *)"\177ELF", 4};
+    if (axi_boot_config_encode(&config, blob, sizeof(blob), &bytes) != 0) {
+        exit(1);
+    }
+    put_file(folder, "boot_config/standalone", blob, bytes);
+    axi_boot_config_init(&config);
+    config.network = AXI_BOOT_NETWORK_DHCP;
+    config.has_mac = true;
+    config.node_id = 1;
+    config.seed = 2;
+    strcpy(config.name, "ecu1");
+    strcpy(config.master, "10.0.2.2:7400");
+    strcpy(config.advertise, "127.0.0.1:7402");
+    strcpy(config.token, "secret");
+    config.channel_count = 1;
+    config.channels[0] = (struct axi_boot_channel){"speed", false, "udp:9000"};
+    if (axi_boot_config_encode(&config, blob, sizeof(blob), &bytes) != 0) {
+        exit(1);
+    }
+    put_file(folder, "boot_config/node", blob, bytes);
+    put_file(folder, "boot_config/cut", blob, bytes - 9);
 }
 
 /* A stream of one frame of each type; the first byte is the piece size of fuzz_frames.c. */
@@ -127,6 +159,7 @@ int main(int argc, char **argv)
     }
     put_elfs(argv[1]);
     put_checkpoints(argv[1]);
+    put_boot_configs(argv[1]);
     put_frames(argv[1]);
     put_hello(argv[1]);
     put_oci(argv[1]);
