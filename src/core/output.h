@@ -12,9 +12,25 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 
+#include <stdbool.h>
+
 /* All of one job's outputs together, each counted as name with NUL + 4 + value. Beyond it the
  * service returns AXC_SERVICE_EFULL. */
 #define AXI_OUTPUT_BYTES_MAX 8192u
+
+/* A job's outputs wait in an area until it completes: kind (1 byte), value length (u32 LE), name
+ * with NUL, value; unaligned. Room for AXI_OUTPUT_BYTES_MAX, whatever the sizes. */
+#define AXI_OUTPUT_HEAD_BYTES 5u
+#define AXI_OUTPUT_AREA_BYTES 12288u
+
+enum axi_output_kind { AXI_OUTPUT_TOPIC = 1, AXI_OUTPUT_CHANNEL = 2 };
+
+struct axi_output {
+    uint8_t kind; /* enum axi_output_kind; not checked by take */
+    uint32_t bytes;
+    char name[AXC_NAME_BYTES]; /* with NUL, rest zero */
+    uint8_t value[AXC_VALUE_BYTES_MAX];
+};
 
 /* Bytes of a name with its NUL; 0 when it is empty or too long (AXC_SERVICE_ENAME). */
 static inline uint32_t axi_output_name_bytes(const char *name)
@@ -51,5 +67,16 @@ static inline uint32_t axi_output_crc(uint32_t crc, const char *name, const void
     crc = axi_crc32c(crc, length, sizeof(length));
     return axi_crc32c(crc, value, value_bytes);
 }
+
+/* Adds one to the area, of which *bytes are in use and count as *used: 0 or
+ * AXC_SERVICE_E{NAME,SIZE,FULL}. `name` is read up to its NUL, at most AXC_NAME_BYTES. */
+int32_t axi_output_append(uint8_t *area, uint32_t *bytes, uint32_t *used, uint8_t kind,
+                          const char *name, const void *value, uint32_t value_bytes);
+
+/* Takes the record at *offset of `end` bytes; false at the end or at the first malformed one. The
+ * area may be a task's to write at any time: everything is copied before it is looked at. Begin
+ * with *offset = *used = 0. */
+bool axi_output_take(const uint8_t *area, uint32_t end, uint32_t *offset, uint32_t *used,
+                     struct axi_output *ret_output);
 
 #endif

@@ -83,6 +83,13 @@ int axi_sched_current(const struct axi_sched *sched)
     return sched->stack_count == 0 ? -1 : sched->stack[sched->stack_count - 1];
 }
 
+uint64_t axi_sched_current_key(const struct axi_sched *sched)
+{
+    int top = axi_sched_current(sched);
+
+    return top < 0 ? UINT64_MAX : sched->slots[top].ready.key;
+}
+
 void axi_sched_read_clock(struct axi_sched *sched)
 {
     struct axc_time_local now = {sched->port.now_ns(sched->port.context)};
@@ -136,6 +143,28 @@ static void charge(struct axi_sched_slot *slot, uint64_t now_ns)
     slot->run_since_ns = now_ns;
 }
 
+static uint64_t run_start(const struct axi_sched *sched)
+{
+    return sched->is_held ? UINT64_MAX : sched->now_ns;
+}
+
+void axi_sched_hold(struct axi_sched *sched, bool is_held)
+{
+    struct axi_sched_slot *top = top_of(sched);
+
+    if (is_held == sched->is_held) {
+        return;
+    }
+    axi_sched_read_clock(sched);
+    if (top != NULL) {
+        charge(top, sched->now_ns);
+    }
+    sched->is_held = is_held;
+    if (top != NULL) {
+        top->run_since_ns = run_start(sched);
+    }
+}
+
 void axi_sched_stack_push(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
     struct axi_sched_slot *below = top_of(sched);
@@ -147,7 +176,7 @@ void axi_sched_stack_push(struct axi_sched *sched, struct axi_sched_slot *slot)
     slot->depth = below == NULL ? 0 : below->depth + 1;
     slot->ran_ns = 0;
     slot->wall_ns = 0;
-    slot->run_since_ns = sched->now_ns;
+    slot->run_since_ns = run_start(sched);
     sched->stack[sched->stack_count++] = (uint16_t)slot->index;
 }
 
@@ -165,7 +194,7 @@ void axi_sched_stack_remove(struct axi_sched *sched, struct axi_sched_slot *slot
     sched->stack_count--;
     slot->is_running = false;
     if (was_top && sched->stack_count > 0) {
-        top_of(sched)->run_since_ns = sched->now_ns;
+        top_of(sched)->run_since_ns = run_start(sched);
     }
 }
 
@@ -230,7 +259,8 @@ static uint64_t watch_budget(struct axi_sched *sched)
             return watch_budget(sched);
         }
         top->ran_ns = consumed_ns;
-        top->run_since_ns += axi_sub_sat(sched->limits.budget_grain_ns, budget_ns - consumed_ns);
+        top->run_since_ns = axi_add_sat(
+            top->run_since_ns, axi_sub_sat(sched->limits.budget_grain_ns, budget_ns - consumed_ns));
     }
     return axi_add_sat(top->run_since_ns, budget_ns - top->ran_ns);
 }

@@ -150,4 +150,12 @@ uint64_t axi_sched_next_budget_end(struct axi_sched *sched);
 /* Top of the running stack, or -1: what bare metal must execute now. */
 int axi_sched_current(const struct axi_sched *sched);
 
+/* What EDF orders the current job by, master ns (its deadline, but for late jobs); UINT64_MAX
+ * without one. For a port that schedules a server beside the jobs. */
+uint64_t axi_sched_current_key(const struct axi_sched *sched);
+
+/* While held, the port runs something else than the current job: no time is charged to it and run
+ * returns no end of its budget. */
+void axi_sched_hold(struct axi_sched *sched, bool is_held);
+
 #endif

@@ -31,7 +31,7 @@ struct axi_sched_slot {
     bool is_late;           /* next_job was released late because of a blackout */
     uint64_t late_until_ns; /* master time: what should have been released before is late */
     uint32_t depth;
-    uint64_t run_since_ns;     /* local; on top of the stack since then */
+    uint64_t run_since_ns;     /* local; on top of the stack since then; UINT64_MAX: held */
     uint64_t ran_ns;           /* charged before that; wall time, corrected by the port's figure */
     uint64_t wall_ns;          /* the same, never corrected */
     struct axi_slot_view view; /* the scheduler's own; published by axi_slot_publish */
@@ -51,6 +51,7 @@ struct axi_sched {
     struct axi_sched_slot *slots;
     uint16_t *stack; /* slot numbers, [0] = bottom */
     uint32_t stack_count;
+    bool is_held;             /* the port runs something else than the top */
     uint32_t fenceable;       /* ACTIVE and FREEZING slots that stop with the lease */
     uint64_t next_release_ns; /* local, found by the last run */
     uint64_t now_ns;          /* local, of the event or run being handled */

@@ -191,6 +191,34 @@ static void a_job_short_of_its_budget_gets_at_least_the_grain(void **state)
     sim_free(sim);
 }
 
+static void a_held_job_is_charged_nothing(void **state)
+{
+    struct sim *sim = sim_new();
+    struct axi_instance_config config = task_config(sim, 0, 1000, 1000, 100000);
+    struct axi_instance_config other = task_config(sim, 1, 1000, 200, 10);
+
+    (void)state;
+    config.budget_ns = 100;
+    other.budget_ns = 20;
+    other.release_ns = 300; /* becomes the top while held */
+    run_task(sim, 0, &config);
+    run_task(sim, 1, &other);
+    sim_run(sim, 50);
+    assert_int_equal(axi_sched_current_key(sim->sched), 1000);
+    axi_sched_hold(sim->sched, true);
+    sim->now_ns = 250;
+    assert_int_equal(axi_sched_run(sim->sched), 300); /* the release, not a budget's end */
+    sim->now_ns = 350;
+    assert_true(axi_sched_run(sim->sched) == UINT64_MAX - 1); /* the lease */
+    assert_int_equal(axi_sched_current_key(sim->sched), 500);
+    sim->now_ns = 400;
+    axi_sched_hold(sim->sched, false);
+    sim_run(sim, 900);
+    assert_int_equal(view_of(sim, 1).completed, 1);
+    assert_int_equal(last_of(sim, AXI_TRACE_KILLED)->master_ns, 400 + 10 + 50);
+    sim_free(sim);
+}
+
 static uint64_t exec_every_third_overruns(struct sim *sim, uint32_t slot, uint64_t job)
 {
     (void)sim;
@@ -562,6 +590,7 @@ int main(void)
         cmocka_unit_test(a_budget_counts_only_own_processor_time),
         cmocka_unit_test(stolen_time_is_given_back),
         cmocka_unit_test(a_job_short_of_its_budget_gets_at_least_the_grain),
+        cmocka_unit_test(a_held_job_is_charged_nothing),
         cmocka_unit_test(an_overrun_is_killed_at_its_budget_and_consumes_its_number),
         cmocka_unit_test(a_fault_goes_back_to_the_checkpoint),
         cmocka_unit_test(restart_gives_up_after_its_limit_in_a_row),

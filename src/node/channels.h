@@ -8,7 +8,7 @@
 #include "base/ring.h"
 #include "core/gate.h"
 #include "node/runtime.h"
-#include "node/values.h"
+#include "core/values.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -78,25 +78,8 @@ static void service_checkpoint(const struct axc_job *job, uint32_t step)
 
 static int32_t append(uint8_t kind, const char *name, const void *value, uint32_t value_bytes)
 {
-    struct axi_shm_slot *slot = self.slot;
-    uint32_t name_bytes = axi_output_name_bytes(name);
-    uint32_t total = AXI_OUTPUT_HEAD_BYTES + name_bytes + value_bytes;
-    uint8_t *at = slot->outputs + slot->output_bytes;
-    int32_t r = axi_output_check(name, value_bytes, slot->output_used);
-
-    if (r < 0) {
-        return r;
-    }
-    if (!axi_range_ok(AXI_OUTPUT_AREA_BYTES, slot->output_bytes, total)) {
-        return AXC_SERVICE_EFULL;
-    }
-    at[0] = kind;
-    axi_put_le32(at + 1, value_bytes);
-    memcpy(at + AXI_OUTPUT_HEAD_BYTES, name, name_bytes);
-    memcpy(at + AXI_OUTPUT_HEAD_BYTES + name_bytes, value, value_bytes);
-    slot->output_bytes += total;
-    slot->output_used += name_bytes + 4 + value_bytes;
-    return 0;
+    return axi_output_append(self.slot->outputs, &self.slot->output_bytes, &self.slot->output_used,
+                             kind, name, value, value_bytes);
 }
 
 static int32_t service_publish(const struct axc_job *job, const char *topic, const void *value,

@@ -13,7 +13,8 @@
 
 #include "axcan/task.h"
 #include "base/ring.h"
-#include "node/values.h"
+#include "core/output.h"
+#include "core/values.h"
 #include "time/timebase.h"
 
 #include <stdatomic.h>
@@ -31,11 +32,6 @@
 #define AXI_LOG_LINES 64u
 #define AXI_LOG_TEXT 116u
 
-/* Buffered outputs: kind (1 byte), value length (u32 LE), name with NUL, value; unaligned. Room for
- * AXI_OUTPUT_BYTES_MAX as core/output.h counts, whatever the sizes. */
-#define AXI_OUTPUT_HEAD_BYTES 5u
-#define AXI_OUTPUT_AREA_BYTES 12288u
-
 enum axi_runner_command {
     AXI_RUNNER_LOAD = 1, /* make the data part writable, touch it */
     AXI_RUNNER_JOB = 2,
@@ -50,8 +46,6 @@ enum axi_runner_report {
     AXI_REPORT_STEP,
     AXI_REPORT_FAULT,
 };
-
-enum axi_output_kind { AXI_OUTPUT_TOPIC = 1, AXI_OUTPUT_CHANNEL = 2 };
 
 struct axi_log_line {
     uint64_t job;

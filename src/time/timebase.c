@@ -2,6 +2,7 @@
 #include "time/timebase.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/bytes.h"
 
@@ -17,44 +18,51 @@ struct reference {
     uint64_t bound_ns;
 };
 
-void axi_timebase_init(struct axi_timebase *timebase)
+static void copy_write(struct axi_time_reference *copy, const struct reference *reference)
 {
-    atomic_init(&timebase->sequence, 0);
-    atomic_init(&timebase->local_ref_ns, 0);
-    atomic_init(&timebase->master_ref_ns, 0);
-    atomic_init(&timebase->rate_ppb, 0);
-    atomic_init(&timebase->bound_ns, UINT64_MAX);
+    atomic_store_explicit(&copy->local_ns, reference->local_ns, memory_order_relaxed);
+    atomic_store_explicit(&copy->master_ns, reference->master_ns, memory_order_relaxed);
+    atomic_store_explicit(&copy->rate_ppb, reference->rate_ppb, memory_order_relaxed);
+    atomic_store_explicit(&copy->bound_ns, reference->bound_ns, memory_order_relaxed);
 }
 
+void axi_timebase_init(struct axi_timebase *timebase)
+{
+    const struct reference unset = {.bound_ns = UINT64_MAX};
+
+    atomic_init(&timebase->sequence, 0);
+    copy_write(&timebase->copies[0], &unset);
+    copy_write(&timebase->copies[1], &unset);
+}
+
+/* Again only when a write ended meanwhile: not when one was interrupted. */
 static struct reference reference_read(struct axi_timebase *timebase)
 {
     struct reference reference = {0};
     uint32_t before = 0;
-    uint32_t after = 0;
 
     do {
+        struct axi_time_reference *copy = NULL;
+
         before = atomic_load_explicit(&timebase->sequence, memory_order_acquire);
-        reference.local_ns = atomic_load_explicit(&timebase->local_ref_ns, memory_order_relaxed);
-        reference.master_ns = atomic_load_explicit(&timebase->master_ref_ns, memory_order_relaxed);
-        reference.rate_ppb = atomic_load_explicit(&timebase->rate_ppb, memory_order_relaxed);
-        reference.bound_ns = atomic_load_explicit(&timebase->bound_ns, memory_order_relaxed);
+        copy = &timebase->copies[before % 2];
+        reference.local_ns = atomic_load_explicit(&copy->local_ns, memory_order_relaxed);
+        reference.master_ns = atomic_load_explicit(&copy->master_ns, memory_order_relaxed);
+        reference.rate_ppb = atomic_load_explicit(&copy->rate_ppb, memory_order_relaxed);
+        reference.bound_ns = atomic_load_explicit(&copy->bound_ns, memory_order_relaxed);
         atomic_thread_fence(memory_order_acquire);
-        after = atomic_load_explicit(&timebase->sequence, memory_order_relaxed);
-    } while (before != after || (before & 1u) != 0);
+    } while (atomic_load_explicit(&timebase->sequence, memory_order_relaxed) != before);
     return reference;
 }
 
+/* The copy that nobody is sent to changes; then the readers are sent there. */
 static void reference_write(struct axi_timebase *timebase, struct reference reference)
 {
-    uint32_t sequence = atomic_load_explicit(&timebase->sequence, memory_order_relaxed);
+    uint32_t sequence = atomic_load_explicit(&timebase->sequence, memory_order_relaxed) + 1;
 
-    atomic_store_explicit(&timebase->sequence, sequence + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    atomic_store_explicit(&timebase->local_ref_ns, reference.local_ns, memory_order_relaxed);
-    atomic_store_explicit(&timebase->master_ref_ns, reference.master_ns, memory_order_relaxed);
-    atomic_store_explicit(&timebase->rate_ppb, reference.rate_ppb, memory_order_relaxed);
-    atomic_store_explicit(&timebase->bound_ns, reference.bound_ns, memory_order_relaxed);
-    atomic_store_explicit(&timebase->sequence, sequence + 2, memory_order_release);
+    atomic_thread_fence(memory_order_release); /* the former number is seen before the new values */
+    copy_write(&timebase->copies[sequence % 2], &reference);
+    atomic_store_explicit(&timebase->sequence, sequence, memory_order_release);
 }
 
 /* value * ppb / 10^9, rounded down, without overflow for |ppb| <= 10^9. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two clocks, two types, one conversion. Local time: the node's own clock, which suspend does not
  * stop. Master time: the cluster's common clock (the master host's TAI clock, later PTP). Both
- * 64-bit ns. A timebase is written by one thread (the agent) and read by any, without locks
- * (seqlock). */
+ * 64-bit ns. A timebase is written by one thread (the agent) and read by any, without locks. It
+ * keeps two copies, of which one is always whole: a reader that interrupted the writer on the same
+ * processor (the scheduler does) never waits for it. */
 #ifndef AXI_TIME_TIMEBASE_H
 #define AXI_TIME_TIMEBASE_H
 
@@ -17,18 +18,22 @@ struct axc_time_master {
     uint64_t ns;
 };
 
-struct axi_timebase {
-    _Atomic uint32_t sequence; /* odd while being written */
-    _Atomic uint64_t local_ref_ns;
-    _Atomic uint64_t master_ref_ns;
+struct axi_time_reference {
+    _Atomic uint64_t local_ns;
+    _Atomic uint64_t master_ns;
     _Atomic int64_t rate_ppb;  /* master runs faster by this, |rate| <= 10^6 */
-    _Atomic uint64_t bound_ns; /* |error| bound at local_ref; UINT64_MAX = never set */
+    _Atomic uint64_t bound_ns; /* |error| bound at local_ns; UINT64_MAX = never set */
+};
+
+struct axi_timebase {
+    _Atomic uint32_t sequence; /* copies[sequence % 2] is whole */
+    struct axi_time_reference copies[2];
 };
 
 void axi_timebase_init(struct axi_timebase *timebase);
 
 /* Conversions; before the first set, master = local. Monotone: what one timebase returned for a
- * later local time is never smaller. Any context, wait-free but for a concurrent writer. */
+ * later local time is never smaller. Any context; wait-free. */
 struct axc_time_master axi_time_to_master(struct axi_timebase *timebase,
                                           struct axc_time_local local);
 struct axc_time_local axi_time_to_local(struct axi_timebase *timebase,

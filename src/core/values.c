@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/values.h"
+#include "core/values.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@ static struct axi_value *find(struct axi_value_table *table, const char *name)
     uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
 
     for (uint32_t i = 0; i < count && i < AXI_VALUES_MAX; i++) {
-        if (strncmp(table->values[i].name, name, AXC_NAME_BYTES) == 0) {
+        if (strcmp(table->values[i].name, name) == 0) {
             return &table->values[i];
         }
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Table of latest values by name: topics, and the inputs of sensors. One writer, any number of
  * readers, which may see it read-only. Each entry has two copies, so that a writer that is stopped
- * in the middle holds up nobody. */
-#ifndef AXI_NODE_VALUES_H
-#define AXI_NODE_VALUES_H
+ * in the middle holds up nobody. Freestanding. */
+#ifndef AXI_CORE_VALUES_H
+#define AXI_CORE_VALUES_H
 
 #include "axcan/task.h"
 
