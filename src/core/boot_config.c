@@ -340,11 +340,11 @@ int axi_boot_config_length(const uint8_t *bytes, size_t length, size_t *ret_byte
 /* A text of 1..size-1 bytes without NUL; its characters are judged by the check afterwards. */
 static int read_text(char *to, size_t size, const uint8_t *value, uint32_t bytes)
 {
-    if (bytes == 0 || bytes >= size || memchr(value, 0, bytes) != NULL) {
+    if (bytes == 0 || bytes >= size) {
         return -AXC_EBOOT_VALUE;
     }
-    memcpy(to, value, bytes);
-    return 0;
+    memcpy(to, value, bytes); /* `to` is zeroed, so an inner NUL shows as a shorter text */
+    return strnlen(to, size) == bytes ? 0 : -AXC_EBOOT_VALUE;
 }
 
 static void read_network(struct axi_boot_config *c, const uint8_t *value)
