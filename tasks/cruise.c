@@ -200,4 +200,7 @@ static int job(const struct axc_job *job, void *state)
 AXCAN_TASK("cruise-control", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 10000, .deadline_us = 10000, .criticality = 5,
            .needs = AXC_SVC_LOG | AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 300}, {"linux-aarch64", 300}});
+           .wcet = {{"linux-x86_64", 300},
+                    {"linux-aarch64", 300},
+                    {"axcan-virt", 1200},
+                    {"axcan-zcu102", 1200}});

@@ -167,4 +167,7 @@ static int job(const struct axc_job *job, void *state)
 
 AXCAN_TASK("lane-detection", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 50000, .deadline_us = 50000, .criticality = 4, .needs = AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 3000}, {"linux-aarch64", 3000}});
+           .wcet = {{"linux-x86_64", 3000},
+                    {"linux-aarch64", 3000},
+                    {"axcan-virt", 6000},
+                    {"axcan-zcu102", 6000}});

@@ -183,4 +183,7 @@ static int job(const struct axc_job *job, void *state)
 
 AXCAN_TASK("scene-classifier", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 200000, .deadline_us = 200000, .criticality = 2, .needs = AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 30000}, {"linux-aarch64", 30000}});
+           .wcet = {{"linux-x86_64", 30000},
+                    {"linux-aarch64", 30000},
+                    {"axcan-virt", 30000},
+                    {"axcan-zcu102", 30000}});

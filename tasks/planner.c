@@ -257,4 +257,7 @@ static int job(const struct axc_job *job, void *state)
 
 AXCAN_TASK("path-planner", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 20000, .deadline_us = 20000, .criticality = 4, .needs = AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 1200}, {"linux-aarch64", 1200}});
+           .wcet = {{"linux-x86_64", 1200},
+                    {"linux-aarch64", 1200},
+                    {"axcan-virt", 2500},
+                    {"axcan-zcu102", 2500}});

@@ -246,4 +246,7 @@ static int job(const struct axc_job *job, void *state)
 
 AXCAN_TASK("radar", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 100000, .deadline_us = 100000, .criticality = 3, .needs = AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 6000}, {"linux-aarch64", 6000}});
+           .wcet = {{"linux-x86_64", 6000},
+                    {"linux-aarch64", 6000},
+                    {"axcan-virt", 12000},
+                    {"axcan-zcu102", 12000}});

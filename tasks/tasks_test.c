@@ -149,10 +149,17 @@ static void state_is_all_that_carries_over(void **state)
 
 static void all_six_fit_one_node(void **state)
 {
-    static const char *const platforms[] = {"linux-x86_64", "linux-aarch64"};
+    static const struct {
+        const char *name;
+        double density;
+    } platforms[] = {{"linux-x86_64", 0.6},
+                     {"linux-aarch64", 0.6},
+                     /* emulated boards run slower and by fits; the network's server takes 0.1 */
+                     {"axcan-virt", 0.8},
+                     {"axcan-zcu102", 0.8}};
 
     (void)state;
-    for (size_t p = 0; p < 2; p++) {
+    for (size_t p = 0; p < sizeof(platforms) / sizeof(platforms[0]); p++) {
         double density = 0.0;
 
         for (size_t i = 0; i < TASK_COUNT; i++) {
@@ -161,11 +168,11 @@ static void all_six_fit_one_node(void **state)
             uint64_t wcet_ns = 0;
 
             assert_in_range(meta->state_bytes, 1024, 10240);
-            assert_int_equal(axi_meta_wcet_ns(meta, platforms[p], &wcet_ns), 0);
+            assert_int_equal(axi_meta_wcet_ns(meta, platforms[p].name, &wcet_ns), 0);
             density += (double)wcet_ns / 1000.0 / meta->deadline_us;
             axi_image_free(image);
         }
-        assert_true(density <= 0.6);
+        assert_true(density <= platforms[p].density);
     }
 }
 

@@ -205,4 +205,7 @@ static int job(const struct axc_job *job, void *state)
 
 AXCAN_TASK("video-encoder", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 100000, .deadline_us = 100000, .criticality = 1, .needs = AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 12000}, {"linux-aarch64", 12000}});
+           .wcet = {{"linux-x86_64", 12000},
+                    {"linux-aarch64", 12000},
+                    {"axcan-virt", 12000},
+                    {"axcan-zcu102", 12000}});

@@ -59,37 +59,67 @@ static void spec_from_meta(const struct axi_task_meta *meta, struct axi_task_spe
     *ret_spec = spec;
 }
 
+/* One ELF serves every platform of its instruction set. */
+static const struct {
+    enum axi_isa isa;
+    const char *platform;
+} platforms[] = {{AXI_ISA_X86_64, "linux-x86_64"},
+                 {AXI_ISA_AARCH64, "linux-aarch64"},
+                 {AXI_ISA_AARCH64, "axcan-virt"},
+                 {AXI_ISA_AARCH64, "axcan-zcu102"}};
+#define PLATFORM_COUNT (sizeof(platforms) / sizeof(platforms[0]))
+
+_Static_assert(PLATFORM_COUNT <= AXI_PLATFORMS_MAX, "an image may serve all of them");
+
 static int check_elf(const uint8_t *elf, size_t bytes, struct axi_task_meta *ret_meta,
-                     const char **ret_platform)
+                     enum axi_isa *ret_isa)
 {
-    static const struct {
-        enum axi_isa isa;
-        const char *platform;
-    } platforms[] = {{AXI_ISA_X86_64, "linux-x86_64"}, {AXI_ISA_AARCH64, "linux-aarch64"}};
+    static const enum axi_isa isas[] = {AXI_ISA_X86_64, AXI_ISA_AARCH64};
     int r = -AXC_EELF_MACHINE;
 
-    for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
-        struct axi_elf_limits limits = {.image_bytes_max = IMAGE_MEMORY_BYTES_MAX,
-                                        .isa = platforms[i].isa};
+    for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]) && r == -AXC_EELF_MACHINE; i++) {
+        struct axi_elf_limits limits = {.image_bytes_max = IMAGE_MEMORY_BYTES_MAX, .isa = isas[i]};
         struct axi_elf_plan plan;
 
         r = axi_elf_check(elf, bytes, &limits, &plan);
-        if (r != -AXC_EELF_MACHINE) {
-            *ret_platform = platforms[i].platform;
-            break;
-        }
+        *ret_isa = isas[i];
     }
     return r < 0 ? r : axi_meta_from_elf(elf, bytes, ret_meta);
+}
+
+/* One entry per platform that runs this ELF. */
+static int add_entries(const struct axi_digest *digest, size_t bytes, enum axi_isa isa,
+                       const struct axi_task_meta *meta, struct axi_image_info *info)
+{
+    for (size_t i = 0; i < PLATFORM_COUNT; i++) {
+        struct axi_image_entry *entry = &info->entries[info->entry_count];
+
+        if (platforms[i].isa != isa) {
+            continue;
+        }
+        for (uint32_t k = 0; k < info->entry_count; k++) {
+            if (strcmp(info->entries[k].platform, platforms[i].platform) == 0) {
+                return -AXC_EIMAGE_COUNT; /* one instruction set twice */
+            }
+        }
+        memcpy(entry->elf_digest, digest->bytes, sizeof(entry->elf_digest));
+        entry->elf_bytes = bytes;
+        (void)snprintf(entry->platform, sizeof(entry->platform), "%s", platforms[i].platform);
+        if (axi_meta_wcet_ns(meta, platforms[i].platform, &entry->wcet_ns) < 0) {
+            entry->wcet_ns = 0;
+        }
+        info->entry_count++;
+    }
+    return 0;
 }
 
 /* Adds the ELF with this digest to the image. */
 static int add_elf(struct axi_api *api, const char *text, struct axi_image_info *info)
 {
-    struct axi_image_entry *entry = &info->entries[info->entry_count];
     struct axi_task_spec spec;
     struct axi_task_meta meta;
     struct axi_digest digest;
-    const char *platform = NULL;
+    enum axi_isa isa = AXI_ISA_X86_64;
     uint8_t *elf = NULL;
     size_t bytes = 0;
     int r = text == NULL ? -AXC_EINVALID : axi_digest_parse(text, &digest);
@@ -98,7 +128,7 @@ static int add_elf(struct axi_api *api, const char *text, struct axi_image_info 
         r = axi_blobs_get(api->blob_dir, &digest, AXI_API_BLOB_BYTES_MAX, &elf, &bytes);
     }
     if (r == 0) {
-        r = check_elf(elf, bytes, &meta, &platform);
+        r = check_elf(elf, bytes, &meta, &isa);
     }
     free(elf);
     if (r < 0) {
@@ -109,14 +139,7 @@ static int add_elf(struct axi_api *api, const char *text, struct axi_image_info 
         return -AXC_EIMAGE_ELF;
     }
     info->spec = spec;
-    memcpy(entry->elf_digest, digest.bytes, sizeof(entry->elf_digest));
-    entry->elf_bytes = bytes;
-    (void)snprintf(entry->platform, sizeof(entry->platform), "%s", platform);
-    if (axi_meta_wcet_ns(&meta, platform, &entry->wcet_ns) < 0) {
-        entry->wcet_ns = 0;
-    }
-    info->entry_count++;
-    return 0;
+    return add_entries(&digest, bytes, isa, &meta, info);
 }
 
 static int read_image(struct axi_api *api, const json_t *body, struct axi_image_info *info,

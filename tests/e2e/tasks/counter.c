@@ -40,4 +40,7 @@ static int job(const struct axc_job *job, void *memory)
 AXCAN_TASK("counter", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 10000, .deadline_us = 10000, .fault_policy = AXC_POLICY_STOP,
            .needs = AXC_SVC_LOG | AXC_SVC_IO,
-           .wcet = {{"linux-x86_64", 500}, {"linux-aarch64", 500}});
+           .wcet = {{"linux-x86_64", 500},
+                    {"linux-aarch64", 500},
+                    {"axcan-virt", 3000},
+                    {"axcan-zcu102", 3000}});
