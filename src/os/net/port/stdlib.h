@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that lwIP uses of <stdlib.h>. */
+#ifndef AXI_OS_NET_STDLIB_H
+#define AXI_OS_NET_STDLIB_H
+
+static inline int atoi(const char *text)
+{
+    int value = 0;
+
+    while (*text >= '0' && *text <= '9' && value < 100000000) {
+        value = value * 10 + (*text++ - '0');
+    }
+    return value;
+}
+
+#endif
