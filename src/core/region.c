@@ -12,6 +12,8 @@
 #define MAGIC 0x47525841u /* "AXRG" */
 #define VERSION 1u
 #define READ_ATTEMPTS 16
+#define FILE_MAGIC 0x46525841u /* "AXRF" */
+#define FILE_VERSION 1u
 
 /* In the region's memory, native little endian: a region is read on the machine that writes it. */
 struct header {
@@ -95,9 +97,12 @@ int axi_region_init(struct axi_region *ret_region, void *memory, size_t bytes, u
     return 0;
 }
 
+/* The shape is read once: whoever writes the memory may be another process. */
 int axi_region_attach(struct axi_region *ret_region, void *memory, size_t bytes)
 {
     const struct header *header = memory;
+    uint32_t slots;
+    uint32_t state_bytes_max;
 
     if ((uintptr_t)memory % AXI_REGION_ALIGN != 0 || bytes < sizeof(*header)) {
         return -AXC_EINVALID;
@@ -108,11 +113,12 @@ int axi_region_attach(struct axi_region *ret_region, void *memory, size_t bytes)
     if (header->version != VERSION) {
         return -AXC_ECKPT_VERSION;
     }
-    if (!is_shape_ok(header->slots, header->state_bytes_max) ||
-        bytes < axi_region_bytes(header->slots, header->state_bytes_max)) {
+    slots = __atomic_load_n(&header->slots, __ATOMIC_RELAXED);
+    state_bytes_max = __atomic_load_n(&header->state_bytes_max, __ATOMIC_RELAXED);
+    if (!is_shape_ok(slots, state_bytes_max) || bytes < axi_region_bytes(slots, state_bytes_max)) {
         return -AXC_ECKPT_SIZE;
     }
-    set_view(ret_region, memory, header->slots, header->state_bytes_max);
+    set_view(ret_region, memory, slots, state_bytes_max);
     return 0;
 }
 
@@ -149,43 +155,113 @@ int axi_region_write(struct axi_region *region, const struct axi_checkpoint *che
     return axi_region_write_crc(region, checkpoint, state, &crc);
 }
 
-/* Copies write `number`. -AXC_ECKPT_TORN when the slot is not, or no longer, that write's. */
-static int read_slot(const struct axi_region *region, uint64_t number, uint8_t *copy,
-                     size_t capacity, size_t *ret_bytes)
+/* One look at write `number`: begin_look, copies, end_look. The header comes along, since it says
+ * how much there is to copy. */
+static int begin_look(const struct axi_region *region, uint64_t number,
+                      uint8_t header[AXI_CHECKPOINT_HEADER_BYTES],
+                      struct axi_checkpoint *ret_checkpoint)
 {
     const struct slot *slot = slot_of(region, number);
-    struct axi_checkpoint checkpoint;
-    const uint8_t *state;
-    uint32_t state_bytes = 0;
     int r;
 
-    if (capacity < AXI_CHECKPOINT_HEADER_BYTES) {
-        return -AXC_EFULL;
+    if (number == 0 || number > axi_region_writes(region)) {
+        return -AXC_ECKPT_NONE;
     }
     if (__atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE) != 2 * number) {
         return -AXC_ECKPT_TORN;
     }
-    memcpy(copy, slot->checkpoint, AXI_CHECKPOINT_HEADER_BYTES);
-    r = axi_checkpoint_decode_header(copy, AXI_CHECKPOINT_HEADER_BYTES, &checkpoint);
-    if (r == 0 && checkpoint.state_bytes > region->state_bytes_max) {
-        r = -AXC_ECKPT_SIZE;
+    memcpy(header, slot->checkpoint, AXI_CHECKPOINT_HEADER_BYTES);
+    r = axi_checkpoint_decode_header(header, AXI_CHECKPOINT_HEADER_BYTES, ret_checkpoint);
+    return r == 0 && ret_checkpoint->state_bytes > region->state_bytes_max ? -AXC_ECKPT_SIZE : r;
+}
+
+/* -AXC_ECKPT_TORN when the slot was overwritten meanwhile: whatever was found, also r, may come
+ * from that. Else r. */
+static int end_look(const struct axi_region *region, uint64_t number, int r)
+{
+    if (r == -AXC_ECKPT_NONE) {
+        return r;
     }
-    if (r == 0 && checkpoint.state_bytes > capacity - AXI_CHECKPOINT_HEADER_BYTES) {
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy is done before the counter is read again */
+    return __atomic_load_n(&slot_of(region, number)->generation, __ATOMIC_RELAXED) == 2 * number
+               ? r
+               : -AXC_ECKPT_TORN;
+}
+
+int axi_region_info(const struct axi_region *region, uint64_t number,
+                    struct axi_checkpoint *ret_checkpoint)
+{
+    uint8_t header[AXI_CHECKPOINT_HEADER_BYTES];
+    struct axi_checkpoint checkpoint;
+    int r = end_look(region, number, begin_look(region, number, header, &checkpoint));
+
+    if (r == 0) {
+        *ret_checkpoint = checkpoint;
+    }
+    return r;
+}
+
+/* Bytes of header and state from offset, as if they lay in one piece. */
+static size_t copy_part(const uint8_t *header, const uint8_t *state, size_t total, size_t offset,
+                        uint8_t *copy, size_t bytes)
+{
+    size_t count = total - offset < bytes ? total - offset : bytes;
+    size_t of_header = 0;
+
+    if (offset < AXI_CHECKPOINT_HEADER_BYTES) {
+        of_header = AXI_CHECKPOINT_HEADER_BYTES - offset;
+        of_header = of_header < count ? of_header : count;
+        memcpy(copy, header + offset, of_header);
+        offset = AXI_CHECKPOINT_HEADER_BYTES;
+    }
+    memcpy(copy + of_header, state + (offset - AXI_CHECKPOINT_HEADER_BYTES), count - of_header);
+    return count;
+}
+
+int axi_region_read(const struct axi_region *region, uint64_t number, size_t offset, void *copy,
+                    size_t bytes, size_t *ret_bytes, size_t *ret_total)
+{
+    uint8_t header[AXI_CHECKPOINT_HEADER_BYTES];
+    struct axi_checkpoint checkpoint = {0};
+    size_t total = 0;
+    size_t count = 0;
+    int r = begin_look(region, number, header, &checkpoint);
+
+    if (r == 0) {
+        total = AXI_CHECKPOINT_HEADER_BYTES + (size_t)checkpoint.state_bytes;
+        r = offset >= total ? -AXC_EINVALID : 0;
+    }
+    if (r == 0) {
+        count = copy_part(header, slot_of(region, number)->state, total, offset, copy, bytes);
+    }
+    r = end_look(region, number, r);
+    if (r == 0) {
+        *ret_bytes = count;
+        *ret_total = total;
+    }
+    return r;
+}
+
+/* Copies the whole of write `number` and checks it. */
+static int read_slot(const struct axi_region *region, uint64_t number, uint8_t *copy,
+                     size_t capacity, size_t *ret_bytes)
+{
+    struct axi_checkpoint checkpoint;
+    const uint8_t *state;
+    size_t bytes = 0;
+    size_t total = 0;
+    int r = axi_region_read(region, number, 0, copy, capacity, &bytes, &total);
+
+    if (r == 0 && total > capacity) {
         r = -AXC_EFULL;
     }
     if (r == 0) {
-        state_bytes = checkpoint.state_bytes;
-        memcpy(copy + AXI_CHECKPOINT_HEADER_BYTES, slot->state, state_bytes);
+        r = axi_checkpoint_decode(copy, bytes, &checkpoint, &state);
     }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy is done before the counter is read again */
-    if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) != 2 * number) {
-        return -AXC_ECKPT_TORN; /* whatever was found wrong may come from the overwriting */
+    if (r == 0) {
+        *ret_bytes = bytes;
     }
-    if (r < 0) {
-        return r;
-    }
-    *ret_bytes = AXI_CHECKPOINT_HEADER_BYTES + (size_t)state_bytes;
-    return axi_checkpoint_decode(copy, *ret_bytes, &checkpoint, &state);
+    return r;
 }
 
 int axi_region_newest(const struct axi_region *region, void *copy, size_t capacity,
@@ -219,4 +295,41 @@ int axi_region_newest(const struct axi_region *region, void *copy, size_t capaci
         }
     }
     return first_error;
+}
+
+void axi_region_file_init(void *memory, uint64_t file_bytes, uint64_t node_id, uint64_t boot_id)
+{
+    struct axi_region_file *file = memory;
+
+    file->version = FILE_VERSION;
+    file->node_id = node_id;
+    file->boot_id = boot_id;
+    file->file_bytes = file_bytes;
+    __atomic_store_n(&file->magic, FILE_MAGIC, __ATOMIC_RELEASE);
+}
+
+int axi_region_file_check(const void *memory, size_t bytes, uint64_t node_id, uint64_t boot_id)
+{
+    const struct axi_region_file *file = memory;
+
+    if (bytes < AXI_REGION_FILE_PAGE ||
+        __atomic_load_n(&file->magic, __ATOMIC_ACQUIRE) != FILE_MAGIC) {
+        return -AXC_ECKPT_MAGIC;
+    }
+    if (file->version != FILE_VERSION) {
+        return -AXC_ECKPT_VERSION;
+    }
+    if (file->node_id != node_id || file->boot_id != boot_id) {
+        return -AXC_ENOENT;
+    }
+    return file->file_bytes == bytes ? 0 : -AXC_ECKPT_SIZE;
+}
+
+int axi_region_file_attach(struct axi_region *ret_region, const void *memory, size_t bytes,
+                           uint64_t offset)
+{
+    if (offset < AXI_REGION_FILE_PAGE || offset % AXI_REGION_FILE_PAGE != 0 || offset >= bytes) {
+        return -AXC_EINVALID;
+    }
+    return axi_region_attach(ret_region, (uint8_t *)(uintptr_t)memory + offset, bytes - offset);
 }

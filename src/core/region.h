@@ -62,4 +62,38 @@ AXC_MUST_USE int axi_region_newest(const struct axi_region *region, void *copy, 
 /* Number of completed writes since init. Any reader. */
 uint64_t axi_region_writes(const struct axi_region *region);
 
+/* Header of write `number`, for readers that fetch every write (managers). -AXC_ECKPT_NONE (0, or
+ * not written yet), -AXC_ECKPT_TORN (a newer write took its slot), or the decode error. Any reader.
+ */
+AXC_MUST_USE int axi_region_info(const struct axi_region *region, uint64_t number,
+                                 struct axi_checkpoint *ret_checkpoint);
+
+/* Copies `bytes` of write `number` from `offset` of header and state; less at the end: *ret_bytes.
+ * *ret_total: header and state. What is copied is that write's, or -AXC_ECKPT_TORN; whether it is
+ * intact says axi_checkpoint_decode of the whole. The errors of info, -AXC_EINVALID (offset at or
+ * behind the end). Any reader. */
+AXC_MUST_USE int axi_region_read(const struct axi_region *region, uint64_t number, size_t offset,
+                                 void *copy, size_t bytes, size_t *ret_bytes, size_t *ret_total);
+
+/* A file that holds the regions of one node, for readers on the same machine (ManagerHello's
+ * region_path; sealed against shrinking). Its first page begins with this; a region lies at the
+ * offset that its notices name, a multiple of AXI_REGION_FILE_PAGE. Native byte order. */
+#define AXI_REGION_FILE_PAGE 4096u
+struct axi_region_file {
+    uint32_t magic; /* "AXRF", written last */
+    uint32_t version;
+    uint64_t node_id, boot_id;
+    uint64_t file_bytes;
+};
+
+void axi_region_file_init(void *memory, uint64_t file_bytes, uint64_t node_id, uint64_t boot_id);
+/* Is the mapped memory that node's? -AXC_ECKPT_{MAGIC,VERSION,SIZE}, -AXC_ENOENT (another one's).
+ */
+AXC_MUST_USE int axi_region_file_check(const void *memory, size_t bytes, uint64_t node_id,
+                                       uint64_t boot_id);
+/* Opens the region at `offset` of the mapped file; -AXC_EINVALID (offset), the errors of attach.
+ * Read only: nothing may be written through this view. */
+AXC_MUST_USE int axi_region_file_attach(struct axi_region *ret_region, const void *memory,
+                                        size_t bytes, uint64_t offset);
+
 #endif

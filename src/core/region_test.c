@@ -187,6 +187,86 @@ static void attach_rejects_foreign_memory(void **unused)
     assert_int_equal(axi_region_attach(&region, memory, sizeof(memory)), -AXC_ECKPT_MAGIC);
 }
 
+static void reads_one_write_whole_or_in_parts(void **unused)
+{
+    static uint8_t parts[sizeof(copy)];
+    struct axi_region region = make(3, 256);
+    struct axi_checkpoint c;
+    const uint8_t *state;
+    size_t bytes = 0;
+    size_t total = 0;
+
+    (void)unused;
+    for (uint64_t job = 1; job <= 4; job++) {
+        write_job(&region, job, 256);
+    }
+    assert_int_equal(axi_region_info(&region, 3, &c), 0);
+    assert_int_equal(c.job, 3);
+    assert_int_equal(axi_region_read(&region, 3, 0, copy, sizeof(copy), &bytes, &total), 0);
+    assert_int_equal(bytes, AXI_CHECKPOINT_HEADER_BYTES + 256);
+    assert_int_equal(total, bytes);
+    assert_int_equal(axi_checkpoint_decode(copy, bytes, &c, &state), 0);
+    assert_int_equal(axi_get_le64(state), 3);
+    for (size_t step = 1; step < total; step += 37) {
+        for (size_t at = 0; at < total; at += bytes) {
+            assert_int_equal(axi_region_read(&region, 3, at, parts + at, step, &bytes, &total), 0);
+            assert_int_equal(bytes, total - at < step ? total - at : step);
+        }
+        assert_memory_equal(parts, copy, total);
+    }
+    assert_int_equal(axi_region_read(&region, 3, total, copy, 1, &bytes, &total), -AXC_EINVALID);
+}
+
+static void tells_an_overwritten_write_from_one_to_come(void **unused)
+{
+    struct axi_region region = make(2, 256);
+    struct axi_checkpoint c = {.job = 77};
+    size_t bytes = 5;
+    size_t total = 5;
+
+    (void)unused;
+    for (uint64_t job = 1; job <= 3; job++) {
+        write_job(&region, job, 256);
+    }
+    assert_int_equal(axi_region_info(&region, 0, &c), -AXC_ECKPT_NONE);
+    assert_int_equal(axi_region_info(&region, 4, &c), -AXC_ECKPT_NONE);
+    assert_int_equal(axi_region_info(&region, 1, &c), -AXC_ECKPT_TORN);
+    axi_put_le64(slot_of(&region, 2), 7); /* write 4 is under way */
+    assert_int_equal(axi_region_info(&region, 2, &c), -AXC_ECKPT_TORN);
+    assert_int_equal(axi_region_read(&region, 2, 0, copy, 8, &bytes, &total), -AXC_ECKPT_TORN);
+    slot_of(&region, 3)[SLOT_HEAD + 60] ^= 1;
+    assert_int_equal(axi_region_info(&region, 3, &c), -AXC_ECKPT_HEADER_CRC);
+    assert_int_equal(c.job, 77);
+    assert_int_equal(bytes, 5);
+}
+
+static void region_file_is_checked_before_it_is_read(void **unused)
+{
+    static _Alignas(AXI_REGION_FILE_PAGE) uint8_t file[3 * AXI_REGION_FILE_PAGE];
+    struct axi_region region;
+    uint64_t at = 2 * AXI_REGION_FILE_PAGE;
+
+    (void)unused;
+    assert_int_equal(axi_region_file_check(file, sizeof(file), 7, 8), -AXC_ECKPT_MAGIC);
+    axi_region_file_init(file, sizeof(file), 7, 8);
+    assert_int_equal(axi_region_file_check(file, 64, 7, 8), -AXC_ECKPT_MAGIC);
+    assert_int_equal(axi_region_file_check(file, sizeof(file), 7, 9), -AXC_ENOENT);
+    assert_int_equal(axi_region_file_check(file, sizeof(file), 6, 8), -AXC_ENOENT);
+    assert_int_equal(axi_region_file_check(file, sizeof(file) - 1, 7, 8), -AXC_ECKPT_SIZE);
+    assert_int_equal(axi_region_file_check(file, sizeof(file), 7, 8), 0);
+    assert_int_equal(axi_region_init(&region, file + at, AXI_REGION_FILE_PAGE, 2, 256), 0);
+    write_job(&region, 1, 256);
+    assert_int_equal(axi_region_file_attach(&region, file, sizeof(file), 0), -AXC_EINVALID);
+    assert_int_equal(axi_region_file_attach(&region, file, sizeof(file), at + 64), -AXC_EINVALID);
+    assert_int_equal(axi_region_file_attach(&region, file, sizeof(file), UINT64_MAX),
+                     -AXC_EINVALID);
+    assert_int_equal(axi_region_file_attach(&region, file, sizeof(file), 3 * AXI_REGION_FILE_PAGE),
+                     -AXC_EINVALID);
+    assert_int_equal(axi_region_file_attach(&region, file, at + 128, at), -AXC_ECKPT_SIZE);
+    assert_int_equal(axi_region_file_attach(&region, file, sizeof(file), at), 0);
+    assert_int_equal(newest_job(&region), 1);
+}
+
 static bool is_writer_done;
 
 static void *write_many(void *argument)
@@ -241,6 +321,9 @@ int main(void)
         cmocka_unit_test(reports_damage_when_no_slot_is_intact),
         cmocka_unit_test(reports_torn_when_the_published_slot_stays_marked),
         cmocka_unit_test(attach_rejects_foreign_memory),
+        cmocka_unit_test(reads_one_write_whole_or_in_parts),
+        cmocka_unit_test(tells_an_overwritten_write_from_one_to_come),
+        cmocka_unit_test(region_file_is_checked_before_it_is_read),
         cmocka_unit_test(concurrent_reader_sees_only_whole_checkpoints),
     };
 
