@@ -10,6 +10,7 @@
 #define MIGRATIONS_DEFAULT 16u
 #define TRANSFERS_DEFAULT 4u
 #define LIMIT_MAX 1024u
+#define TRACES_MAX (1u << 20)
 #define CHUNK_BYTES_DEFAULT 32768u
 #define IMAGE_BYTES_DEFAULT (UINT64_C(16) << 20)
 #define REPORT_NS_DEFAULT UINT64_C(1000000000)
@@ -27,7 +28,7 @@ static bool is_config_ok(const struct axi_agent_config *c)
 {
     return c->slots >= 1 && c->slots <= LIMIT_MAX && c->links <= LIMIT_MAX &&
            c->migrations <= LIMIT_MAX && c->transfers <= LIMIT_MAX &&
-           c->chunk_bytes <= AXI_WIRE_TAIL_BYTES_MAX &&
+           c->chunk_bytes <= AXI_WIRE_TAIL_BYTES_MAX && c->trace_records <= TRACES_MAX &&
            (c->checkpoint_bytes_max == 0 ||
             (c->checkpoint_bytes_max > AXI_CHECKPOINT_HEADER_BYTES &&
              c->checkpoint_bytes_max <= AXI_CHECKPOINT_BYTES_MAX));
@@ -85,6 +86,7 @@ static void lay_out_buffers(struct carver *carver, struct axi_agent *agent)
     const struct axi_agent_config *c = &agent->config;
     uint8_t *frame = carve(carver, 1, AXI_WIRE_FRAME_BYTES_MAX);
     uint8_t *chunk = carve(carver, 1, c->chunk_bytes);
+    struct axi_trace *traces = carve(carver, c->trace_records, sizeof(*traces));
     uint8_t *parsers = carve(carver, c->links, AXI_WIRE_FRAME_BYTES_MAX);
     uint8_t *checkpoints = carve(carver, c->migrations + c->transfers, c->checkpoint_bytes_max);
 
@@ -93,6 +95,7 @@ static void lay_out_buffers(struct carver *carver, struct axi_agent *agent)
     }
     agent->frame = frame;
     agent->chunk = chunk;
+    agent->traces = traces;
     for (uint32_t i = 0; i < c->links; i++) {
         agent->links[i].parser.buffer = parsers + (size_t)i * AXI_WIRE_FRAME_BYTES_MAX;
     }
@@ -353,7 +356,8 @@ static bool is_allowed(const struct axi_agent *agent, const struct axi_agent_lin
         return agent->join == AXI_JOIN_DONE &&
                (type == AXI_WIRE_HEARTBEAT_ACK || type == AXI_WIRE_LOAD || type == AXI_WIRE_START ||
                 (type >= AXI_WIRE_HALT && type <= AXI_WIRE_TRANSFER) || type == AXI_WIRE_SWITCH ||
-                type == AXI_WIRE_DECISION || type == AXI_WIRE_GET_PROFILE);
+                type == AXI_WIRE_DECISION || type == AXI_WIRE_GET_PROFILE ||
+                type == AXI_WIRE_TRACE_ACK);
     case AXI_LINK_PEER_IN:
         return link->migration == 0 ? type == AXI_WIRE_PEER_HELLO : type == AXI_WIRE_CHUNK;
     case AXI_LINK_PEER_OUT:
@@ -384,6 +388,9 @@ static void dispatch(struct axi_agent *agent, struct axi_agent_link *link,
         break;
     case AXI_WIRE_HEARTBEAT_ACK:
         axi_agent_on_heartbeat_ack(agent, &message->HeartbeatAck);
+        break;
+    case AXI_WIRE_TRACE_ACK:
+        axi_agent_on_trace_ack(agent, &message->TraceAck);
         break;
     case AXI_WIRE_CHUNK:
         axi_agent_on_chunk(agent, link, &message->Chunk, frame->tail, frame->tail_bytes);

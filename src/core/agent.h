@@ -46,6 +46,8 @@ struct axi_agent_config {
     uint32_t migrations;      /* known at once, both roles; 0 = 16 */
     uint32_t transfers;       /* checkpoints under way for Start, Halt, GetCheckpoint; 0 = 4 */
     uint32_t chunk_bytes;     /* tail of one Chunk; 0 = 32768, at most AXI_WIRE_TAIL_BYTES_MAX */
+    uint32_t trace_records;   /* kept for a master that writes this node's history; 0 = it has its
+                                 own */
     uint64_t image_bytes_max; /* largest ELF file taken; 0 = 16 MiB */
     uint32_t checkpoint_bytes_max; /* header and state; 0 = AXI_CHECKPOINT_BYTES_MAX */
 

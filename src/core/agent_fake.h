@@ -15,6 +15,7 @@
 #define FAKE_STATE_BYTES 64u
 #define FAKE_FRAMES 512u
 #define FAKE_IMAGE_BYTES 100000u
+#define FAKE_TRACES 100u /* kept for a master that asks for them */
 #define FAKE_NONE UINT32_MAX
 #define MS UINT64_C(1000000)
 
@@ -421,6 +422,7 @@ static inline struct fake_node *fake_new(uint64_t node_id)
         .services = 7,
         .capacity_ppm = 900000,
         .slots = FAKE_SLOTS,
+        .trace_records = FAKE_TRACES,
         .timebase = &node->timebase,
     };
     struct axi_agent_port port = fake_port;

@@ -404,6 +404,7 @@ void axi_agent_trace(struct axi_agent *agent, const struct axi_trace *record)
     uint32_t state = state_after(record->kind);
 
     agent->now_ns = agent->port.now_ns(agent->port.context);
+    axi_agent_keep_trace(agent, record);
     axi_agent_send_event(agent, record);
     if (record->slot >= agent->config.slots) {
         return;

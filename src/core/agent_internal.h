@@ -6,6 +6,7 @@
  *   agent_report.c     reports, events, logs          agent_requests.c   requests of the master
  *   agent_instances.c  life of an instance            agent_migrate.c    state table, both roles
  *   agent_source.c, agent_target.c  actions of it     agent_transfer.c   bulk data
+ *   agent_trace.c      the history of a node that has no disk
  *
  * The trace and the scheduler's view tell what an instance is; the agent never assumes that a
  * posted command was executed. */
@@ -214,6 +215,9 @@ struct axi_agent {
     uint64_t sent_ns[AXI_AGENT_HEARTBEATS]; /* by sequence */
     uint32_t event_tokens;                  /* rate limit of misses and skips, per report round */
     uint64_t request_age;
+    struct axi_trace *traces; /* ring of config.trace_records; see agent_trace.c */
+    uint64_t trace_base, trace_sent, trace_next, trace_at_ns;
+    bool is_trace_wanted;
 
     struct axi_agent_link *links;
     struct axi_agent_instance *instances; /* index = slot */
@@ -256,6 +260,12 @@ void axi_agent_report_one(struct axi_agent *agent, struct axi_agent_instance *in
 void axi_agent_send_event(struct axi_agent *agent, const struct axi_trace *record);
 void axi_agent_send_logs(struct axi_agent *agent);
 int axi_agent_send_profile(struct axi_agent *agent, uint64_t request, uint32_t slot);
+
+/* agent_trace.c */
+void axi_agent_keep_trace(struct axi_agent *agent, const struct axi_trace *record);
+void axi_agent_trace_joined(struct axi_agent *agent, uint64_t features);
+void axi_agent_on_trace_ack(struct axi_agent *agent, const axi_TraceAck *ack);
+uint64_t axi_agent_send_traces(struct axi_agent *agent); /* when joined; returns when next */
 
 /* agent_requests.c */
 void axi_agent_on_request(struct axi_agent *agent, uint32_t type, const union axi_wire_message *m);

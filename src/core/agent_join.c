@@ -35,7 +35,7 @@ void axi_agent_join_up(struct axi_agent *agent)
     axi_Hello hello = {
         .protocol_min = AXI_WIRE_VERSION,
         .protocol_max = AXI_WIRE_VERSION,
-        .features = c->features,
+        .features = c->features | (c->trace_records > 0 ? AXI_FEATURE_TRACE : 0),
         .node_id = c->node_id,
         .boot_id = c->boot_id,
         .cores = c->cores,
@@ -98,6 +98,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
     axi_log(AXI_LOG_INFO, "joined", "heartbeat_ms=%u", (unsigned)(agent->heartbeat_ns / 1000000u));
     /* The order matters: the master knows every instance before it renews a lease. */
     axi_agent_report_all(agent);
+    axi_agent_trace_joined(agent, reply->features);
     agent->report_at_ns = agent->now_ns + agent->config.report_ns;
     agent->heartbeat_at_ns = agent->now_ns;
     axi_migrations_rejoin(agent);
@@ -176,6 +177,7 @@ static uint64_t silence_ns(const struct axi_agent *agent)
 static uint64_t tick_joined(struct axi_agent *agent)
 {
     uint64_t silent_ns = silence_ns(agent);
+    uint64_t trace_ns;
     uint64_t next_ns;
 
     if (agent->now_ns >= agent->heard_ns + silent_ns) {
@@ -193,7 +195,9 @@ static uint64_t tick_joined(struct axi_agent *agent)
         axi_agent_send_logs(agent);
         agent->log_at_ns = agent->now_ns + LOG_NS;
     }
+    trace_ns = axi_agent_send_traces(agent);
     next_ns = agent->heard_ns + silent_ns;
+    next_ns = trace_ns < next_ns ? trace_ns : next_ns;
     next_ns = agent->report_at_ns < next_ns ? agent->report_at_ns : next_ns;
     next_ns = agent->heartbeat_at_ns < next_ns ? agent->heartbeat_at_ns : next_ns;
     return agent->log_at_ns < next_ns ? agent->log_at_ns : next_ns;

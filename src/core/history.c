@@ -17,7 +17,9 @@ struct header {
     uint64_t node_id;
     uint64_t count;
     uint64_t lost;
-    uint64_t reserved2[3];
+    uint64_t boot_id; /* records taken from a network: their boot, and ... */
+    uint64_t base;    /* ... count + lost before its record number 0 */
+    uint64_t reserved2;
 };
 
 _Static_assert(sizeof(struct header) == AXI_HISTORY_HEADER_BYTES, "layout");
@@ -91,6 +93,30 @@ void axi_history_append(struct axi_history *history, const struct axi_trace *rec
     memcpy(history->memory + AXI_HISTORY_HEADER_BYTES + count * AXI_HISTORY_RECORD_BYTES, record,
            sizeof(*record));
     __atomic_store_n(&header->count, count + 1, __ATOMIC_RELEASE);
+}
+
+uint64_t axi_history_take(struct axi_history *history, uint64_t boot_id, uint64_t first,
+                          const uint8_t *records, uint64_t count)
+{
+    struct header *header = (struct header *)(void *)history->memory;
+    uint64_t next;
+
+    if (header->boot_id != boot_id) {
+        header->base = header->count + header->lost;
+        __atomic_store_n(&header->boot_id, boot_id, __ATOMIC_RELEASE);
+    }
+    next = header->count + header->lost - header->base;
+    if (first > next) {
+        header->lost += first - next;
+        next = first;
+    }
+    for (; next - first < count; next++) {
+        struct axi_trace record;
+
+        memcpy(&record, records + (next - first) * AXI_HISTORY_RECORD_BYTES, sizeof(record));
+        axi_history_append(history, &record);
+    }
+    return next;
 }
 
 void axi_history_record(const void *file, uint64_t index, struct axi_trace *ret_record)

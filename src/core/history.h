@@ -37,6 +37,12 @@ AXC_MUST_USE int axi_history_attach(struct axi_history *ret_history, void *memor
 /* One writer, any context; never waits. A full history only counts. */
 void axi_history_append(struct axi_history *history, const struct axi_trace *record);
 
+/* Takes records that came over a network: `count` of AXI_HISTORY_RECORD_BYTES each, numbered from
+ * `first` on in this boot of their node. Known ones are skipped, a gap counts as lost. Returns the
+ * number wanted next. One writer, any context. */
+uint64_t axi_history_take(struct axi_history *history, uint64_t boot_id, uint64_t first,
+                          const uint8_t *records, uint64_t count);
+
 /* Reader: checks the header of a whole file in memory. -AXC_EINVALID. */
 AXC_MUST_USE int axi_history_info(const void *file, size_t bytes,
                                   struct axi_history_info *ret_info);

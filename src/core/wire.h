@@ -2,7 +2,7 @@
 /* Frames of the node protocol over a byte stream (docs/formats/wire.md has the byte table):
  *
  *     magic "AX" | version | flags | type u16 | body_bytes u16 | tail_bytes u32 | crc32c u32
- *     body: the protobuf message of `type`          tail: raw bytes (CHUNK and LOG_LINES only)
+ *     body: the protobuf message of `type`          tail: raw bytes (types with has_tail)
  *
  * The CRC covers header bytes 0..11, body and tail. Freestanding; nothing is allocated; a parser
  * belongs to one stream and one thread. */
@@ -70,7 +70,9 @@
     X(MANAGER_EVENT, 41, ManagerEvent, 0)                                                          \
     X(MANAGER_STATUS, 42, ManagerStatus, 0)                                                        \
     X(MANAGER_STATUS_ACK, 43, ManagerStatusAck, 0)                                                 \
-    X(OFFLOAD_REQUEST, 44, OffloadRequest, 0)
+    X(OFFLOAD_REQUEST, 44, OffloadRequest, 0)                                                      \
+    X(TRACE_RECORDS, 45, TraceRecords, 1)                                                          \
+    X(TRACE_ACK, 46, TraceAck, 0)
 
 enum axi_wire_type {
 #define AXI_WIRE_ENUM(name, number, message, has_tail) AXI_WIRE_##name = number,
@@ -85,6 +87,9 @@ union axi_wire_message {
     AXI_WIRE_LIST(AXI_WIRE_MEMBER)
 #undef AXI_WIRE_MEMBER
 };
+
+/* Hello.features: what the node can do. HelloReply.features: what the master wants done. */
+#define AXI_FEATURE_TRACE UINT64_C(0x1) /* TraceRecords */
 
 /* Chunk.kind */
 enum axi_wire_chunk_kind {

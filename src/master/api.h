@@ -3,8 +3,8 @@
 #ifndef AXI_MASTER_API_H
 #define AXI_MASTER_API_H
 
-#include "net/http.h"
 #include "master/master.h"
+#include "net/http.h"
 
 #define AXI_API_BLOB_BYTES_MAX (16u << 20) /* largest ELF taken */
 #define AXI_API_BODY_BYTES_MAX (256u << 10)

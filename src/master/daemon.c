@@ -4,6 +4,7 @@
 #include "image/blobs.h"
 #include "image/file.h"
 #include "master/api.h"
+#include "master/traces.h"
 #include "net/host.h"
 #include "net/stream.h"
 
@@ -36,6 +37,7 @@ struct daemon {
     struct axi_master *master;
     struct axi_http *http;
     struct axi_api api;
+    struct axi_traces *traces; /* NULL: no histories are wanted */
     struct link *links;
     uint64_t next_link;
     bool is_ticking, has_news, is_stopping;
@@ -264,6 +266,14 @@ static void on_log(void *context, const char *task, const char *node, const char
     daemon->has_news = true;
 }
 
+static uint64_t on_traces(void *context, const char *node, uint64_t node_id, uint64_t boot_id,
+                          uint64_t first, const uint8_t *records, size_t count)
+{
+    struct daemon *daemon = context;
+
+    return axi_traces_take(daemon->traces, node, node_id, boot_id, first, records, count);
+}
+
 /* ---- start and stop ---- */
 
 static void stop(struct daemon *daemon, const char *reason)
@@ -323,7 +333,13 @@ static int open_files(struct daemon *daemon)
     }
     store.path = options->store_file != NULL ? options->store_file : path;
     r = axi_store_sqlite_new(&store, &daemon->store);
-    return r < 0 ? complain("store", store.path, r) : 0;
+    if (r < 0) {
+        return complain("store", store.path, r);
+    }
+    if (options->history_dir != NULL) {
+        r = axi_traces_new(options->history_dir, &daemon->traces);
+    }
+    return r < 0 ? complain("history-dir", options->history_dir, r) : 0;
 }
 
 static int make_master(struct daemon *daemon)
@@ -339,6 +355,7 @@ static int make_master(struct daemon *daemon)
         .on_event = on_event,
         .on_op = on_op,
         .on_log = on_log,
+        .on_traces = daemon->traces != NULL ? on_traces : NULL,
     };
     struct axi_master_config config = {
         .store = daemon->store,
@@ -451,6 +468,7 @@ int axi_master_daemon_run(const struct axi_master_options *options)
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     axi_master_free(daemon.master);
     axi_store_free(daemon.store);
+    axi_traces_free(daemon.traces);
     (void)uv_loop_close(&daemon.loop);
     return 0;
 }

@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 struct axi_master_options {
-    const char *listen;     /* for nodes, "host:port" */
-    const char *api;        /* for the command line, "host:port" */
-    const char *dir;        /* store and image blobs */
-    const char *token_file; /* one token for nodes and API; mode 0600 */
-    const char *ready_file; /* optional: "LISTEN API\n" once both are bound */
-    const char *store_file; /* optional: another place for the store */
-    uint64_t lease_ms;      /* 0 = default of master.h */
+    const char *listen;      /* for nodes, "host:port" */
+    const char *api;         /* for the command line, "host:port" */
+    const char *dir;         /* store and image blobs */
+    const char *token_file;  /* one token for nodes and API; mode 0600 */
+    const char *ready_file;  /* optional: "LISTEN API\n" once both are bound */
+    const char *store_file;  /* optional: another place for the store */
+    const char *history_dir; /* optional: where histories of nodes without a disk go */
+    uint64_t lease_ms;       /* 0 = default of master.h */
     uint64_t heartbeat_ms;
     int allow_remote; /* else only loopback addresses are accepted */
 };

@@ -3,6 +3,7 @@
 #include "master/internal.h"
 
 #include "base/crc32c.h"
+#include "core/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,20 @@ static void take_log(struct axi_master *m, struct axi_node *node, const axi_LogL
     }
 }
 
+static void take_traces(struct axi_master *m, struct axi_node *node, uint64_t first,
+                        const uint8_t *tail, size_t tail_bytes)
+{
+    axi_TraceAck ack = {0};
+
+    if (m->port.on_traces == NULL || tail_bytes % sizeof(struct axi_trace) != 0) {
+        axi_event(m, AXI_WARNING, "node-protocol", NULL, node, "trace records nobody asked for");
+        return;
+    }
+    ack.next = m->port.on_traces(m->port.context, node->hello.name, node->id, node->boot_id, first,
+                                 tail, tail_bytes / sizeof(struct axi_trace));
+    axi_send(m, node, AXI_WIRE_TRACE_ACK, &ack);
+}
+
 static void take_image_need(struct axi_master *m, struct axi_node *node, const axi_ImageNeed *need)
 {
     for (size_t i = 0; i < m->image_count; i++) {
@@ -224,6 +239,9 @@ static void dispatch_node(struct axi_master *m, struct axi_node *node, uint32_t 
         break;
     case AXI_WIRE_LOG_LINES:
         take_log(m, node, &message->LogLines, (const char *)frame->tail, frame->tail_bytes);
+        break;
+    case AXI_WIRE_TRACE_RECORDS:
+        take_traces(m, node, message->TraceRecords.first, frame->tail, frame->tail_bytes);
         break;
     case AXI_WIRE_PROFILE_DATA:
         axi_profile_data(m, node, &message->ProfileData);

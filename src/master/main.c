@@ -13,6 +13,7 @@ static const char usage[] =
     "  --api HOST:PORT        for the axcan command (default 127.0.0.1:7401)\n"
     "  --dir DIR              store and images; made when missing\n"
     "  --token-file FILE      secret that nodes and commands must show; mode 0600\n"
+    "  --history-dir DIR      write the histories of nodes that have no disk, NAME.history each\n"
     "  --lease-ms N           lease of a node (default 500)\n"
     "  --heartbeat-ms N       how often nodes report (default 100)\n"
     "  --allow-remote         listen beyond loopback; the streams are not encrypted yet\n"
@@ -25,6 +26,7 @@ static const struct option names[] = {
     {"api", required_argument, NULL, 'a'},
     {"dir", required_argument, NULL, 'd'},
     {"token-file", required_argument, NULL, 't'},
+    {"history-dir", required_argument, NULL, 'i'},
     {"lease-ms", required_argument, NULL, 'L'},
     {"heartbeat-ms", required_argument, NULL, 'H'},
     {"ready-file", required_argument, NULL, 'r'},
@@ -68,6 +70,9 @@ int main(int argc, char **argv)
             break;
         case 't':
             options.token_file = optarg;
+            break;
+        case 'i':
+            options.history_dir = optarg;
             break;
         case 'L':
             options.lease_ms = read_ms("lease-ms", optarg);

@@ -42,6 +42,11 @@ struct axi_master_port {
     void (*on_op)(void *context, uint64_t op);
     /* optional: one line of a task's log, without newline */
     void (*on_log)(void *context, const char *task, const char *node, const char *line);
+    /* optional: trace records of a node that keeps no history itself, as in
+     * docs/formats/history.md, the first with number `first` of this boot. Borrowed. Returns the
+     * number wanted next. Without it no node is asked for them. */
+    uint64_t (*on_traces)(void *context, const char *node, uint64_t node_id, uint64_t boot_id,
+                          uint64_t first, const uint8_t *records, size_t count);
     /* optional, for the simulation: called at each crash point (axi_master_crash_points). True: the
      * master dies here: it sends and stores nothing more; free it and make a new one. */
     bool (*crash_point)(void *context, uint32_t point);

@@ -235,7 +235,7 @@ void axi_migrate_commit(struct axi_master *m, struct axi_task *task)
         mig->is_restore = true;
         next.checkpoint_job = task->flow.target_job;
         next.release_ns = axi_record_shift(&next, task->flow.target_job,
-                                         axi_now_master(m) + m->config.start_delay_ns);
+                                           axi_now_master(m) + m->config.start_delay_ns);
     }
     if (axi_task_commit(m, task, &next, &lease, also) != 0) {
         return;

@@ -236,6 +236,7 @@ void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello
     }
     reply.result = rc;
     reply.master_ns = axi_now_master(m);
+    reply.features = m->port.on_traces != NULL ? hello->features & AXI_FEATURE_TRACE : 0;
     if (rc == 0) {
         accept(m, link, node, hello);
     }

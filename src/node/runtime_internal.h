@@ -5,7 +5,7 @@
 #define AXI_NODE_RUNTIME_INTERNAL_H
 
 #include "node/channels.h"
-#include "node/history_file.h"
+#include "history/file.h"
 #include "node/memory.h"
 #include "node/runtime.h"
 #include "node/zygote.h"

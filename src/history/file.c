@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/history_file.h"
+#include "history/file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The history (core/history.h) in a file, through a shared mapping: what was appended is in the
  * kernel's hands at once and outlives a kill -9 of the node, though not a power cut. */
-#ifndef AXI_NODE_HISTORY_FILE_H
-#define AXI_NODE_HISTORY_FILE_H
+#ifndef AXI_HISTORY_FILE_H
+#define AXI_HISTORY_FILE_H
 
 #include "core/history.h"
 
