@@ -3,7 +3,10 @@
 
 #include "support/test.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int cas_text(struct axi_store *store, const char *key, uint64_t expected, const char *text,
                     uint64_t *ret_revision)
@@ -143,6 +146,168 @@ static void keeps_binary_values_and_refuses_bad_keys(struct axi_store *a, struct
     assert_int_equal(cas_text(a, "", 0, "x", NULL), -AXC_EINVALID);
 }
 
+struct log {
+    char text[256]; /* "key=value" or "key-", each followed by a blank */
+    uint64_t last;
+};
+
+static void note(void *context, const struct axi_store_change *change)
+{
+    struct log *log = context;
+    size_t used = strlen(log->text);
+
+    assert_true(change->revision >= log->last);
+    log->last = change->revision;
+    assert_int_equal(change->is_deleted, change->value == NULL);
+    if (change->value != NULL) {
+        assert_int_equal(change->value->revision, change->revision);
+    }
+    snprintf(log->text + used, sizeof(log->text) - used, "%s%s%s ", change->key,
+             change->is_deleted ? "-" : "=", change->is_deleted ? "" : change->value->bytes);
+}
+
+static uint64_t watch_from_now(struct axi_store *store, const char *prefix)
+{
+    struct log log = {0};
+    uint64_t revision = 0;
+
+    assert_int_equal(axi_store_changes(store, prefix, 0, note, &log, &revision), -AXC_ECOMPACTED);
+    assert_string_equal(log.text, "");
+    return revision;
+}
+
+/* A backend may see changes late, so look until all of `text` came; a wrong one ends the test. */
+static void assert_changes(struct axi_store *store, const char *prefix, uint64_t *after,
+                           const char *text)
+{
+    struct log log = {.last = *after};
+
+    for (int i = 0; i < 2000 && strlen(log.text) < strlen(text); i++) {
+        assert_int_equal(axi_store_changes(store, prefix, *after, note, &log, after), 0);
+        assert_true(*after >= log.last);
+        usleep(strlen(log.text) < strlen(text) ? 1000 : 0);
+    }
+    assert_string_equal(log.text, text);
+    assert_int_equal(axi_store_changes(store, prefix, *after, note, &log, after), 0);
+    assert_string_equal(log.text, text);
+}
+
+static void a_watch_reports_each_change_once_in_order(struct axi_store *a, struct axi_store *b)
+{
+    uint64_t revision = watch_from_now(b, "w/");
+    uint64_t other = watch_from_now(a, "w");
+    struct axi_store_op ops[] = {
+        {.kind = AXI_STORE_PUT, .key = "w/1", .value = "one", .value_bytes = 3},
+        {.kind = AXI_STORE_PUT, .key = "w/2", .value = "two", .value_bytes = 3},
+        {.kind = AXI_STORE_PUT, .key = "w0", .value = "no", .value_bytes = 2},
+    };
+
+    assert_int_equal(axi_store_commit(a, ops, 3, NULL), 0);
+    assert_changes(b, "w/", &revision, "w/1=one w/2=two ");
+    assert_changes(a, "w", &other, "w/1=one w/2=two w0=no ");
+    assert_int_equal(cas_text(b, "w/2", AXI_STORE_ANY, "deux", NULL), 0);
+    assert_changes(b, "w/", &revision, "w/2=deux ");
+    assert_int_equal(cas_text(a, "w/1", AXI_STORE_ANY, NULL, NULL), 0);
+    assert_changes(b, "w/", &revision, "w/1- ");
+    assert_int_equal(cas_text(a, "w/none", AXI_STORE_ANY, NULL, NULL), 0);
+    assert_int_equal(cas_text(a, "w/1", 0, "again", NULL), 0);
+    assert_changes(b, "w/", &revision, "w/1=again ");
+    assert_changes(a, "w", &other, "w/2=deux w/1=again ");
+}
+
+static int put_leased(struct axi_store *store, const char *key, uint64_t lease)
+{
+    struct axi_store_op op = {.kind = AXI_STORE_PUT,
+                              .key = key,
+                              .expected = AXI_STORE_ANY,
+                              .value = "here",
+                              .value_bytes = 4,
+                              .lease = lease};
+
+    return axi_store_commit(store, &op, 1, NULL);
+}
+
+static void keys_go_with_their_lease(struct axi_store *a, struct axi_store *b)
+{
+    struct axi_store_value value;
+    uint64_t lease = 0;
+    uint64_t other = 0;
+    uint64_t revision;
+
+    assert_int_equal(axi_store_lease_grant(a, 99, &lease), -AXC_EINVALID);
+    assert_int_equal(axi_store_lease_grant(a, 600000, &lease), 0);
+    assert_int_equal(axi_store_lease_grant(b, 600000, &other), 0);
+    assert_true(lease != 0 && other != 0 && lease != other);
+    assert_int_equal(put_leased(a, "l/1", lease), 0);
+    assert_int_equal(put_leased(b, "l/2", lease), 0);
+    assert_int_equal(put_leased(b, "l/3", other), 0);
+    assert_int_equal(axi_store_lease_keep(b, lease), 0);
+    assert_int_equal(cas_text(a, "l/2", AXI_STORE_ANY, "mine", NULL), 0);
+    revision = watch_from_now(b, "l/");
+    assert_int_equal(axi_store_lease_revoke(a, lease), 0);
+    assert_changes(b, "l/", &revision, "l/1- ");
+    assert_int_equal(axi_store_get(b, "l/1", &value), -AXC_ENOENT);
+    assert_value(b, "l/2", "mine");
+    assert_value(b, "l/3", "here");
+    assert_int_equal(axi_store_lease_keep(a, lease), -AXC_ENOENT);
+    assert_int_equal(axi_store_lease_revoke(b, lease), -AXC_ENOENT);
+    assert_int_equal(put_leased(a, "l/4", lease), -AXC_ENOENT);
+    assert_int_equal(axi_store_get(a, "l/4", &value), -AXC_ENOENT);
+    assert_int_equal(axi_store_lease_revoke(b, other), 0);
+    assert_int_equal(axi_store_get(a, "l/3", &value), -AXC_ENOENT);
+}
+
+#define CLAIMS 500
+
+struct racer {
+    struct axi_store *store;
+    char name;
+    int wins, losses;
+};
+
+/* An unknown outcome is read again, as every caller has to. */
+static void claim(struct racer *racer, const char *key)
+{
+    struct axi_store_value value;
+    int rc;
+
+    do {
+        rc = axi_store_cas(racer->store, key, 0, &racer->name, 1, NULL);
+        if (rc == -AXC_ETIMEOUT && axi_store_get(racer->store, key, &value) == 0) {
+            rc = value.bytes[0] == racer->name ? 0 : -AXC_ECONFLICT;
+            axi_store_value_clear(&value);
+        }
+    } while (rc == -AXC_EUNAVAILABLE || rc == -AXC_ETIMEOUT);
+    racer->wins += rc == 0;
+    racer->losses += rc == -AXC_ECONFLICT;
+}
+
+static void *race(void *argument)
+{
+    for (int i = 0; i < CLAIMS; i++) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "race/%d", i);
+        claim(argument, key);
+    }
+    return NULL;
+}
+
+void axi_store_race(struct axi_store *a, struct axi_store *b)
+{
+    struct racer racers[2] = {{.store = a, .name = 'a'}, {.store = b, .name = 'b'}};
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(racers[0].wins + racers[1].wins, CLAIMS);
+    assert_int_equal(racers[0].losses + racers[1].losses, CLAIMS);
+}
+
 void axi_store_conformance(struct axi_store *a, struct axi_store *b)
 {
     swaps_only_the_expected_revision(a, b);
@@ -151,4 +316,6 @@ void axi_store_conformance(struct axi_store *a, struct axi_store *b)
     a_transaction_is_all_or_nothing(a, b);
     lists_a_prefix_in_order(a, b);
     keeps_binary_values_and_refuses_bad_keys(a, b);
+    a_watch_reports_each_change_once_in_order(a, b);
+    keys_go_with_their_lease(a, b);
 }

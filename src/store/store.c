@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,58 @@ int axi_store_list(struct axi_store *store, const char *prefix, axi_store_visit 
                    void *context)
 {
     return key_is_valid(prefix) ? store->ops->list(store, prefix, visit, context) : -AXC_EINVALID;
+}
+
+int axi_store_changes(struct axi_store *store, const char *prefix, uint64_t after,
+                      axi_store_changed changed, void *context, uint64_t *ret_revision)
+{
+    return key_is_valid(prefix)
+               ? store->ops->changes(store, prefix, after, changed, context, ret_revision)
+               : -AXC_EINVALID;
+}
+
+int axi_store_lease_grant(struct axi_store *store, uint32_t ttl_ms, uint64_t *ret_lease)
+{
+    return ttl_ms >= 100 && ttl_ms <= 600000 ? store->ops->lease_grant(store, ttl_ms, ret_lease)
+                                             : -AXC_EINVALID;
+}
+
+int axi_store_lease_keep(struct axi_store *store, uint64_t lease)
+{
+    return store->ops->lease_keep(store, lease);
+}
+
+int axi_store_lease_revoke(struct axi_store *store, uint64_t lease)
+{
+    return store->ops->lease_revoke(store, lease);
+}
+
+static int refuse(char *ret_reason, const char *reason, const char *detail)
+{
+    if (ret_reason != NULL) {
+        snprintf(ret_reason, AXI_STORE_REASON_BYTES, "%s: %s", reason, detail);
+    }
+    return -AXC_EINVALID;
+}
+
+int axi_store_open(const char *location, struct axi_store **ret_store, char *ret_reason)
+{
+    struct axi_store_sqlite_options options = {.path = location};
+    int rc;
+
+    if (location == NULL || location[0] == '\0') {
+        return refuse(ret_reason, "store location", "empty");
+    }
+    if (strncmp(location, "sqlite:", 7) == 0) {
+        options.path = location + 7;
+    } else if (strstr(location, "://") != NULL) {
+        return refuse(ret_reason, "store location of unknown kind", location);
+    }
+    rc = axi_store_sqlite_new(&options, ret_store);
+    if (rc != 0 && ret_reason != NULL) {
+        snprintf(ret_reason, AXI_STORE_REASON_BYTES, "%s: %s", options.path, axi_error_text(rc));
+    }
+    return rc;
 }
 
 void axi_store_value_clear(struct axi_store_value *value)

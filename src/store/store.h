@@ -25,6 +25,7 @@
 #define AXI_STORE_KEY_MAX 200u   /* bytes of a key without its NUL */
 #define AXI_STORE_VALUE_MAX (1024u * 1024u)
 #define AXI_STORE_OPS_MAX 256u /* changes in one transaction */
+#define AXI_STORE_REASON_BYTES 160u
 
 enum axi_store_kind {
     AXI_STORE_PUT,
@@ -101,8 +102,11 @@ AXC_MUST_USE int axi_store_list(struct axi_store *store, const char *prefix, axi
 /* Watch: reports every change of keys below `prefix` after revision `after`, in ascending order of
  * revisions, then returns; it does not wait. *ret_revision: what to give as `after` next time. A
  * key changed several times may be reported by its newest change only. -AXC_ECOMPACTED: the store
- * no longer knows what happened since then: list, and go on from the revision of *ret_revision.
- * Cheap when nothing changed: call it every few ms. */
+ * no longer knows what happened since then, or `after` is 0 (the first call): list, and go on from
+ * *ret_revision, which is set in this case too. After another error what was reported already is
+ * reported again. `changed` must not call the store. Cheap when nothing changed: call it every few
+ * ms. A backend may see a change of another handle some ms late, its own included; what is reported
+ * late is still reported in order. */
 AXC_MUST_USE int axi_store_changes(struct axi_store *store, const char *prefix, uint64_t after,
                                    axi_store_changed changed, void *context,
                                    uint64_t *ret_revision);
@@ -110,7 +114,8 @@ AXC_MUST_USE int axi_store_changes(struct axi_store *store, const char *prefix, 
 /* Leases: keys put with a lease vanish when it was not kept for its TTL (at the earliest then; a
  * little later is allowed). For presence and leadership hints only: what must not happen twice is
  * guarded by revisions. ttl_ms: 100 to 600000; a backend may round up (etcd: to 2 s at least).
- * lease_keep: -AXC_ENOENT when it has ended. */
+ * lease_keep, lease_revoke and a PUT with the lease: -AXC_ENOENT when it has ended. A PUT without
+ * lease takes a key from its lease. */
 AXC_MUST_USE int axi_store_lease_grant(struct axi_store *store, uint32_t ttl_ms,
                                        uint64_t *ret_lease);
 AXC_MUST_USE int axi_store_lease_keep(struct axi_store *store, uint64_t lease);
@@ -120,9 +125,12 @@ void axi_store_value_clear(struct axi_store_value *value);
 void axi_store_free(struct axi_store *store); /* NULL is fine */
 
 struct axi_store_sqlite_options {
-    const char *path;    /* file, made when absent; ":memory:" is private to the handle */
-    int is_volatile;     /* tests only: no synchronous writes; a power cut may lose commits */
-    uint32_t timeout_ms; /* wait for another process's lock; 0 = 2000 */
+    const char *path;       /* file, made when absent; ":memory:" is private to the handle */
+    int is_volatile;        /* tests only: no synchronous writes; a power cut may lose commits */
+    uint32_t timeout_ms;    /* wait for another process's lock; 0 = 2000 */
+    uint32_t deletions_max; /* deletions remembered for changes(), roughly; 0 = 4096 */
+    uint64_t (*now_ns)(void *context); /* clock of leases, never backwards; NULL: CLOCK_BOOTTIME */
+    void *clock_context;
 };
 
 /* -AXC_EIO when the file cannot be opened or is no store of ours. */
@@ -130,7 +138,8 @@ AXC_MUST_USE int axi_store_sqlite_new(const struct axi_store_sqlite_options *opt
                                       struct axi_store **ret_store);
 
 /* By location: "sqlite:PATH" or PATH, or "etcd://HOST:PORT[,HOST:PORT...][/PREFIX]" (PREFIX default
- * "axcan"; etcd's v3 JSON gateway). -AXC_EINVALID with ret_reason (160 bytes, may be NULL). */
+ * "axcan"; etcd's v3 JSON gateway). An error comes with ret_reason (AXI_STORE_REASON_BYTES, may be
+ * NULL): -AXC_EINVALID for a location that makes no sense, else as the backend's _new. */
 AXC_MUST_USE int axi_store_open(const char *location, struct axi_store **ret_store,
                                 char *ret_reason);
 

@@ -2,7 +2,7 @@
 #include "store/conformance.h"
 #include "support/test.h"
 
-#include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,44 +58,134 @@ static void sqlite_conforms(void **state)
     axi_store_free(b);
 }
 
-#define CLAIMS 100
-
-struct racer {
-    struct axi_store *store;
-    char name;
-    int wins;
-};
-
-static void *race(void *argument)
-{
-    struct racer *racer = argument;
-
-    for (int i = 0; i < CLAIMS; i++) {
-        char key[32];
-        int rc;
-
-        snprintf(key, sizeof(key), "race/%d", i);
-        do {
-            rc = axi_store_cas(racer->store, key, 0, &racer->name, 1, NULL);
-        } while (rc == -AXC_EUNAVAILABLE);
-        racer->wins += rc == 0;
-    }
-    return NULL;
-}
-
 static void two_connections_race_and_each_claim_has_one_winner(void **state)
 {
-    struct racer racers[2] = {{open_store(*state, 1), 'a', 0}, {open_store(*state, 1), 'b', 0}};
-    pthread_t threads[2];
+    struct axi_store *a = open_store(*state, 1);
+    struct axi_store *b = open_store(*state, 1);
 
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    axi_store_race(a, b);
+    axi_store_free(a);
+    axi_store_free(b);
+}
+
+static uint64_t test_clock(void *context)
+{
+    return *(uint64_t *)context;
+}
+
+static void count_change(void *context, const struct axi_store_change *change)
+{
+    int *counts = context;
+
+    counts[change->is_deleted]++;
+}
+
+static void a_lease_that_is_not_kept_ends(void **state)
+{
+    uint64_t now_ns = 1;
+    struct axi_store_sqlite_options options = {
+        .path = ":memory:", .now_ns = test_clock, .clock_context = &now_ns};
+    struct axi_store_op op = {.kind = AXI_STORE_PUT, .key = "p", .value = "", .value_bytes = 0};
+    struct axi_store_value value;
+    struct axi_store *store = NULL;
+    int counts[2] = {0, 0};
+    uint64_t revision = 0;
+
+    (void)state;
+    assert_int_equal(axi_store_sqlite_new(&options, &store), 0);
+    assert_int_equal(axi_store_lease_grant(store, 100, &op.lease), 0);
+    assert_int_equal(axi_store_commit(store, &op, 1, &revision), 0);
+    now_ns += 99999999;
+    assert_int_equal(axi_store_lease_keep(store, op.lease), 0);
+    now_ns += 99999999;
+    assert_int_equal(axi_store_get(store, "p", &value), 0);
+    axi_store_value_clear(&value);
+    now_ns += 1;
+    assert_int_equal(axi_store_changes(store, "p", revision, count_change, counts, &revision), 0);
+    assert_int_equal(counts[0], 0);
+    assert_int_equal(counts[1], 1);
+    assert_int_equal(axi_store_get(store, "p", &value), -AXC_ENOENT);
+    assert_int_equal(axi_store_lease_keep(store, op.lease), -AXC_ENOENT);
+    axi_store_free(store);
+}
+
+static void a_watch_learns_that_deletions_were_forgotten(void **state)
+{
+    struct axi_store_sqlite_options options = {.path = ":memory:", .deletions_max = 16};
+    struct axi_store *store = NULL;
+    int counts[2] = {0, 0};
+    uint64_t start = 0;
+    uint64_t later = 0;
+
+    (void)state;
+    assert_int_equal(axi_store_sqlite_new(&options, &store), 0);
+    assert_int_equal(axi_store_cas(store, "a", 0, "", 0, &start), 0);
+    for (int i = 0; i < 24; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "k/%d", i);
+        assert_int_equal(axi_store_cas(store, key, 0, "", 0, NULL), 0);
+        assert_int_equal(axi_store_cas(store, key, AXI_STORE_ANY, NULL, 0, &later), 0);
     }
-    for (int i = 0; i < 2; i++) {
-        pthread_join(threads[i], NULL);
-        axi_store_free(racers[i].store);
+    assert_int_equal(axi_store_changes(store, "k/", start, count_change, counts, &later),
+                     -AXC_ECOMPACTED);
+    assert_int_equal(counts[1], 0);
+    assert_int_equal(axi_store_changes(store, "k/", later, count_change, counts, &later), 0);
+    assert_int_equal(axi_store_changes(store, "k/", later - 10, count_change, counts, &later), 0);
+    assert_int_equal(counts[1], 5);
+    assert_int_equal(axi_store_changes(store, "k/", later + 1, count_change, counts, &later),
+                     -AXC_ECOMPACTED);
+    axi_store_free(store);
+}
+
+static void brings_up_a_store_of_version_1(void **state)
+{
+    static const char *const old =
+        "CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL)"
+        " WITHOUT ROWID; CREATE TABLE counter (revision INTEGER NOT NULL);"
+        "INSERT INTO counter VALUES (7); INSERT INTO kv VALUES ('k', x'76', 5);"
+        "PRAGMA application_id = 1096303443; PRAGMA user_version = 1;";
+    struct fixture *f = *state;
+    struct axi_store *store;
+    struct axi_store_value value;
+    sqlite3 *db = NULL;
+    uint64_t revision = 0;
+
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    store = open_store(f, 1);
+    assert_int_equal(axi_store_get(store, "k", &value), 0);
+    assert_string_equal(value.bytes, "v");
+    assert_int_equal(value.revision, 5);
+    axi_store_value_clear(&value);
+    assert_int_equal(axi_store_cas(store, "k", 5, "w", 1, &revision), 0);
+    assert_int_equal(revision, 8);
+    axi_store_free(store);
+}
+
+static void opens_by_location(void **state)
+{
+    static const char *const wrong[] = {"", "redis://localhost:1",
+                                        "sqlite:/nonexistent/x/store.db"};
+    static const int errors[] = {-AXC_EINVALID, -AXC_EINVALID, -AXC_EIO};
+    struct fixture *f = *state;
+    struct axi_store *store = NULL;
+    char location[112];
+
+    for (size_t i = 0; i < 3; i++) {
+        char reason[AXI_STORE_REASON_BYTES] = "";
+
+        assert_int_equal(axi_store_open(wrong[i], &store, reason), errors[i]);
+        assert_true(reason[0] != '\0');
+        assert_null(store);
     }
-    assert_int_equal(racers[0].wins + racers[1].wins, CLAIMS);
+    snprintf(location, sizeof(location), "sqlite:%s", f->path);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(axi_store_open(location + (i == 0 ? 0 : 7), &store, NULL), 0);
+        assert_int_equal(axi_store_cas(store, "k", i, "", 0, NULL), 0);
+        axi_store_free(store);
+    }
 }
 
 static void what_was_committed_is_there_after_reopening(void **state)
@@ -137,6 +227,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(sqlite_conforms, setup, teardown),
         cmocka_unit_test_setup_teardown(two_connections_race_and_each_claim_has_one_winner, setup,
                                         teardown),
+        cmocka_unit_test(a_lease_that_is_not_kept_ends),
+        cmocka_unit_test(a_watch_learns_that_deletions_were_forgotten),
+        cmocka_unit_test_setup_teardown(brings_up_a_store_of_version_1, setup, teardown),
+        cmocka_unit_test_setup_teardown(opens_by_location, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_committed_is_there_after_reopening, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(refuses_a_file_that_is_no_store, setup, teardown),

@@ -41,9 +41,17 @@ static void say_seed(int signal_number)
     (void)raise(signal_number);
 }
 
+static uint64_t virtual_now(void *context)
+{
+    return ((struct sim_clock *)context)->now_ns;
+}
+
 static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_options *options)
 {
-    const struct axi_store_sqlite_options store = {.path = ":memory:", .is_volatile = 1};
+    const struct axi_store_sqlite_options store = {.path = ":memory:",
+                                                   .is_volatile = 1,
+                                                   .now_ns = virtual_now,
+                                                   .clock_context = &cluster->clock};
 
     memset(cluster, 0, sizeof *cluster);
     cluster->options = *options;

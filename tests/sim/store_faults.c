@@ -142,6 +142,59 @@ static int faulty_list(struct axi_store *base, const char *prefix, axi_store_vis
     return axi_store_list(store->inner, prefix, visit, context);
 }
 
+/* Besides being out of reach, a store forgets: the caller then has to list. */
+static int faulty_changes(struct axi_store *base, const char *prefix, uint64_t after,
+                          axi_store_changed changed, void *context, uint64_t *ret_revision)
+{
+    struct sim_store *store = (struct sim_store *)base;
+    struct sim_clock *clock = &store->cluster->clock;
+
+    if (sim_chance(clock, store->unavailable_ppm)) {
+        return -AXC_EUNAVAILABLE;
+    }
+    if (sim_chance(clock, store->unknown_ppm)) {
+        after = 0;
+    }
+    return axi_store_changes(store->inner, prefix, after, changed, context, ret_revision);
+}
+
+static int faulty_lease_grant(struct axi_store *base, uint32_t ttl_ms, uint64_t *ret_lease)
+{
+    struct sim_store *store = (struct sim_store *)base;
+    uint64_t unused;
+
+    if (sim_chance(&store->cluster->clock, store->unavailable_ppm)) {
+        return -AXC_EUNAVAILABLE;
+    }
+    if (sim_chance(&store->cluster->clock, store->unknown_ppm)) {
+        (void)!axi_store_lease_grant(store->inner, ttl_ms, &unused); /* granted to nobody */
+        return -AXC_ETIMEOUT;
+    }
+    return axi_store_lease_grant(store->inner, ttl_ms, ret_lease);
+}
+
+static int faulty_lease_keep(struct axi_store *base, uint64_t lease)
+{
+    struct sim_store *store = (struct sim_store *)base;
+
+    if (sim_chance(&store->cluster->clock, store->unavailable_ppm)) {
+        return -AXC_EUNAVAILABLE;
+    }
+    return axi_store_lease_keep(store->inner, lease);
+}
+
+static int faulty_lease_revoke(struct axi_store *base, uint64_t lease)
+{
+    struct sim_store *store = (struct sim_store *)base;
+    int error;
+
+    if (sim_chance(&store->cluster->clock, store->unavailable_ppm)) {
+        return -AXC_EUNAVAILABLE;
+    }
+    error = axi_store_lease_revoke(store->inner, lease);
+    return sim_chance(&store->cluster->clock, store->unknown_ppm) ? -AXC_ETIMEOUT : error;
+}
+
 static void faulty_free(struct axi_store *base)
 {
     (void)base; /* the store outlives every master */
@@ -149,8 +202,14 @@ static void faulty_free(struct axi_store *base)
 
 void sim_store_init(struct sim_store *store, struct sim_cluster *cluster)
 {
-    static const struct axi_store_ops ops = {
-        .get = faulty_get, .commit = faulty_commit, .list = faulty_list, .free = faulty_free};
+    static const struct axi_store_ops ops = {.get = faulty_get,
+                                             .commit = faulty_commit,
+                                             .list = faulty_list,
+                                             .changes = faulty_changes,
+                                             .lease_grant = faulty_lease_grant,
+                                             .lease_keep = faulty_lease_keep,
+                                             .lease_revoke = faulty_lease_revoke,
+                                             .free = faulty_free};
 
     store->base.ops = &ops;
     store->cluster = cluster;
