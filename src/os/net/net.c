@@ -283,6 +283,18 @@ static const char *read_number(const char *text, uint32_t max, uint32_t *ret_val
     return text;
 }
 
+int axi_net_read_port(const char *text, uint16_t *ret_port)
+{
+    uint32_t port = 0;
+
+    text = read_number(text, 65535, &port);
+    if (text == NULL || *text != '\0' || port == 0) {
+        return -AXC_EINVALID;
+    }
+    *ret_port = (uint16_t)port;
+    return 0;
+}
+
 int axi_net_resolve(const char *text, uint32_t *ret_address, uint16_t *ret_port)
 {
     static const char separators[] = "...:";
@@ -297,14 +309,12 @@ int axi_net_resolve(const char *text, uint32_t *ret_address, uint16_t *ret_port)
         text++;
         address = address << 8 | part;
     }
-    text = read_number(text, 65535, &part);
-    if (text == NULL || *text != '\0' || part == 0) {
+    if (axi_net_read_port(text, ret_port) < 0) {
         return -AXC_EINVALID;
     }
     if (address >> 24 == LOOPBACK_NET && net.loopback != 0) {
         address = net.loopback;
     }
     *ret_address = address;
-    *ret_port = (uint16_t)part;
     return 0;
 }

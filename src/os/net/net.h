@@ -38,6 +38,8 @@ void axi_net_drops(struct axi_net_drops *ret_drops);
 /* "a.b.c.d:port" in host byte order, port 1..65535; loopback addresses become what the
  * configuration says. -AXC_EINVALID: anything else; names are not looked up. */
 AXC_MUST_USE int axi_net_resolve(const char *text, uint32_t *ret_address, uint16_t *ret_port);
+/* "port", 1..65535. -AXC_EINVALID. */
+AXC_MUST_USE int axi_net_read_port(const char *text, uint16_t *ret_port);
 
 /* Random numbers of the network (ports, sequence numbers) and the node; seeded by the configuration
  * and the clock: hard to guess from afar, no more. */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the bare-metal node: node.c (start and loop), agent_port.c (what the agent asks for). */
+#ifndef AXI_OS_NODE_NODE_INTERNAL_H
+#define AXI_OS_NODE_NODE_INTERNAL_H
+
+#include "core/agent.h"
+#include "os/node/images.h"
+#include "os/node/node.h"
+
+#define AXI_NODE_LOAD_WAIT_NS 2000000000ull
+#define AXI_NODE_ADDRESS_BYTES 24u /* "255.255.255.255:65535" */
+
+/* A load that waits until the slot's former instance is gone. */
+struct axi_node_load {
+    bool is_pending;
+    uint64_t until_ns;
+    uint8_t digest[AXI_IMAGES_DIGEST_BYTES];
+};
+
+struct axi_node {
+    const struct axi_boot_config *config;
+    struct axi_runtime *runtime;
+    const char *reset_reason;
+    struct axi_agent *agent;     /* NULL until the node has an address */
+    struct axi_node_load *loads; /* one per slot */
+    struct axi_images images;
+    uint32_t slots;
+    uint32_t pending_loads;
+    uint32_t log_slot;      /* next slot to drain */
+    uint64_t drops_told;    /* sum of the drops when they were logged last ... */
+    uint64_t drops_tell_ns; /* ... and when they may be again */
+    bool is_joined;
+    char address[AXI_NODE_ADDRESS_BYTES];
+};
+
+/* agent_port.c */
+void axi_node_fill_port(struct axi_node *node, struct axi_agent_port *ret_port);
+void axi_node_retry_loads(struct axi_node *node, uint64_t now_ns);
+
+#endif
