@@ -4,7 +4,7 @@
  * two nodes' agent ports look alike. Whatever a task does, the node goes on.
  *
  * Contexts. Agent functions are called from the server thread (os/task/server.h), which any
- * interrupt may preempt. Kernel functions (os/task/kernel_port.h) run with interrupts masked and
+ * interrupt may preempt. The hooks of the kernel (kernel_port.c) run with interrupts masked and
  * never preempt each other; together they are the scheduler context of core/sched.h. */
 #ifndef AXI_OS_TASK_RUNTIME_H
 #define AXI_OS_TASK_RUNTIME_H
@@ -48,6 +48,13 @@ struct axi_runtime;
 AXC_MUST_USE int axi_runtime_new(const struct axi_runtime_config *config,
                                  struct axi_runtime **ret_runtime);
 
+/* Makes the server thread: `entry` is the node's loop and must not return. And fills in the
+ * kernel's hooks, which belong to this runtime from then on. Once, in axi_image_start.
+ * -AXC_ENOMEM. */
+struct axi_kernel_ops;
+AXC_MUST_USE int axi_runtime_start(struct axi_runtime *runtime, void (*entry)(void *argument),
+                                   void *argument, struct axi_kernel_ops *ret_ops);
+
 /* What the node can guarantee: AXI_ASSURANCE_ISOLATED. */
 uint32_t axi_runtime_assurance(const struct axi_runtime *runtime);
 
@@ -88,9 +95,6 @@ uint64_t axi_runtime_traces_lost(const struct axi_runtime *runtime);
 void axi_runtime_wait(struct axi_runtime *runtime, uint64_t until_local_ns);
 /* Wakes the server. Kernel context, e.g. the network card's interrupt. */
 void axi_runtime_wake(struct axi_runtime *runtime);
-/* False while the server may not run although it is awake (it used up its budget and jobs are
- * ready): then the network card's receive interrupt stays masked. Any context. */
-bool axi_runtime_is_server_running(const struct axi_runtime *runtime);
 
 /* Whatever the runtime has to do outside the scheduler context: gives back the memory of removed
  * instances, makes killed ones ready again. Call it in each round of the server's loop. */
