@@ -7,13 +7,15 @@
 #include "os/kernel/kernel.h"
 #include "os/node/node.h"
 #include "os/task/runtime.h"
+#include "os/task/standalone.h"
 
 static struct axi_boot_config config;
 
 static int start_node(const struct axi_boot_info *boot, struct axi_kernel_ops *ret_ops)
 {
+    static struct axi_standalone standalone;
     const struct axi_runtime_config runtime_config = {
-        .slots = config.slots,
+        .slots = config.slots > config.task_count ? config.slots : config.task_count,
         .server_budget_ns = config.server_budget_ns,
         .server_period_ns = config.server_period_ns,
     };
@@ -21,6 +23,10 @@ static int start_node(const struct axi_boot_info *boot, struct axi_kernel_ops *r
     struct axi_node *node = NULL;
     int r = axi_runtime_new(&runtime_config, &runtime);
 
+    if (r == 0 && config.network == AXI_BOOT_NETWORK_NONE) {
+        standalone = (struct axi_standalone){runtime, &config, axi_board.platform};
+        return axi_runtime_start(runtime, axi_standalone_run, &standalone, ret_ops);
+    }
     r = r < 0 ? r : axi_node_new(&config, runtime, boot->reset_reason, &node);
     return r < 0 ? r : axi_runtime_start(runtime, axi_node_main, node, ret_ops);
 }
