@@ -77,7 +77,7 @@ static void lay_out(struct carver *carver, struct axi_agent *agent)
     agent->transfers = carve(carver, c->transfers, sizeof(*agent->transfers));
     agent->requests = carve(carver, agent->request_count, sizeof(*agent->requests));
     agent->seen = carve(carver, agent->seen_count, sizeof(*agent->seen));
-    agent->demand = carve(carver, c->slots, sizeof(*agent->demand));
+    agent->demand = carve(carver, c->slots + 1u, sizeof(*agent->demand));
 }
 
 /* Buffers behind the rest: they need no clearing, so what is never used takes no memory. */

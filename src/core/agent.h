@@ -39,6 +39,9 @@ struct axi_agent_config {
     uint32_t services;     /* AXC_SVC_* offered */
     uint32_t assurance;    /* 0 shared, 1 realtime, 2 isolated, 3 partition */
     uint32_t capacity_ppm; /* admission limit on the sum of densities */
+    /* What runs beside the tasks under the same EDF (bare metal: network and agent): so much in
+     * each period, counted by admission as a task. 0: nothing. */
+    uint64_t server_budget_ns, server_period_ns;
 
     /* Limits; all memory is sized by them at init. */
     uint32_t slots;           /* instances, 1..1024 */

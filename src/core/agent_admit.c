@@ -12,13 +12,18 @@ uint32_t axi_agent_free_slots(const struct axi_agent *agent)
     return count;
 }
 
-/* The tasks that may use the processor: a frozen copy may be resumed, so it counts; but two
+/* What may use the processor: a frozen copy may be resumed, so it counts; but two
  * instances of one task never run both, so those of `except` do not. */
 static uint32_t collect_demand(const struct axi_agent *agent, uint64_t except,
                                struct axi_demand_task *tasks)
 {
     uint32_t n = 0;
 
+    if (agent->config.server_budget_ns != 0) {
+        tasks[n++] = (struct axi_demand_task){.wcet_ns = agent->config.server_budget_ns,
+                                              .period_ns = agent->config.server_period_ns,
+                                              .deadline_ns = agent->config.server_period_ns};
+    }
     for (uint32_t i = 0; i < agent->config.slots; i++) {
         const struct axi_agent_instance *instance = &agent->instances[i];
 

@@ -407,10 +407,9 @@ static const struct axi_agent_port fake_port = {
     .crash_point = fake_crash_point,
 };
 
-static inline struct fake_node *fake_new(uint64_t node_id)
+static inline struct axi_agent_config fake_config(struct fake_node *node, uint64_t node_id)
 {
-    struct fake_node *node = aligned_alloc(64, sizeof(*node)); /* regions want their alignment */
-    struct axi_agent_config config = {
+    return (struct axi_agent_config){
         .master_address = "master",
         .token = "secret",
         .name = "n",
@@ -425,6 +424,12 @@ static inline struct fake_node *fake_new(uint64_t node_id)
         .trace_records = FAKE_TRACES,
         .timebase = &node->timebase,
     };
+}
+
+static inline struct fake_node *fake_new(uint64_t node_id)
+{
+    struct fake_node *node = aligned_alloc(64, sizeof(*node)); /* regions want their alignment */
+    struct axi_agent_config config = fake_config(node, node_id);
     struct axi_agent_port port = fake_port;
     size_t bytes = axi_agent_bytes(&config);
 

@@ -117,6 +117,32 @@ static void admission_refuses_with_a_reason(void **state)
     }
 }
 
+/* On bare metal network and agent take a share of the processor, too. */
+static void admission_counts_the_server(void **state)
+{
+    struct axi_agent_config config = fake_config(node, 1);
+    struct axi_agent_port port = fake_port;
+
+    (void)state;
+    port.context = node;
+    config.server_budget_ns = 4 * MS;
+    config.server_period_ns = 10 * MS;
+    node->agent = axi_agent_init(node->memory, &config, &port);
+    node->has_image = true;
+    join(node);
+    for (uint32_t i = 0; i < 2; i++) {
+        axi_Load message = {.request = 10 + i, .spec = fake_spec(), .epoch = 1};
+
+        message.spec.task_id = 100 + i;
+        message.spec.period_ns = 10 * MS;
+        message.spec.deadline_ns = 10 * MS;
+        message.spec.wcet_ns = i == 0 ? 51 * MS / 10 : 49 * MS / 10; /* of 9 ms together */
+        say(node, AXI_WIRE_LOAD, &message, NULL, 0);
+        settle(node, NULL);
+        expect_result(node, 10 + i, i == 0 ? -AXC_EADMIT_LOAD : 0);
+    }
+}
+
 static void slots_are_bounded(void **state)
 {
     (void)state;
@@ -269,6 +295,7 @@ int main(void)
         T(wrong_image_fails_the_load),
         T(bad_chunks_fail_only_their_request),
         T(admission_refuses_with_a_reason),
+        T(admission_counts_the_server),
         T(slots_are_bounded),
         T(image_that_disagrees_with_the_spec_is_unloaded),
         T(requests_for_nothing_are_refused),

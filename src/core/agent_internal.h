@@ -227,7 +227,7 @@ struct axi_agent {
     uint32_t request_count;
     struct axi_agent_seen *seen;
     uint32_t seen_count, seen_next;
-    struct axi_demand_task *demand; /* scratch for admission, one per slot */
+    struct axi_demand_task *demand; /* scratch for admission: slots and the server */
     uint8_t *frame;                 /* AXI_WIRE_FRAME_BYTES_MAX */
     uint8_t *chunk;                 /* chunk_bytes */
     union axi_wire_message message; /* the frame being handled */

@@ -138,6 +138,8 @@ static int open_agent(struct axi_node *node)
         .services = AXC_SVC_LOG | AXC_SVC_TOPIC | AXC_SVC_IO,
         .assurance = axi_runtime_assurance(node->runtime),
         .capacity_ppm = config->capacity_ppm,
+        .server_budget_ns = config->server_budget_ns,
+        .server_period_ns = config->server_period_ns,
         .slots = node->slots,
         .links = AGENT_LINKS,
         .migrations = AGENT_MIGRATIONS,
