@@ -20,7 +20,7 @@
 #define AXI_CHECKPOINTS_KEEP_MAX 1024u
 
 struct axi_checkpoints_options {
-    const char *path; /* file, made when absent; ":memory:" for tests */
+    const char *path; /* file, made when absent; ":memory:" for tests: implies is_inline */
     uint32_t keep;    /* newest kept per task; 0 = AXI_CHECKPOINTS_KEEP_DEFAULT */
     uint32_t queue;   /* puts under way at once; 0 = 4096 */
     bool is_volatile; /* tests only: no synchronous writes */
@@ -30,7 +30,7 @@ struct axi_checkpoints_options {
 
 struct axi_checkpoints;
 
-/* -AXC_EIO: not to be opened, or no store of ours; -AXC_ENOMEM. */
+/* -AXC_EIO: not to be opened, or no store of ours; -AXC_EINVALID: keep; -AXC_ENOMEM. */
 AXC_MUST_USE int axi_checkpoints_new(const struct axi_checkpoints_options *options,
                                      struct axi_checkpoints **ret_checkpoints);
 /* Commits what is queued, then closes. NULL is fine. */
@@ -43,13 +43,15 @@ struct axi_checkpoint_id {
 };
 
 /* Queues a copy of a whole checkpoint (header and state). 0: its result comes by _poll with
- * `cookie`; the errors of axi_checkpoint_decode; -AXC_EBUSY: the queue is full, try later. */
+ * `cookie`; the errors of axi_checkpoint_decode; -AXC_ECKPT_TASK (task 0); -AXC_EBUSY: the queue is
+ * full (puts or bytes), try later. The same checkpoint put again is a success. */
 AXC_MUST_USE int axi_checkpoints_put(struct axi_checkpoints *checkpoints, uint64_t node_id,
                                      const uint8_t *bytes, size_t count, uint64_t cookie);
 
 struct axi_checkpoints_result {
     uint64_t cookie;
-    int code; /* 0: durable; -AXC_EIO (disk), -AXC_EFULL (no space) : not stored, the queue goes on
+    int code; /* 0: durable, or older than all that are kept; -AXC_EIO (disk), -AXC_EFULL (no space)
+               * : not stored, the queue goes on
                */
 };
 
@@ -83,7 +85,8 @@ typedef int (*axi_checkpoints_visit)(void *context, const struct axi_checkpoint_
 AXC_MUST_USE int axi_checkpoints_list(struct axi_checkpoints *checkpoints, uint64_t task_id,
                                       axi_checkpoints_visit visit, void *context);
 
-/* A pinned checkpoint is not dropped for newer ones. -AXC_ENOENT. */
+/* A pinned checkpoint is not dropped for newer ones. Waits for the writer, as _forget does.
+ * -AXC_ENOENT; -AXC_EFULL (1024 pinned of this task, or no space); the errors of _read. */
 AXC_MUST_USE int axi_checkpoints_pin(struct axi_checkpoints *checkpoints,
                                      const struct axi_checkpoint_id *id, bool is_pinned);
 /* The task was deleted: all of it goes, pinned ones stay. */
