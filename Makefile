@@ -3,7 +3,8 @@
 BUILD ?= build
 SEEDS ?= 500
 MESON_FLAGS ?=
-SETUP = tools/install-deps && tools/configure $(BUILD) $(MESON_FLAGS)
+SETUP = tools/install-deps && tools/configure $(BUILD) $(MESON_FLAGS) && \
+	tools/configure $(BUILD)/os --cross-file cross/aarch64-none.ini
 
 .PHONY: help build demo test test-sim bench fuzz lint clean install soak
 
@@ -14,6 +15,7 @@ help: ## this list
 build: ## install missing packages, compile everything
 	@$(SETUP)
 	@ninja -C $(BUILD) $(NINJA_FLAGS)
+	@ninja -C $(BUILD)/os $(NINJA_FLAGS)
 
 demo: build ## start a cluster, deploy six tasks, migrate them, judge the history
 	@tools/demo $(BUILD)

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct axi_nic_driver; /* os/net */
+struct axi_irq_controller; /* os/kernel/irq.h */
+struct axi_nic_driver;     /* os/drivers/nic.h */
 
 struct axi_board_range {
     uint64_t base, bytes;
@@ -35,8 +36,8 @@ struct axi_board {
     uint32_t device_count;
     struct axi_board_nic nic;
     uint32_t timer_intid; /* of the virtual timer */
-    /* The console: polled, used from the first instructions on and in a panic. */
-    void (*console_init)(void);
+    /* The console: polled, used from the first C function on and in a panic. */
+    void (*console_init)(void); /* NULL: nothing to do */
     void (*console_put)(char byte);
     /* The interrupt controller: see kernel/irq.h, which is the only caller. */
     const struct axi_irq_controller *(*irq_controller)(void);

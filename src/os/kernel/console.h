@@ -3,6 +3,8 @@
 #ifndef AXI_OS_CONSOLE_H
 #define AXI_OS_CONSOLE_H
 
+#include "base/log.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -16,6 +18,8 @@ void axi_console_write(const char *text, size_t bytes);
 /* One line of at most 511 characters (cut), whole also when a preemption comes between; "\n" is
  * the caller's. Any context. */
 void axi_console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Sink for base/log.h: "LEVEL id text". Set by the kernel at start, level info. */
+/* Sink for base/log.h: "LEVEL id text". The kernel sets it at start, up to level info. */
+void axi_console_log(enum axi_log_level level, const char *id, const char *format,
+                     va_list arguments);
 
 #endif

@@ -45,6 +45,10 @@ void axi_context_init_thread(struct axi_context *context, const char *name,
                              void (*entry)(void *argument), void *argument, void *stack,
                              size_t stack_bytes);
 
+/* Before the memory of a task's context (its `fp`) is used for something else: its FP registers are
+ * not saved there any more. Hooks, or a thread with interrupts masked. */
+void axi_context_drop(struct axi_context *context);
+
 /* From a thread: enters the kernel, so that choose decides anew. Returns when chosen again. */
 void axi_thread_yield(void);
 

@@ -71,11 +71,17 @@ void axi_timer_set(uint64_t at_ns);
 /* The context that was interrupted; NULL while idle. Hooks only. */
 struct axi_context *axi_kernel_current(void);
 
+/* Time in which nobody ran, since boot; does not count the present idling. */
+uint64_t axi_kernel_idle_ns(void);
+
 /* Ends the machine: by PSCI, or with an exit code by semihosting when that was allowed at boot
  * (then QEMU must be started with it). */
 void axi_machine_allow_semihosting(void);
 __attribute__((noreturn)) void axi_machine_off(int exit_code);
 __attribute__((noreturn)) void axi_machine_reset(void);
+/* Kernel only: off with that code when semihosting is allowed, else reset. */
+__attribute__((noreturn)) void axi_machine_end_after_panic(int exit_code);
+void axi_machine_init(uint32_t boot_el);
 
 /* A bug in the kernel: prints the registers, leaves a record that survives the reset, and resets
  * the machine; with semihosting allowed it ends with exit code 99 instead. */

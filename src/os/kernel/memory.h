@@ -43,7 +43,7 @@ static inline void axi_device_write(uint64_t address, uint32_t value)
 }
 
 /* The pool: whole pages, physically (and so in the linear map) contiguous. Bounded: first fit over
- * a bitmap. Not to be called from an interrupt handler; safe against preemption. */
+ * a bitmap. For the server thread and axi_image_start only: nothing locks it. */
 
 /* `bytes` is rounded up to pages; the content is zero. NULL when there is no such room: the caller
  * refuses what it was asked for (-AXC_EADMIT_MEMORY or like), it never panics. */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/kernel/panic.h"
+
+#include "base/crc32c.h"
+#include "os/board/board.h"
+#include "os/kernel/kernel.h"
+#include "os/kernel/mmu.h"
+
+#include <string.h>
+
+#define RECORD_MAGIC 0x4e415058u /* "XPAN" */
+#define EXIT_PANIC 99
+
+struct record {
+    uint32_t magic;
+    uint32_t crc; /* of the text */
+    char text[AXI_RESET_REASON_BYTES];
+};
+
+static struct record *record(void)
+{
+    return (struct record *)(uintptr_t)axi_reset_page;
+}
+
+static void leave_record(const char *text)
+{
+    struct record *page = record();
+
+    memset(page, 0, sizeof(*page));
+    memcpy(page->text, text, strnlen(text, sizeof(page->text) - 1));
+    page->crc = axi_crc32c(0, page->text, sizeof(page->text));
+    page->magic = RECORD_MAGIC;
+    axi_cache_clean(page, sizeof(*page));
+}
+
+void axi_panic_take_record(char *ret_text, size_t capacity)
+{
+    struct record *page = record();
+
+    ret_text[0] = '\0';
+    if (page->magic == RECORD_MAGIC && page->crc == axi_crc32c(0, page->text, sizeof(page->text))) {
+        size_t bytes = strnlen(page->text, capacity - 1);
+
+        for (size_t i = 0; i < bytes; i++) {
+            ret_text[i] = page->text[i] >= ' ' && page->text[i] <= '~' ? page->text[i] : '?';
+        }
+        ret_text[bytes] = '\0';
+    }
+    page->magic = 0;
+    axi_cache_clean(page, sizeof(*page));
+}
+
+static __attribute__((noreturn)) void end(const char *text)
+{
+    leave_record(text);
+    axi_machine_end_after_panic(EXIT_PANIC);
+}
+
+static void print_context(const struct axi_context *context)
+{
+    for (unsigned i = 0; i < 30; i += 2) {
+        axi_console_print("  x%-2u %016lx   x%-2u %016lx\n", i, context->x[i], i + 1,
+                          context->x[i + 1]);
+    }
+    axi_console_print("  x30 %016lx   sp  %016lx\n", context->x[30], context->sp);
+    axi_console_print("  pc  %016lx   pstate %08lx\n", context->pc, context->pstate);
+}
+
+void axi_panic_exception(const char *what, const struct axi_context *context, uint64_t syndrome,
+                         uint64_t address)
+{
+    char text[AXI_RESET_REASON_BYTES];
+
+    axi_irq_mask();
+    axi_format(text, sizeof(text), "%s: esr=%08lx elr=%016lx far=%016lx name=%s", what, syndrome,
+               context->pc, address, context->name != NULL ? context->name : "-");
+    axi_console_print("panic: %s\n", text);
+    print_context(context);
+    end(text);
+}
+
+void axi_panic(const char *format, ...)
+{
+    char text[AXI_RESET_REASON_BYTES];
+    va_list arguments;
+
+    axi_irq_mask();
+    va_start(arguments, format);
+    axi_vformat(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    axi_console_print("panic: %s\n  from %p\n", text, __builtin_return_address(0));
+    end(text);
+}
