@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* axcan inspect: what a task image or a bare ELF file holds, after every check a node makes. */
 #include "cli/command.h"
+#include "image/file.h"
 #include "image/image.h"
 #include "image/meta_json.h"
+#include "image/os_image.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +87,8 @@ static void print_value(const char *key, const json_t *value)
         (void)printf("%s", json_string_value(value));
     } else if (json_is_integer(value)) {
         (void)printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    } else if (json_is_boolean(value)) {
+        (void)printf("%s", json_is_true(value) ? "yes" : "no");
     }
     json_array_foreach (value, i, item) {
         (void)printf("%s%s", i > 0 ? " " : "", json_string_value(item));
@@ -149,11 +153,143 @@ static int open_any(const char *path, struct axi_image **ret_image)
                                    : axi_image_open_elf(path, ret_image);
 }
 
+static json_t *boot_task_to_json(const struct axi_boot_task *task)
+{
+    struct axi_image_entry entry;
+    char digest[AXI_DIGEST_TEXT_BYTES] = "";
+    int error = axi_image_entry_from_elf(task->elf, task->elf_bytes, "", &entry);
+
+    if (error == 0) {
+        axi_digest_format(&entry.digest, digest);
+    }
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "name", task->name, "task",
+                     error == 0 ? entry.meta.name : "", "digest", digest, "elf_bytes",
+                     (json_int_t)task->elf_bytes, "jobs", (json_int_t)task->jobs, "wcet_ns",
+                     (json_int_t)task->wcet_ns, "error", error == 0 ? "" : axi_error_name(error));
+}
+
+/* The token is a secret and left out. */
+static json_t *boot_config_to_json(const struct axi_boot_config *config)
+{
+    static const char *const networks[] = {"none", "static", "dhcp"};
+    static const char *const exits[] = {"halt", "psci", "semihosting"};
+    json_t *tasks = json_array();
+
+    for (uint32_t i = 0; i < config->task_count; i++) {
+        (void)json_array_append_new(tasks, boot_task_to_json(&config->tasks[i]));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "node",
+                     config->name, "network", networks[config->network], "master", config->master,
+                     "advertise", config->advertise, "trace",
+                     (config->flags & AXI_BOOT_FLAG_TRACE) != 0, "exit", exits[config->exit],
+                     "time_limit_ns", (json_int_t)config->time_limit_ns, "slots",
+                     (json_int_t)config->slots, "capacity_ppm", (json_int_t)config->capacity_ppm,
+                     "server_budget_ns", (json_int_t)config->server_budget_ns, "server_period_ns",
+                     (json_int_t)config->server_period_ns, "tasks", tasks);
+}
+
+/* The values of an object but for lists, objects and empty texts. */
+static void print_values(const json_t *object)
+{
+    const char *key = NULL;
+    const json_t *item = NULL;
+
+    json_object_foreach ((json_t *)(uintptr_t)object, key, item) {
+        if (!json_is_object(item) && !json_is_array(item) &&
+            !(json_is_string(item) && *json_string_value(item) == '\0')) {
+            print_value(key, item);
+        }
+    }
+}
+
+static void print_os_image(const json_t *document)
+{
+    const json_t *config = json_object_get(document, "config");
+    const json_t *task = NULL;
+    size_t i = 0;
+
+    print_values(document);
+    print_values(config);
+    json_array_foreach (json_object_get(config, "tasks"), i, task) {
+        (void)putchar('\n');
+        print_values(task);
+    }
+}
+
+/* An image of Axcan OS, or its configuration alone. -AXC_EIMAGE_OS_LAYOUT when it is neither. */
+static int os_image_to_json(const uint8_t *file, size_t bytes, json_t **ret_document)
+{
+    static struct axi_boot_config config;
+    struct axi_os_image image = {.config = file, .config_bytes = bytes};
+    json_t *document = NULL;
+    size_t length = 0;
+    int error = axi_boot_config_length(file, bytes, &length);
+
+    if (error == -AXC_EBOOT_MAGIC || error == -AXC_EBOOT_TRUNCATED) {
+        error = axi_os_image_read(file, bytes, &image);
+    }
+    if (error == 0 && image.config != NULL) {
+        error = axi_boot_config_decode(image.config, image.config_bytes, &config);
+    }
+    if (error < 0) {
+        return error;
+    }
+    document = json_object();
+    if (image.image_bytes > 0) {
+        (void)json_object_set_new(document, "board", json_string(image.board));
+        (void)json_object_set_new(document, "format", json_string(image.is_elf ? "elf" : "raw"));
+        (void)json_object_set_new(document, "image_bytes",
+                                  json_integer((json_int_t)image.image_bytes));
+    }
+    (void)json_object_set_new(document, "config_bytes",
+                              json_integer((json_int_t)image.config_bytes));
+    if (image.config != NULL) {
+        (void)json_object_set_new(document, "config", boot_config_to_json(&config));
+    }
+    *ret_document = document;
+    return 0;
+}
+
+/* The exit code, or -AXC_EIMAGE_OS_LAYOUT when the file is something else. */
+static int inspect_os(const char *path, int is_json)
+{
+    json_t *document = NULL;
+    uint8_t *file = NULL;
+    size_t bytes = 0;
+    int error = axi_file_read(path, AXI_OS_IMAGE_BYTES_MAX, &file, &bytes);
+
+    if (error < 0) {
+        return -AXC_EIMAGE_OS_LAYOUT; /* the task image's reader says why */
+    }
+    error = os_image_to_json(file, bytes, &document);
+    free(file);
+    if (error == -AXC_EIMAGE_OS_LAYOUT) {
+        return error;
+    }
+    if (error < 0) {
+        return axi_cli_fail("inspect", "%s: %s (%s)", path, axi_error_text(error),
+                            axi_error_name(error));
+    }
+    if (is_json) {
+        (void)json_dumpf(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        (void)putchar('\n');
+    } else {
+        print_os_image(document);
+    }
+    json_decref(document);
+    return 0;
+}
+
 static int inspect(const char *path, int is_json)
 {
     struct axi_image *image = NULL;
     json_t *document = NULL;
-    int error = open_any(path, &image);
+    int error = inspect_os(path, is_json);
+
+    if (error != -AXC_EIMAGE_OS_LAYOUT) {
+        return error;
+    }
+    error = open_any(path, &image);
 
     if (error != 0) {
         return axi_cli_fail("inspect", "%s: %s (%s)", path, axi_error_text(error),
@@ -196,9 +332,10 @@ static int run(int argc, char **argv)
 
 const struct axi_command axi_command_inspect = {
     .name = "inspect",
-    .summary = "show what a task image or ELF file holds",
+    .summary = "show what a task image, ELF file or image of Axcan OS holds",
     .usage = "usage: axcan inspect IMAGE.axi|FILE.elf [-o text|json]\n\n"
              "Verifies the image as a node does and prints the task's metadata, and for each\n"
-             "instruction set digest, sizes, segments and relocations, and the state's schema.\n",
+             "instruction set digest, sizes, segments and relocations, and the state's schema.\n"
+             "Of an image of Axcan OS: board, configuration and packed tasks.\n",
     .run = run,
 };

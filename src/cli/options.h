@@ -13,11 +13,11 @@ enum axi_option_kind {
     AXI_OPTION_TEXT,   /* const char *, borrowed from argv */
     AXI_OPTION_NUMBER, /* uint64_t */
     AXI_OPTION_TIME,   /* uint64_t ns: "5s", "20ms", "800us", "10ns"; a bare number is seconds */
-    AXI_OPTION_LIST,   /* struct axi_option_list, up to 8 times */
+    AXI_OPTION_LIST,   /* struct axi_option_list, up to 32 times */
 };
 
 struct axi_option_list {
-    const char *items[8];
+    const char *items[32];
     size_t count;
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* make_corpus CORPUS_DIR: writes the first inputs of the fuzz targets: correct ones, from which a
  * fuzzer finds the broken ones. Run by hand when a format changes. */
+#include "base/bytes.h"
 #include "core/boot_config.h"
 #include "core/region.h"
 #include "core/wire.h"
 #include "image/oci.h"
+#include "image/os_image.h"
 #include "support/elf_maker.h"
 
 #include <stdio.h>
@@ -92,6 +94,25 @@ static void put_boot_configs(const char *folder)
     put_file(folder, "boot_config/cut", blob, bytes - 9);
 }
 
+static void put_os_images(const char *folder)
+{
+    uint8_t kernel[128] = {0};
+    uint8_t *packed = NULL;
+    size_t bytes = 0;
+
+    axi_put_le64(kernel + 16, 8192); /* image_size */
+    memcpy(kernel + 56, "ARM\x64", 4);
+    axi_put_le32(kernel + AXI_BOOT_IMAGE_AT_MAGIC, AXI_BOOT_IMAGE_MAGIC);
+    axi_put_le32(kernel + AXI_BOOT_IMAGE_AT_VERSION, AXI_BOOT_IMAGE_VERSION);
+    memcpy(kernel + AXI_BOOT_IMAGE_AT_BOARD, "virt", 4);
+    put_file(folder, "os_image/kernel", kernel, sizeof(kernel));
+    if (axi_os_image_pack(kernel, sizeof(kernel), kernel, sizeof(kernel), &packed, &bytes) != 0) {
+        exit(1);
+    }
+    put_file(folder, "os_image/packed", packed, bytes);
+    free(packed);
+}
+
 /* A stream of one frame of each type; the first byte is the piece size of fuzz_frames.c. */
 static void put_frames(const char *folder)
 {
@@ -160,6 +181,7 @@ int main(int argc, char **argv)
     put_elfs(argv[1]);
     put_checkpoints(argv[1]);
     put_boot_configs(argv[1]);
+    put_os_images(argv[1]);
     put_frames(argv[1]);
     put_hello(argv[1]);
     put_oci(argv[1]);
