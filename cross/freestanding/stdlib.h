@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that lwIP uses of <stdlib.h>. */
-#ifndef AXI_OS_NET_STDLIB_H
-#define AXI_OS_NET_STDLIB_H
+/* All that lwIP uses of <stdlib.h>; nothing of ours uses any. */
+#ifndef AXI_FREESTANDING_STDLIB_H
+#define AXI_FREESTANDING_STDLIB_H
 
 static inline int atoi(const char *text)
 {

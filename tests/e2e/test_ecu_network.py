@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bare-metal node on a network: joins, runs what it is given, and outlives what a network may bring.
+Time is QEMU's, counted in instructions (-icount), so a busy machine makes no deadline late."""
+import os
+import random
+import socket
+import struct
+
+import pytest
+
+from conftest import until
+from ecu import Ecu, free_port
+
+BROADCAST = b"\xff" * 6
+STRANGER = b"\x02\x00\x00\x00\x00\x01"
+GUEST_IP = bytes([10, 0, 2, 15])
+STRANGER_IP = bytes([10, 0, 2, 77])
+
+
+def mac_bytes(ecu):
+    return bytes.fromhex(ecu.mac.replace(":", ""))
+
+
+def checksum(data):
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ethernet(ecu, kind, payload, to=None):
+    return (to or mac_bytes(ecu)) + STRANGER + struct.pack("!H", kind) + payload
+
+
+def ipv4(payload, protocol, flags=0, length=None, ident=1):
+    total = 20 + len(payload) if length is None else length
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, total, ident, flags, 64, protocol, 0, STRANGER_IP,
+                       GUEST_IP)
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def tcp(source, target, flags, sequence=0, window=8192):
+    segment = struct.pack("!HHIIBBHHH", source, target, sequence, 0, 5 << 4, flags, window, 0, 0)
+    pseudo = STRANGER_IP + GUEST_IP + struct.pack("!BBH", 0, 6, len(segment))
+    return segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
+
+
+def udp(target, payload):
+    return struct.pack("!HHHH", 4000, target, 8 + len(payload), 0) + payload
+
+
+def floods(ecu, chance):
+    """Kinds of hostile traffic: name -> a function that makes the next frame."""
+    def port():
+        return chance.randrange(1024, 65536)
+
+    return {
+        "garbage": lambda: chance.randbytes(chance.randrange(1, 1515)),
+        "garbage for us": lambda: ethernet(ecu, chance.choice([0x0800, 0x0806, 0x86dd, 0x88f7]),
+                                           chance.randbytes(chance.randrange(0, 1500))),
+        "runt": lambda: mac_bytes(ecu)[:chance.randrange(0, 7)],
+        "jumbo": lambda: ethernet(ecu, 0x0800, ipv4(bytes(8000), 17)),
+        "a bit too long": lambda: ethernet(ecu, 0x0800, ipv4(bytes(1481), 17)),
+        "fragment": lambda: ethernet(ecu, 0x0800, ipv4(bytes(1000), 17, 0x2000 | chance.randrange(99),
+                                                       ident=chance.randrange(65536))),
+        "lying length": lambda: ethernet(ecu, 0x0800, ipv4(bytes(20), 6,
+                                                           length=chance.randrange(65536))),
+        "arp": lambda: ethernet(ecu, 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + STRANGER +
+                                bytes([10, 0, 2, chance.randrange(256)]) + bytes(6) + GUEST_IP,
+                                BROADCAST),
+        "half-open connection": lambda: ethernet(ecu, 0x0800, ipv4(
+            tcp(port(), 7100, 2, chance.randrange(1 << 32)), 6)),
+        "stray segment": lambda: ethernet(ecu, 0x0800, ipv4(
+            tcp(port(), port(), chance.randrange(64), chance.randrange(1 << 32)), 6)),
+        "datagram": lambda: ethernet(ecu, 0x0800, ipv4(udp(port(), bytes(100)), 17)),
+        "ping": lambda: ethernet(ecu, 0x0800, ipv4(
+            b"\x08\x00" + struct.pack("!H", checksum(b"\x08\x00" + bytes(1022))) + bytes(1020), 1)),
+    }
+
+
+@pytest.fixture
+def ecus(own_cluster, tmp_path):
+    """ecus(cluster, name, ...) starts an ECU that joins the cluster."""
+    started = []
+
+    def start(cluster, name, **options):
+        with open(os.path.join(cluster.dir, "token"), encoding="ascii") as file:
+            token = file.read().strip()
+        ecu = Ecu(tmp_path, name, cluster.master_port(), token=token, **options)
+        started.append(ecu)
+        ecu.wait_line("node-joined")
+        return ecu
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.mark.parametrize("board,legacy", [("virt", True), ("virt", False), ("zcu102", True)])
+def test_a_task_runs_on_an_ecu(own_cluster, ecus, images, board, legacy):
+    cluster = own_cluster(0)
+    ecus(cluster, "ecu1", board=board, legacy=legacy, dhcp=not legacy)
+    node = cluster.node("ecu1")
+    assert node["platforms"][0] == "axcan-" + board
+    assert node["assurance"] == "isolated"
+    cluster.ok("deploy", images("counter"), "--name", "c", "--node", "ecu1")
+    cluster.wait_jobs("c", 20)
+    task = cluster.task("c")
+    assert (task["node"], task["killed"]) == ("ecu1", 0)
+    cluster.ok("delete", "c")
+    assert cluster.task("c") is None
