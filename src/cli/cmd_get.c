@@ -16,6 +16,8 @@
 static const struct axi_column node_columns[] = {
     {"NAME", "name", AXI_CELL_TEXT, false},
     {"STATE", "state", AXI_CELL_TEXT, false},
+    {"TIER", "tier", AXI_CELL_TEXT, true},
+    {"BOARD", "board", AXI_CELL_TEXT, true},
     {"PLATFORM", "platforms", AXI_CELL_LIST, false},
     {"ASSURANCE", "assurance", AXI_CELL_TEXT, false},
     {"TASKS", "tasks", AXI_CELL_COUNT, false},

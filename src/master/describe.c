@@ -33,6 +33,15 @@ static json_t *tasks_on(struct axi_master *m, uint64_t node)
     return array;
 }
 
+/* "ecu" runs Axcan OS, "linux" is a node process; the board is what follows "axcan-". */
+static void add_tier(json_t *json, const char *platform)
+{
+    bool is_ecu = strncmp(platform, "axcan-", 6) == 0;
+
+    json_object_set_new(json, "tier", json_string(is_ecu ? "ecu" : "linux"));
+    json_object_set_new(json, "board", json_string(is_ecu ? platform + 6 : ""));
+}
+
 static json_t *node_json(struct axi_master *m, const struct axi_node *node)
 {
     const axi_Hello *hello = &node->hello;
@@ -61,6 +70,7 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
                   (json_int_t)beat->clock_bound_ns, "joined_ns", (json_int_t)node->joined_ns,
                   "lease_age_ns", (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
                   axi_json_id(node->boot_id)));
+    add_tier(json, hello->platforms[0]);
     return json;
 }
 
