@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEGMENT_BYTES 128u
 #define EVENTS_PER_REPLY 200u
 
 /* One request while it is handled. `name` is the part of the path that '*' stood for. */
 struct call {
     struct axi_api *api;
     struct axi_http_request *request;
-    char name[SEGMENT_BYTES];
+    char name[AXI_HTTP_SEGMENT_BYTES];
     bool is_last;
 };
 
@@ -81,7 +80,7 @@ json_t *axi_api_body_object(struct axi_http_request *request)
 static int reply_object(struct call *call, json_t *takes_object, const char *what)
 {
     if (takes_object == NULL) {
-        char reason[AXI_REASON_BYTES + SEGMENT_BYTES];
+        char reason[AXI_REASON_BYTES + AXI_HTTP_SEGMENT_BYTES];
 
         (void)snprintf(reason, sizeof(reason), "no %s '%s'", what, call->name);
         axi_api_refuse(call->request, -AXC_ENOENT, reason);
@@ -347,6 +346,11 @@ static int put_blob(struct call *call)
     return axi_api_put_blob(call->api, call->request, call->name);
 }
 
+static int get_blob(struct call *call)
+{
+    return axi_api_get_blob(call->api, call->request, call->name);
+}
+
 static int post_image(struct call *call)
 {
     int r = axi_api_add_image(call->api, call->request);
@@ -356,39 +360,28 @@ static int post_image(struct call *call)
 }
 
 static const struct route routes[] = {
-    {"GET", "/v1/status", get_status},          {"GET", "/v1/nodes", get_nodes},
-    {"GET", "/v1/nodes/*", get_node},           {"GET", "/v1/tasks", get_tasks},
-    {"GET", "/v1/tasks/*", get_task},           {"GET", "/v1/tasks/*/logs", get_logs},
-    {"GET", "/v1/images", get_images},          {"GET", "/v1/images/*", get_image},
-    {"GET", "/v1/events", get_events},          {"GET", "/v1/operations", get_operations},
-    {"GET", "/v1/operations/*", get_operation}, {"PUT", "/v1/blobs/*", put_blob},
-    {"POST", "/v1/images", post_image},         {"DELETE", "/v1/images/*", delete_image},
-    {"POST", "/v1/tasks", post_task},           {"POST", "/v1/tasks/*/migrate", post_migrate},
-    {"POST", "/v1/tasks/*/start", post_start},  {"POST", "/v1/tasks/*/stop", post_stop},
-    {"DELETE", "/v1/tasks/*", delete_task},     {"POST", "/v1/profiles", post_profile},
+    {"GET", "/v1/status", get_status},
+    {"GET", "/v1/nodes", get_nodes},
+    {"GET", "/v1/nodes/*", get_node},
+    {"GET", "/v1/tasks", get_tasks},
+    {"GET", "/v1/tasks/*", get_task},
+    {"GET", "/v1/tasks/*/logs", get_logs},
+    {"GET", "/v1/images", get_images},
+    {"GET", "/v1/images/*", get_image},
+    {"GET", "/v1/events", get_events},
+    {"GET", "/v1/operations", get_operations},
+    {"GET", "/v1/operations/*", get_operation},
+    {"PUT", "/v1/blobs/*", put_blob},
+    {"GET", "/v1/blobs/*", get_blob},
+    {"POST", "/v1/images", post_image},
+    {"DELETE", "/v1/images/*", delete_image},
+    {"POST", "/v1/tasks", post_task},
+    {"POST", "/v1/tasks/*/migrate", post_migrate},
+    {"POST", "/v1/tasks/*/start", post_start},
+    {"POST", "/v1/tasks/*/stop", post_stop},
+    {"DELETE", "/v1/tasks/*", delete_task},
+    {"POST", "/v1/profiles", post_profile},
 };
-
-static bool matches(const char *pattern, const char *path, char name[SEGMENT_BYTES])
-{
-    const char *star = strchr(pattern, '*');
-
-    if (star == NULL) {
-        return strcmp(pattern, path) == 0;
-    }
-    size_t before = (size_t)(star - pattern);
-
-    if (strncmp(pattern, path, before) != 0) {
-        return false;
-    }
-    size_t length = strcspn(path + before, "/");
-
-    if (length == 0 || length >= SEGMENT_BYTES || strcmp(star + 1, path + before + length) != 0) {
-        return false;
-    }
-    memcpy(name, path + before, length);
-    name[length] = '\0';
-    return true;
-}
 
 int axi_api_handle(void *context, struct axi_http_request *request, bool is_last)
 {
@@ -396,7 +389,7 @@ int axi_api_handle(void *context, struct axi_http_request *request, bool is_last
     bool is_path_known = false;
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (matches(routes[i].pattern, axi_http_path(request), call.name)) {
+        if (axi_http_matches(routes[i].pattern, axi_http_path(request), call.name)) {
             is_path_known = true;
             if (strcmp(routes[i].method, axi_http_method(request)) == 0) {
                 return routes[i].run(&call);

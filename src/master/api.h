@@ -30,6 +30,7 @@ json_t *axi_api_body_object(struct axi_http_request *request);
 
 /* api_image.c */
 int axi_api_put_blob(struct axi_api *api, struct axi_http_request *request, const char *digest);
+int axi_api_get_blob(struct axi_api *api, struct axi_http_request *request, const char *digest);
 int axi_api_add_image(struct axi_api *api, struct axi_http_request *request);
 
 #endif

@@ -33,6 +33,24 @@ int axi_api_put_blob(struct axi_api *api, struct axi_http_request *request, cons
     return 0;
 }
 
+int axi_api_get_blob(struct axi_api *api, struct axi_http_request *request, const char *digest)
+{
+    struct axi_digest wanted;
+    uint8_t *blob = NULL;
+    size_t bytes = 0;
+    int r = axi_digest_parse(digest, &wanted);
+
+    if (r == 0) {
+        r = axi_blobs_get(api->blob_dir, &wanted, AXI_API_BLOB_BYTES_MAX, &blob, &bytes);
+    }
+    if (r < 0) {
+        axi_api_refuse(request, r == -AXC_EIMAGE_BLOB ? -AXC_ENOENT : r, NULL);
+    } else {
+        axi_http_reply_bytes(request, MHD_HTTP_OK, blob, bytes);
+    }
+    return 0;
+}
+
 /* All of a spec but the padding at its end; there is none between its members. */
 #define SPEC_BYTES                                                                                 \
     (offsetof(struct axi_task_spec, schema_hash) + sizeof(((struct axi_task_spec *)0)->schema_hash))

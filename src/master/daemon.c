@@ -6,7 +6,7 @@
 #include "master/api.h"
 #include "master/traces.h"
 #include "net/host.h"
-#include "net/stream.h"
+#include "net/links.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -20,13 +20,6 @@
 
 struct daemon;
 
-struct link {
-    struct daemon *daemon;
-    struct axi_stream *stream;
-    struct link *next;
-    uint64_t id;
-};
-
 struct daemon {
     const struct axi_master_options *options;
     uv_loop_t loop;
@@ -38,8 +31,7 @@ struct daemon {
     struct axi_http *http;
     struct axi_api api;
     struct axi_traces *traces; /* NULL: no histories are wanted */
-    struct link *links;
-    uint64_t next_link;
+    struct axi_links links;
     bool is_ticking, has_news, is_stopping;
     char token[AXI_TOKEN_BYTES];
     char blob_dir[PATH_BYTES];
@@ -73,27 +65,6 @@ static uint64_t random64(void *context)
     while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value)) {
     }
     return value;
-}
-
-static struct link *find_link(struct daemon *daemon, uint64_t id)
-{
-    struct link *link = daemon->links;
-
-    while (link != NULL && link->id != id) {
-        link = link->next;
-    }
-    return link;
-}
-
-static void drop_link(struct link *link)
-{
-    struct link **at = &link->daemon->links;
-
-    while (*at != link) {
-        at = &(*at)->next;
-    }
-    *at = link->next;
-    free(link);
 }
 
 static void tick(struct daemon *daemon);
@@ -144,79 +115,47 @@ static void on_api_changed(void *context)
 
 /* ---- links ---- */
 
-static void on_received(void *context, struct axi_stream *stream, const uint8_t *bytes,
-                        size_t count)
-{
-    struct link *link = context;
-    struct daemon *daemon = link->daemon;
-
-    (void)stream;
-    axi_master_link_bytes(daemon->master, link->id, bytes, count);
-    tick(daemon);
-}
-
-static void on_closed(void *context, struct axi_stream *stream, int error)
-{
-    struct link *link = context;
-    struct daemon *daemon = link->daemon;
-    uint64_t id = link->id;
-
-    axi_log(AXI_LOG_INFO, "link-down", "link=%llu peer=%s error=%s", (unsigned long long)id,
-            axi_stream_peer(stream), axi_error_name(error));
-    drop_link(link);
-    axi_master_link_down(daemon->master, id);
-    tick(daemon);
-}
-
-static const struct axi_stream_handler link_handler = {.received = on_received,
-                                                       .closed = on_closed};
-
-static void on_accept(void *context, struct axi_stream *stream)
+static void on_link_up(void *context, uint64_t link, bool is_incoming, const char *peer)
 {
     struct daemon *daemon = context;
-    struct link *link = calloc(1, sizeof(*link));
 
-    if (link == NULL) {
-        axi_stream_close(stream);
-        return;
-    }
-    *link = (struct link){
-        .daemon = daemon, .stream = stream, .id = ++daemon->next_link, .next = daemon->links};
-    daemon->links = link;
-    axi_stream_set_handler(stream, &link_handler, link);
-    axi_master_link_up(daemon->master, link->id, axi_stream_peer(stream));
+    (void)is_incoming; /* the master connects to nobody */
+    axi_master_link_up(daemon->master, link, peer);
     tick(daemon);
 }
 
-/* A frame lost inside a stream would break it: a link that cannot take one is closed, and the core
- * hears of it as of any other loss. */
-static void port_send(void *context, uint64_t id, const uint8_t *frame, size_t frame_bytes)
+static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, size_t count)
 {
     struct daemon *daemon = context;
-    struct link *link = find_link(daemon, id);
 
-    if (link == NULL || link->stream == NULL) {
-        return;
-    }
-    int r = axi_stream_send(link->stream, frame, frame_bytes);
-
-    if (r < 0) {
-        axi_log(AXI_LOG_WARN, "link-send", "link=%llu error=%s", (unsigned long long)id,
-                axi_error_name(r));
-    }
-    if (r == -AXC_EFULL || r == -AXC_ENOMEM) {
-        axi_stream_abort(link->stream, r);
-    }
+    axi_master_link_bytes(daemon->master, link, bytes, count);
+    tick(daemon);
 }
 
-static void port_close(void *context, uint64_t id)
+static void on_link_down(void *context, uint64_t link, int code)
 {
-    struct link *link = find_link(context, id);
+    struct daemon *daemon = context;
 
-    if (link != NULL) {
-        axi_stream_close(link->stream);
-        drop_link(link);
-    }
+    (void)code;
+    axi_master_link_down(daemon->master, link);
+    tick(daemon);
+}
+
+static const struct axi_links_handler links_handler = {
+    .up = on_link_up, .bytes = on_link_bytes, .down = on_link_down};
+
+static void port_send(void *context, uint64_t link, const uint8_t *frame, size_t frame_bytes)
+{
+    struct daemon *daemon = context;
+
+    axi_links_send(&daemon->links, link, frame, frame_bytes);
+}
+
+static void port_close(void *context, uint64_t link)
+{
+    struct daemon *daemon = context;
+
+    axi_links_close(&daemon->links, link);
 }
 
 /* ---- the rest of the port ---- */
@@ -286,9 +225,7 @@ static void stop(struct daemon *daemon, const char *reason)
     daemon->is_stopping = true;
     axi_listener_free(daemon->listener);
     axi_http_free(daemon->http);
-    while (daemon->links != NULL) {
-        port_close(daemon, daemon->links->id);
-    }
+    axi_links_close_all(&daemon->links);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
@@ -396,7 +333,10 @@ static int open_sockets(struct daemon *daemon)
         .context = &daemon->api,
         .body_limit = axi_api_body_limit,
     };
-    int r = axi_listener_new(&daemon->loop, options->listen, on_accept, daemon, &daemon->listener);
+    daemon->links =
+        (struct axi_links){.loop = &daemon->loop, .handler = &links_handler, .context = daemon};
+    int r = axi_listener_new(&daemon->loop, options->listen, axi_links_accept, &daemon->links,
+                             &daemon->listener);
 
     if (r < 0) {
         return complain("listen", options->listen, r);

@@ -24,6 +24,8 @@ struct axi_http_request {
     uint64_t deadline_ms; /* of the long poll; 0 = has not waited yet */
     uint64_t cookie;
     json_t *reply;
+    uint8_t *reply_bytes; /* instead of reply */
+    size_t reply_count;
     unsigned status;
     bool is_parked, is_refused;
 };
@@ -115,11 +117,44 @@ uint64_t *axi_http_cookie(struct axi_http_request *request)
     return &request->cookie;
 }
 
+bool axi_http_matches(const char *pattern, const char *path, char name[AXI_HTTP_SEGMENT_BYTES])
+{
+    const char *star = strchr(pattern, '*');
+
+    if (star == NULL) {
+        return strcmp(pattern, path) == 0;
+    }
+    size_t before = (size_t)(star - pattern);
+
+    if (strncmp(pattern, path, before) != 0) {
+        return false;
+    }
+    size_t length = strcspn(path + before, "/");
+
+    if (length == 0 || length >= AXI_HTTP_SEGMENT_BYTES ||
+        strcmp(star + 1, path + before + length) != 0) {
+        return false;
+    }
+    memcpy(name, path + before, length);
+    name[length] = '\0';
+    return true;
+}
+
 void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *takes_body)
 {
     json_decref(request->reply);
+    free(request->reply_bytes);
+    request->reply_bytes = NULL;
     request->reply = takes_body;
     request->status = status;
+}
+
+void axi_http_reply_bytes(struct axi_http_request *request, unsigned status, uint8_t *takes_bytes,
+                          size_t count)
+{
+    axi_http_reply(request, status, NULL);
+    request->reply_bytes = takes_bytes;
+    request->reply_count = count;
 }
 
 void axi_http_reply_error(struct axi_http_request *request, int code, const char *reason,
@@ -134,8 +169,27 @@ void axi_http_reply_error(struct axi_http_request *request, int code, const char
                              "cure", cure != NULL ? cure : ""));
 }
 
+static enum MHD_Result send_body(struct axi_http_request *request, size_t count, void *takes_bytes,
+                                 const char *type)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(count, takes_bytes, MHD_RESPMEM_MUST_FREE);
+
+    (void)MHD_add_response_header(response, "Content-Type", type);
+    enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
+
+    MHD_destroy_response(response);
+    return result;
+}
+
 static enum MHD_Result send_reply(struct axi_http_request *request)
 {
+    if (request->reply_bytes != NULL) {
+        uint8_t *bytes = request->reply_bytes;
+
+        request->reply_bytes = NULL;
+        return send_body(request, request->reply_count, bytes, "application/octet-stream");
+    }
     char *text = request->reply != NULL ? json_dumps(request->reply, JSON_COMPACT) : NULL;
 
     if (text == NULL) {
@@ -143,17 +197,7 @@ static enum MHD_Result send_reply(struct axi_http_request *request)
                       "not be made\",\"cure\":\"\"}}");
         request->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (text == NULL) {
-        return MHD_NO;
-    }
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-
-    (void)MHD_add_response_header(response, "Content-Type", "application/json");
-    enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
-
-    MHD_destroy_response(response);
-    return result;
+    return text != NULL ? send_body(request, strlen(text), text, "application/json") : MHD_NO;
 }
 
 static bool is_authorized(struct axi_http_request *request)
@@ -296,6 +340,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     }
     unpark(request);
     json_decref(request->reply);
+    free(request->reply_bytes);
     free(request->body);
     free(request->path);
     free(request);

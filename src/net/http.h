@@ -53,8 +53,16 @@ uint64_t *axi_http_cookie(struct axi_http_request *request);
 
 /* takes body. */
 void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *takes_body);
+/* Bytes instead of JSON (application/octet-stream). takes: memory from malloc. */
+void axi_http_reply_bytes(struct axi_http_request *request, unsigned status, uint8_t *takes_bytes,
+                          size_t count);
 /* {"error":{"code","name","reason","cure"}}; the HTTP status follows from the code. */
 void axi_http_reply_error(struct axi_http_request *request, int code, const char *reason,
                           const char *cure);
+
+/* Does the path fit the pattern, in which one '*' may stand for one segment? The segment goes into
+ * name. */
+#define AXI_HTTP_SEGMENT_BYTES 128u
+bool axi_http_matches(const char *pattern, const char *path, char name[AXI_HTTP_SEGMENT_BYTES]);
 
 #endif

@@ -19,7 +19,7 @@ class Api:
         with open(os.path.join(cluster.dir, "token"), encoding="utf-8") as file:
             self.token = file.read().strip()
 
-    def call(self, method, path, body=None, token=None, timeout=20):
+    def call(self, method, path, body=None, token=None, timeout=20, raw=False):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
@@ -27,7 +27,7 @@ class Api:
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
-        return answer.status, json.loads(text)
+        return answer.status, text if raw else json.loads(text)
 
 
 @pytest.fixture
@@ -84,6 +84,8 @@ def test_an_image_of_garbage_is_refused(api):
     garbage = b"\x7fELF" + os.urandom(2000)
     digest = "sha256:" + hashlib.sha256(garbage).hexdigest()
     assert api.call("PUT", "/v1/blobs/" + digest, garbage)[0] == 201
+    assert api.call("GET", "/v1/blobs/" + digest, raw=True) == (200, garbage)
+    assert_refused(api.call("GET", "/v1/blobs/sha256:" + "0" * 64), 404, "NOENT")
     status, answer = api.call("POST", "/v1/images", {"digest": digest, "elfs": [digest]})
     assert status == 422 and answer["error"]["name"].startswith("ELF_"), answer
 
