@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define NS_PER_MS 1000000ull
@@ -37,34 +36,22 @@ struct daemon {
     char blob_dir[PATH_BYTES];
 };
 
-static uint64_t read_clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t now_master_ns(void *context)
 {
     (void)context;
-    return read_clock_ns(CLOCK_TAI);
+    return axi_host_clock_ns(CLOCK_TAI);
 }
 
 static uint64_t now_local_ns(void *context)
 {
     (void)context;
-    return read_clock_ns(CLOCK_BOOTTIME);
+    return axi_host_clock_ns(CLOCK_BOOTTIME);
 }
 
 static uint64_t random64(void *context)
 {
-    uint64_t value = 0;
-
     (void)context;
-    while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value)) {
-    }
-    return value;
+    return axi_host_random();
 }
 
 static void tick(struct daemon *daemon);

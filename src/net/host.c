@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -200,4 +201,67 @@ int axi_host_token_matches(const char *expected, const char *given)
 void axi_host_raise_priority(void)
 {
     (void)setpriority(PRIO_PROCESS, 0, -15); /* of this thread, as Linux has it */
+}
+
+uint64_t axi_host_random(void)
+{
+    uint64_t value = 0;
+
+    while (value == 0) {
+        (void)!getrandom(&value, sizeof(value), 0);
+    }
+    return value;
+}
+
+uint64_t axi_host_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+int axi_host_read_identity(const char *path, uint64_t *ret_id)
+{
+    char text[32];
+    unsigned b[6];
+    uint64_t id = 0;
+    int r = axi_host_read_line(path, text, sizeof(text));
+
+    if (r == -AXC_ENOENT) {
+        uint64_t fresh = axi_host_random();
+
+        (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x",
+                       (unsigned)((fresh & 0xfc) | 0x02), (unsigned)(fresh >> 8 & 0xff),
+                       (unsigned)(fresh >> 16 & 0xff), (unsigned)(fresh >> 24 & 0xff),
+                       (unsigned)(fresh >> 32 & 0xff), (unsigned)(fresh >> 40 & 0xff));
+        r = axi_host_write_file(path, text);
+    }
+    if (r == 0 &&
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6) {
+        r = -AXC_EINVALID;
+    }
+    for (size_t i = 0; i < 6 && r == 0; i++) {
+        id = id << 8 | b[i];
+    }
+    if (r == 0) {
+        *ret_id = id;
+    }
+    return r;
+}
+
+uint64_t axi_host_machine_id(void)
+{
+    unsigned long long high = 0;
+    unsigned long long low = 0;
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    char text[64];
+
+    if (axi_host_read_line("/proc/sys/kernel/random/boot_id", text, sizeof(text)) < 0 ||
+        sscanf(text, "%8llx-%4x-%4x-%4x-%12llx", &high, &a, &b, &c, &low) != 5) {
+        return 0;
+    }
+    return (high << 32 | (uint64_t)a << 16 | b) ^ ((uint64_t)c << 48 | low);
 }

@@ -7,6 +7,8 @@
 #include "base/log.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 #define AXI_TOKEN_BYTES 65u /* token text with the final NUL */
 
@@ -32,5 +34,16 @@ void axi_host_raise_priority(void);
 
 /* Compares in a time that does not depend on where the texts differ. */
 int axi_host_token_matches(const char *expected, const char *given);
+
+/* From the kernel's generator; never 0. */
+uint64_t axi_host_random(void);
+uint64_t axi_host_clock_ns(clockid_t clock);
+
+/* The identity kept in a file: a locally administered MAC address, drawn when there is none yet. */
+AXC_MUST_USE int axi_host_read_identity(const char *path, uint64_t *ret_id);
+
+/* The same for all processes of this machine until it boots again, and for no other machine (from
+ * the kernel's boot id); 0 = not known. */
+uint64_t axi_host_machine_id(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000ull
@@ -116,47 +115,16 @@ static int complain(const char *what, const char *value, int error)
     return error;
 }
 
-static uint64_t random_word(void)
-{
-    uint64_t value = 0;
-
-    while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value)) {
-    }
-    return value;
-}
-
-/* DIR/identity: a locally administered MAC address, drawn at the first start. */
 static int read_identity(struct axi_node_daemon *daemon)
 {
     char path[PATH_BYTES];
-    char text[32];
-    unsigned b[6];
 
     if (snprintf(path, sizeof(path), "%s/identity", daemon->options->dir) >= (int)sizeof(path)) {
         return complain("dir", daemon->options->dir, -AXC_EINVALID);
     }
-    int r = axi_host_read_line(path, text, sizeof(text));
+    int r = axi_host_read_identity(path, &daemon->node_id);
 
-    if (r == -AXC_ENOENT) {
-        uint64_t fresh = random_word();
-
-        (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x",
-                       (unsigned)((fresh & 0xfc) | 0x02), (unsigned)(fresh >> 8 & 0xff),
-                       (unsigned)(fresh >> 16 & 0xff), (unsigned)(fresh >> 24 & 0xff),
-                       (unsigned)(fresh >> 32 & 0xff), (unsigned)(fresh >> 40 & 0xff));
-        r = axi_host_write_file(path, text);
-    }
-    if (r == 0 &&
-        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6) {
-        r = -AXC_EINVALID;
-    }
-    if (r < 0) {
-        return complain("identity", path, r);
-    }
-    for (size_t i = 0; i < 6; i++) {
-        daemon->node_id = daemon->node_id << 8 | b[i];
-    }
-    return 0;
+    return r < 0 ? complain("identity", path, r) : 0;
 }
 
 static int open_files(struct axi_node_daemon *daemon)
@@ -242,7 +210,7 @@ static int open_agent(struct axi_node_daemon *daemon)
                                               : axi_listener_address(daemon->listener),
         .platforms = {PLATFORM},
         .node_id = daemon->node_id,
-        .boot_id = random_word(),
+        .boot_id = axi_host_random(),
         .memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
         .cores = options->cpu >= 0 ? 1 : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
         .frequency_mhz = processor_mhz(),
