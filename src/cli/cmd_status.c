@@ -22,10 +22,17 @@ static void print_members(const char *dir, bool *ret_any_dead)
         bool is_alive = axi_member_is_alive(member);
 
         *ret_any_dead |= !is_alive;
-        (void)printf("%-10s %-6s pid %" JSON_INTEGER_FORMAT "\n",
+        const char *board = json_string_value(json_object_get(member, "board"));
+        const char *console = json_string_value(json_object_get(member, "console"));
+
+        (void)printf("%-10s %-6s pid %" JSON_INTEGER_FORMAT,
                      json_string_value(json_object_get(member, "name")),
                      is_alive ? "alive" : "dead",
                      json_integer_value(json_object_get(member, "pid")));
+        if (board != NULL && console != NULL) {
+            (void)printf("  %s, console %s", board, console);
+        }
+        (void)putchar('\n');
     }
     json_decref(cluster);
 }

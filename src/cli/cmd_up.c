@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* axcan up, axcan down: a cluster of this machine in the background. */
+/* axcan up: a cluster of this machine in the background. axcan down: cmd_down.c */
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "cli/ecu.h"
+#include "cli/os_files.h"
 #include "net/host.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -17,18 +18,21 @@
 #include <unistd.h>
 
 #define NODES_MAX 64u
+#define ECUS_MAX 16u
+#define MEMBERS_MAX (1u + NODES_MAX + ECUS_MAX)
+#define UNSET UINT64_MAX
+#define NODES_DEFAULT 3u
 #define CAPACITY_PPM 900000u
 
 struct up {
     struct axi_client client;
     char dir[AXI_CLI_PATH_BYTES];
-    uint64_t nodes, lease_ms, capacity_ppm;
-    const char *fifo;
+    uint64_t nodes, ecus; /* wanted; UNSET = what is there */
+    uint64_t lease_ms, capacity_ppm;
+    const char *fifo, *board;
     json_t *cluster;
-    bool is_started[NODES_MAX + 1]; /* by this command, not before */
+    bool is_started[MEMBERS_MAX]; /* by this command, not before */
 };
-
-/* ---- up ---- */
 
 static json_t *member_new(const char *dir, const char *name, const char *program)
 {
@@ -71,6 +75,21 @@ static json_t *members_of(const struct up *up)
     return json_object_get(up->cluster, "members");
 }
 
+/* Members of one kind are named by it and a number: "node1", "ecu1". */
+static uint64_t count_kind(const struct up *up, const char *kind)
+{
+    uint64_t count = 0;
+    size_t index = 0;
+    const json_t *member = NULL;
+
+    json_array_foreach (members_of(up), index, member) {
+        const char *name = json_string_value(json_object_get(member, "name"));
+
+        count += name != NULL && strncmp(name, kind, strlen(kind)) == 0;
+    }
+    return count;
+}
+
 static int add_master(struct up *up)
 {
     const char *listen = json_string_value(json_object_get(up->cluster, "listen"));
@@ -85,6 +104,7 @@ static int add_master(struct up *up)
     add_path(member, "--ready-file", up->dir, "master.ready");
     add(member, "--listen", listen != NULL ? listen : "127.0.0.1:0");
     add(member, "--api", api != NULL ? api : "127.0.0.1:0");
+    add(member, "--history-dir", up->dir); /* of nodes without a disk */
     if (up->lease_ms > 0) {
         add_number(member, "--lease-ms", up->lease_ms);
     }
@@ -143,6 +163,26 @@ static int add_node(struct up *up, unsigned index, const char *listen)
     }
     (void)json_array_append_new(members_of(up), member);
     return 0;
+}
+
+static int add_ecu(struct up *up, uint64_t index, const char *listen)
+{
+    char name[32];
+    const struct axi_ecu ecu = {
+        .dir = up->dir,
+        .name = name,
+        .board = up->board,
+        .master = listen,
+        .capacity_ppm = (uint32_t)(up->capacity_ppm > 0 ? up->capacity_ppm : CAPACITY_PPM)};
+    json_t *member = NULL;
+
+    (void)snprintf(name, sizeof(name), "ecu%" PRIu64, index + 1);
+    int r = axi_ecu_member(&ecu, &member);
+
+    if (r == 0) {
+        (void)json_array_append_new(members_of(up), member);
+    }
+    return r;
 }
 
 static int make_token(const char *dir)
@@ -229,14 +269,16 @@ static int start_master(struct up *up)
 static int start_nodes(struct up *up)
 {
     const char *listen = json_string_value(json_object_get(up->cluster, "listen"));
-    size_t count = json_array_size(members_of(up));
+    int r = 0;
 
-    for (size_t i = count; i < up->nodes + 1; i++) {
-        int r = add_node(up, (unsigned)i - 1, listen);
-
-        if (r != 0) {
-            return r;
-        }
+    for (uint64_t i = count_kind(up, "node"); i < up->nodes && r == 0; i++) {
+        r = add_node(up, (unsigned)i, listen);
+    }
+    for (uint64_t i = count_kind(up, "ecu"); i < up->ecus && r == 0; i++) {
+        r = add_ecu(up, i, listen);
+    }
+    if (r != 0) {
+        return r;
     }
     for (size_t i = 1; i < json_array_size(members_of(up)); i++) {
         json_t *member = json_array_get(members_of(up), i);
@@ -304,18 +346,18 @@ static int open_cluster(struct up *up)
     if (up->cluster != NULL) {
         size_t there = json_array_size(members_of(up));
 
-        if (there == 0 || there > NODES_MAX + 1) {
+        if (there == 0 || there > MEMBERS_MAX) {
             return axi_cli_fail("up", "%s/cluster.json is damaged; 'axcan down --purge' removes it",
                                 up->dir);
         }
-
-        if (up->nodes == 0 || up->nodes + 1 < there) {
-            up->nodes = there - 1;
-        }
+        up->nodes = up->nodes == UNSET ? 0 : up->nodes; /* what is there stays */
+        up->ecus = up->ecus == UNSET ? 0 : up->ecus;
         return 0;
     }
-    if (up->nodes == 0) {
-        up->nodes = 3;
+    up->nodes = up->nodes == UNSET ? NODES_DEFAULT : up->nodes;
+    up->ecus = up->ecus == UNSET ? 0 : up->ecus;
+    if (up->nodes + up->ecus == 0) {
+        return axi_cli_usage("up", "a cluster needs a node or an ECU");
     }
     up->cluster = json_pack("{s:[]}", "members");
     return add_master(up);
@@ -341,6 +383,21 @@ static int start_all(struct up *up)
     return r == 0 ? wait_ready(up) : r;
 }
 
+static void say_up(const struct up *up)
+{
+    uint64_t nodes = count_kind(up, "node");
+    uint64_t ecus = count_kind(up, "ecu");
+    char ecu_text[48] = "";
+
+    if (ecus > 0) {
+        (void)snprintf(ecu_text, sizeof(ecu_text), " and %" PRIu64 " ECU%s", ecus,
+                       ecus == 1 ? "" : "s");
+    }
+    (void)printf("up: master%s %" PRIu64 " node%s%s, api http://%s, state in %s\n",
+                 ecus > 0 ? "," : " and", nodes, nodes == 1 ? "" : "s", ecu_text,
+                 json_string_value(json_object_get(up->cluster, "api")), up->dir);
+}
+
 static int bring_up(struct up *up)
 {
     if (axi_host_make_directory(up->dir) < 0 || make_token(up->dir) < 0) {
@@ -358,24 +415,22 @@ static int bring_up(struct up *up)
         }
     }
     if (r == 0) {
-        size_t nodes = json_array_size(members_of(up)) - 1;
-
-        (void)printf("up: master and %zu node%s, api http://%s, state in %s\n", nodes,
-                     nodes == 1 ? "" : "s", json_string_value(json_object_get(up->cluster, "api")),
-                     up->dir);
+        say_up(up);
     }
     return r;
 }
 
 static int run_up(int argc, char **argv)
 {
-    struct up up = {.fifo = "auto"};
+    struct up up = {.fifo = "auto", .board = "virt", .nodes = UNSET, .ecus = UNSET};
 
     axi_client_init(&up.client, "up");
     const struct axi_option options[] = {
         {"dir", AXI_OPTION_TEXT, &up.client.dir},
         {"timeout", AXI_OPTION_TIME, &up.client.timeout_ns},
         {"nodes", AXI_OPTION_NUMBER, &up.nodes},
+        {"ecus", AXI_OPTION_NUMBER, &up.ecus},
+        {"board", AXI_OPTION_TEXT, &up.board},
         {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
         {"capacity", AXI_OPTION_NUMBER, &up.capacity_ppm},
         {"fifo", AXI_OPTION_TEXT, &up.fifo},
@@ -383,8 +438,14 @@ static int run_up(int argc, char **argv)
     int r = axi_options_parse("up", argc, argv, options, sizeof(options) / sizeof(options[0]), "",
                               0, 0, NULL, NULL);
 
-    if (r == 0 && up.nodes > NODES_MAX) {
-        r = axi_cli_usage("up", "--nodes: 1 to %u", NODES_MAX);
+    if (r == 0 && up.nodes > NODES_MAX && up.nodes != UNSET) {
+        r = axi_cli_usage("up", "--nodes: 0 to %u", NODES_MAX);
+    }
+    if (r == 0 && up.ecus > ECUS_MAX && up.ecus != UNSET) {
+        r = axi_cli_usage("up", "--ecus: 0 to %u", ECUS_MAX);
+    }
+    if (r == 0 && !axi_os_is_board(up.board)) {
+        r = axi_cli_usage("up", "--board: virt or zcu102");
     }
     if (r == 0 && strcmp(up.fifo, "auto") != 0 && strcmp(up.fifo, "no") != 0 &&
         strcmp(up.fifo, "yes") != 0) {
@@ -403,133 +464,19 @@ static int run_up(int argc, char **argv)
     return r;
 }
 
-/* ---- down ---- */
-
-static int remove_tree(const char *path)
-{
-    struct stat about;
-    char inner[AXI_CLI_PATH_BYTES];
-
-    if (lstat(path, &about) < 0) {
-        return 0;
-    }
-    if (!S_ISDIR(about.st_mode)) {
-        return unlink(path);
-    }
-    DIR *dir = opendir(path);
-
-    for (struct dirent *entry = NULL; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < (int)sizeof(inner)) {
-            (void)remove_tree(inner);
-        }
-    }
-    if (dir != NULL) {
-        (void)closedir(dir);
-    }
-    return rmdir(path);
-}
-
-/* Running tasks are stopped first, so that their state is kept: what runs on a node ends with it.
- */
-static void stop_tasks(struct axi_client *client)
-{
-    json_t *tasks = NULL;
-    json_t *op = NULL;
-    long status = 0;
-    char path[256];
-    size_t index = 0;
-    const json_t *task = NULL;
-
-    if (axi_client_open(client) != 0 ||
-        axi_client_try(client, "GET", "/v1/tasks", NULL, &status, &tasks) != 0) {
-        return; /* no master: there is nobody to keep anything */
-    }
-    json_array_foreach (json_object_get(tasks, "items"), index, task) {
-        const char *name = json_string_value(json_object_get(task, "name"));
-        const char *state = json_string_value(json_object_get(task, "state"));
-
-        if (name == NULL || state == NULL || strcmp(state, "running") != 0) {
-            continue;
-        }
-        (void)snprintf(path, sizeof(path), "/v1/tasks/%s/stop", name);
-        if (axi_client_try(client, "POST", path, NULL, &status, &op) == 0 && status == 202) {
-            (void)snprintf(path, sizeof(path), "/v1/operations/%s?wait_ms=3000",
-                           json_string_value(json_object_get(op, "operation")));
-            json_decref(op);
-            (void)axi_client_try(client, "GET", path, NULL, &status, &op);
-        }
-        json_decref(op);
-        op = NULL;
-    }
-    json_decref(tasks);
-}
-
-static int take_down(struct axi_client *client, const char *dir, bool purge)
-{
-    json_t *cluster = axi_cluster_load(dir);
-    json_t *members = json_object_get(cluster, "members");
-    size_t stopped = 0;
-
-    if (cluster == NULL) {
-        (void)printf("down: no cluster in %s\n", dir);
-        return 0;
-    }
-    if (axi_cluster_lock(dir) < 0) {
-        json_decref(cluster);
-        return axi_cli_fail("down", "another axcan up or down works on %s; wait for it", dir);
-    }
-    if (!purge && axi_member_is_alive(json_array_get(members, 0))) {
-        stop_tasks(client);
-        axi_client_close(client);
-    }
-    for (size_t i = json_array_size(members); i > 0; i--) {
-        const json_t *member = json_array_get(members, i - 1);
-
-        stopped += axi_member_is_alive(member);
-        if (axi_member_stop(member, 5000)) {
-            (void)fprintf(stderr, "axcan down: %s did not end by itself and was killed\n",
-                          json_string_value(json_object_get(member, "name")));
-        }
-    }
-    json_decref(cluster);
-    if (purge && remove_tree(dir) < 0) {
-        return axi_cli_fail("down", "%s cannot be removed altogether", dir);
-    }
-    (void)printf("down: %zu processes ended%s\n", stopped, purge ? ", state removed" : "");
-    return 0;
-}
-
-static int run_down(int argc, char **argv)
-{
-    struct axi_client client;
-    char dir[AXI_CLI_PATH_BYTES];
-    bool purge = false;
-
-    axi_client_init(&client, "down");
-    client.timeout_ns = 10000000000ull;
-    const struct axi_option options[] = {
-        {"dir", AXI_OPTION_TEXT, &client.dir},
-        {"timeout", AXI_OPTION_TIME, &client.timeout_ns},
-        {"purge", AXI_OPTION_FLAG, &purge},
-    };
-    int r = axi_options_parse("down", argc, argv, options, 3, "", 0, 0, NULL, NULL);
-
-    if (r == 0) {
-        r = axi_client_dir(&client, dir);
-    }
-    return r == 0 ? take_down(&client, dir, purge) : r;
-}
-
 const struct axi_command axi_command_up = {
     .name = "up",
     .summary = "start a cluster on this machine in the background",
     .usage =
-        "usage: axcan up [--nodes N] [options]\n"
-        "Starts a master and N nodes (default 3) in the background and waits until all have "
+        "usage: axcan up [--nodes N] [--ecus N] [options]\n"
+        "Starts a master, N nodes (default 3) and ECUs in the background and waits until all have "
         "joined.\n"
         "On a cluster that is there already: starts what has died, adds nodes up to N.\n"
         "  --nodes N         nodes, named node1, node2, ...\n"
+        "  --ecus N          bare-metal nodes: Axcan OS in QEMU, named ecu1, ecu2, ... (default "
+        "0);\n"
+        "                    what they print is in DIR/ecu1.console\n"
+        "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
         "  --dir DIR         state: store, logs, histories, token (default $AXCAN_DIR, else\n"
         "                    $XDG_STATE_HOME/axcan, else ~/.local/state/axcan)\n"
         "  --fifo auto|yes|no  SCHED_FIFO for the first node of each processor (default auto:\n"
@@ -539,15 +486,3 @@ const struct axi_command axi_command_up = {
         "  --lease-ms N      lease of a node (default 500)\n"
         "  --timeout TIME    give up after this time (default 30s)\n",
     .run = run_up};
-
-const struct axi_command axi_command_down = {
-    .name = "down",
-    .summary = "end the cluster that 'axcan up' started",
-    .usage = "usage: axcan down [--dir DIR] [--purge]\n"
-             "Stops the tasks, so that their state is kept, then ends all processes of the "
-             "cluster.\n"
-             "After the next 'axcan up', 'axcan start TASK' goes on with a task.\n"
-             "  --dir DIR         the cluster's state directory\n"
-             "  --purge           keep nothing: remove the state directory, too\n"
-             "  --timeout TIME    for stopping the tasks (default 10s)\n",
-    .run = run_down};

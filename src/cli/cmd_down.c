@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* axcan down: ends what 'axcan up' started. */
+#include "cli/client.h"
+#include "cli/cluster.h"
+#include "cli/command.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int remove_tree(const char *path)
+{
+    struct stat about;
+    char inner[AXI_CLI_PATH_BYTES];
+
+    if (lstat(path, &about) < 0) {
+        return 0;
+    }
+    if (!S_ISDIR(about.st_mode)) {
+        return unlink(path);
+    }
+    DIR *dir = opendir(path);
+
+    for (struct dirent *entry = NULL; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < (int)sizeof(inner)) {
+            (void)remove_tree(inner);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return rmdir(path);
+}
+
+/* Running tasks are stopped first, so that their state is kept: what runs on a node ends with it.
+ */
+static void stop_tasks(struct axi_client *client)
+{
+    json_t *tasks = NULL;
+    json_t *op = NULL;
+    long status = 0;
+    char path[256];
+    size_t index = 0;
+    const json_t *task = NULL;
+
+    if (axi_client_open(client) != 0 ||
+        axi_client_try(client, "GET", "/v1/tasks", NULL, &status, &tasks) != 0) {
+        return; /* no master: there is nobody to keep anything */
+    }
+    json_array_foreach (json_object_get(tasks, "items"), index, task) {
+        const char *name = json_string_value(json_object_get(task, "name"));
+        const char *state = json_string_value(json_object_get(task, "state"));
+
+        if (name == NULL || state == NULL || strcmp(state, "running") != 0) {
+            continue;
+        }
+        (void)snprintf(path, sizeof(path), "/v1/tasks/%s/stop", name);
+        if (axi_client_try(client, "POST", path, NULL, &status, &op) == 0 && status == 202) {
+            (void)snprintf(path, sizeof(path), "/v1/operations/%s?wait_ms=3000",
+                           json_string_value(json_object_get(op, "operation")));
+            json_decref(op);
+            (void)axi_client_try(client, "GET", path, NULL, &status, &op);
+        }
+        json_decref(op);
+        op = NULL;
+    }
+    json_decref(tasks);
+}
+
+static int take_down(struct axi_client *client, const char *dir, bool purge)
+{
+    json_t *cluster = axi_cluster_load(dir);
+    json_t *members = json_object_get(cluster, "members");
+    size_t stopped = 0;
+
+    if (cluster == NULL) {
+        (void)printf("down: no cluster in %s\n", dir);
+        return 0;
+    }
+    if (axi_cluster_lock(dir) < 0) {
+        json_decref(cluster);
+        return axi_cli_fail("down", "another axcan up or down works on %s; wait for it", dir);
+    }
+    if (!purge && axi_member_is_alive(json_array_get(members, 0))) {
+        stop_tasks(client);
+        axi_client_close(client);
+    }
+    for (size_t i = json_array_size(members); i > 0; i--) {
+        const json_t *member = json_array_get(members, i - 1);
+
+        stopped += axi_member_is_alive(member);
+        if (axi_member_stop(member, 5000)) {
+            (void)fprintf(stderr, "axcan down: %s did not end by itself and was killed\n",
+                          json_string_value(json_object_get(member, "name")));
+        }
+    }
+    json_decref(cluster);
+    if (purge && remove_tree(dir) < 0) {
+        return axi_cli_fail("down", "%s cannot be removed altogether", dir);
+    }
+    (void)printf("down: %zu processes ended%s\n", stopped, purge ? ", state removed" : "");
+    return 0;
+}
+
+static int run_down(int argc, char **argv)
+{
+    struct axi_client client;
+    char dir[AXI_CLI_PATH_BYTES];
+    bool purge = false;
+
+    axi_client_init(&client, "down");
+    client.timeout_ns = 10000000000ull;
+    const struct axi_option options[] = {
+        {"dir", AXI_OPTION_TEXT, &client.dir},
+        {"timeout", AXI_OPTION_TIME, &client.timeout_ns},
+        {"purge", AXI_OPTION_FLAG, &purge},
+    };
+    int r = axi_options_parse("down", argc, argv, options, 3, "", 0, 0, NULL, NULL);
+
+    if (r == 0) {
+        r = axi_client_dir(&client, dir);
+    }
+    return r == 0 ? take_down(&client, dir, purge) : r;
+}
+
+const struct axi_command axi_command_down = {
+    .name = "down",
+    .summary = "end the cluster that 'axcan up' started",
+    .usage = "usage: axcan down [--dir DIR] [--purge]\n"
+             "Stops the tasks, so that their state is kept, then ends all processes of the "
+             "cluster.\n"
+             "After the next 'axcan up', 'axcan start TASK' goes on with a task.\n"
+             "  --dir DIR         the cluster's state directory\n"
+             "  --purge           keep nothing: remove the state directory, too\n"
+             "  --timeout TIME    for stopping the tasks (default 10s)\n",
+    .run = run_down};

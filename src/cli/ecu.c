@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/ecu.h"
+
+#include "cli/cluster.h"
+#include "cli/command.h"
+#include "cli/os_files.h"
+#include "image/os_image.h"
+#include "net/host.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define QEMU "qemu-system-aarch64"
+#define GUEST "10.0.2.15" /* QEMU's user network: the guest, and the host as the guest sees it */
+#define HOST "10.0.2.2"
+#define PEER_PORT 7402u
+
+/* A TCP port of 127.0.0.1 that is free now. Another program may take it before QEMU does; then QEMU
+ * says so and ends, and the next 'axcan up' tries again. */
+static int find_port(uint16_t *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int r = -AXC_EIO;
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
+        *ret_port = ntohs(address.sin_port);
+        r = 0;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return r;
+}
+
+/* "127.0.0.1:7400" as the guest must write it. */
+static int master_of_guest(const char *master, char ret_text[AXI_BOOT_TEXT_BYTES])
+{
+    const char *colon = strrchr(master, ':');
+
+    if (colon == NULL || strncmp(master, "127.", 4) != 0) {
+        return -AXC_EINVALID;
+    }
+    (void)snprintf(ret_text, AXI_BOOT_TEXT_BYTES, HOST "%s", colon);
+    return 0;
+}
+
+static int fill_config(const struct axi_ecu *ecu, uint16_t port, struct axi_boot_config *config)
+{
+    char path[PATH_MAX];
+    char token[AXI_TOKEN_BYTES];
+    int r = 0;
+
+    axi_boot_config_init(config);
+    (void)snprintf(config->name, sizeof(config->name), "%s", ecu->name);
+    (void)snprintf(path, sizeof(path), "%s/token", ecu->dir);
+    r = axi_host_read_token(path, token);
+    if (r < 0) {
+        return r;
+    }
+    (void)snprintf(config->token, sizeof(config->token), "%s", token);
+    if (getrandom(config->mac, sizeof(config->mac), 0) != (ssize_t)sizeof(config->mac) ||
+        getrandom(&config->seed, sizeof(config->seed), 0) != (ssize_t)sizeof(config->seed)) {
+        return -AXC_EIO;
+    }
+    config->mac[0] = (uint8_t)((config->mac[0] & 0xfc) | 0x02); /* locally administered */
+    config->has_mac = true;
+    config->network = AXI_BOOT_NETWORK_STATIC;
+    config->prefix = 24;
+    config->peer_port = PEER_PORT;
+    (void)inet_pton(AF_INET, GUEST, config->address);
+    (void)inet_pton(AF_INET, HOST, config->gateway);
+    (void)inet_pton(AF_INET, HOST, config->loopback);
+    (void)snprintf(config->advertise, sizeof(config->advertise), "127.0.0.1:%u", port);
+    config->capacity_ppm = ecu->capacity_ppm;
+    return master_of_guest(ecu->master, config->master);
+}
+
+/* Mode 0600: the cluster's token is inside. */
+static int write_secret(const char *path, const uint8_t *bytes, size_t count)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool is_ok = fd >= 0;
+
+    for (size_t at = 0; is_ok && at < count;) {
+        ssize_t n = write(fd, bytes + at, count - at);
+
+        is_ok = n > 0;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0 && close(fd) < 0) {
+        is_ok = false;
+    }
+    return is_ok ? 0 : -AXC_EIO;
+}
+
+static int write_image(const struct axi_ecu *ecu, const struct axi_boot_config *config,
+                       const char *path)
+{
+    static uint8_t blob[16384];
+    uint8_t *kernel = NULL;
+    uint8_t *image = NULL;
+    size_t blob_bytes = 0;
+    size_t kernel_bytes = 0;
+    size_t bytes = 0;
+    char kernel_path[AXI_OS_PATH_BYTES];
+    int r = axi_os_kernel_read(ecu->board, false, kernel_path, &kernel, &kernel_bytes);
+
+    if (r == -AXC_ENOENT) {
+        return axi_cli_fail("up", "no kernel for %s (%s); 'make build' makes it", ecu->board,
+                            kernel_path);
+    }
+    if (r == 0) {
+        r = axi_boot_config_encode(config, blob, sizeof(blob), &blob_bytes);
+    }
+    if (r == 0) {
+        r = axi_os_image_pack(kernel, kernel_bytes, blob, blob_bytes, &image, &bytes);
+    }
+    if (r == 0) {
+        r = write_secret(path, image, bytes);
+    }
+    free(kernel);
+    free(image);
+    return r == 0 ? 0 : axi_cli_fail("up", "%s: %s", path, axi_error_text(r));
+}
+
+/* Appends "option value", or a lone option when value is NULL. */
+static void add(json_t *argv, const char *option, const char *value)
+{
+    (void)json_array_append_new(argv, json_string(option));
+    if (value != NULL) {
+        (void)json_array_append_new(argv, json_string(value));
+    }
+}
+
+static void add_machine(json_t *argv, const char *board, const char *mac)
+{
+    char device[96];
+
+    if (strcmp(board, "zcu102") == 0) {
+        (void)snprintf(device, sizeof(device), "nic,netdev=n0,macaddr=%s", mac);
+        add(argv, "-machine", "xlnx-zcu102");
+        add(argv, "-m", "512");
+        add(argv, "-net", device);
+        return;
+    }
+    (void)snprintf(device, sizeof(device), "virtio-net-device,netdev=n0,mac=%s", mac);
+    add(argv, "-machine", "virt");
+    add(argv, "-cpu", "cortex-a53");
+    add(argv, "-m", "128");
+    add(argv, "-device", device);
+}
+
+static json_t *make_member(const struct axi_ecu *ecu, const struct axi_boot_config *config,
+                           uint16_t port, const char *image)
+{
+    char program[PATH_MAX];
+    char console[PATH_MAX];
+    char text[PATH_MAX + 64];
+    char mac[18];
+    json_t *argv = json_array();
+
+    if (axi_find_program(QEMU, program, sizeof(program)) < 0) {
+        json_decref(argv);
+        return NULL;
+    }
+    (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", config->mac[0],
+                   config->mac[1], config->mac[2], config->mac[3], config->mac[4], config->mac[5]);
+    add(argv, program, NULL);
+    (void)snprintf(text, sizeof(text), "user,id=n0,hostfwd=tcp:127.0.0.1:%u-" GUEST ":%u", port,
+                   PEER_PORT);
+    add(argv, "-netdev", text);
+    add_machine(argv, ecu->board, mac);
+    add(argv, "-nodefaults", NULL);
+    add(argv, "-display", "none");
+    (void)snprintf(console, sizeof(console), "%s/%s.console", ecu->dir, ecu->name);
+    (void)snprintf(text, sizeof(text), "file,id=console,append=on,path=%s", console);
+    add(argv, "-chardev", text);
+    add(argv, "-serial", "chardev:console");
+    add(argv, "-kernel", image);
+    (void)snprintf(text, sizeof(text), "%s/%s.log", ecu->dir, ecu->name);
+    return json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", ecu->name, "log", text, "board", ecu->board,
+                     "console", console, "argv", argv);
+}
+
+int axi_ecu_member(const struct axi_ecu *ecu, json_t **ret_member)
+{
+    static struct axi_boot_config config;
+    char image[PATH_MAX];
+    uint16_t port = 0;
+    json_t *member = NULL;
+    int r = find_port(&port);
+
+    if (r == 0) {
+        r = fill_config(ecu, port, &config);
+    }
+    if (r < 0) {
+        return axi_cli_fail("up", "%s cannot be configured: %s", ecu->name, axi_error_text(r));
+    }
+    (void)snprintf(image, sizeof(image), "%s/%s.img", ecu->dir, ecu->name);
+    member = make_member(ecu, &config, port, image);
+    if (member == NULL) {
+        return axi_cli_fail("up", QEMU " is not installed; apt-get install qemu-system-arm");
+    }
+    r = write_image(ecu, &config, image);
+    if (r != 0) {
+        json_decref(member);
+        return r;
+    }
+    *ret_member = member;
+    return 0;
+}
