@@ -6,10 +6,10 @@ import socket
 import struct
 import subprocess
 
-from conftest import BUILD, is_alive, until
+from conftest import BUILD, until
 
 KERNELS = os.path.join(BUILD, "os")
-CONFIG_ADDRESS = {"virt": 0x47000000, "zcu102": 0x07000000}
+CONFIG_ADDRESS = {"virt": 0x44000000, "zcu102": 0x04000000}
 MASTER_HOST = "10.0.2.2"  # the host's 127.0.0.1 as QEMU's user network shows it
 
 
@@ -74,7 +74,7 @@ class Ecu:
         with open(blob, "wb") as file:
             file.write(config_blob(name, master_port, **config))
         command = ["qemu-system-aarch64", "-M", "xlnx-zcu102" if board == "zcu102" else "virt",
-                   "-m", "256", "-nodefaults", "-display", "none", "-monitor", "none",
+                   "-m", "128", "-nodefaults", "-display", "none", "-monitor", "none",
                    "-serial", "file:" + self.log,
                    "-kernel", os.path.join(KERNELS, "axcan-os-%s.elf" % board), "-device",
                    "loader,file=%s,addr=%#x,force-raw=on" % (blob, CONFIG_ADDRESS[board])]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cadence GEM Ethernet of Zynq UltraScale+ (UG1085 chapter 34, UG1087): queue 0 with a ring of
- * fixed 32-bit receive and transmit descriptors; the priority queue is parked at descriptors that
- * are never the device's. The firmware before us has set
+ * fixed 32-bit receive and transmit descriptors; no frame is steered to the priority queue, which
+ * has a descriptor of each kind to rest at. The firmware before us has set
  * clocks and PHY up for 1 Gbit/s, and made the device's memory accesses coherent. */
 #include "os/board/board.h"
 #include "os/drivers/nic.h"
@@ -82,6 +82,7 @@ struct ring {
 
 static struct ring rx_ring, tx_ring;
 static _Alignas(64) struct descriptor parked_rx, parked_tx;
+static _Alignas(64) uint8_t parked_buffer[BUFFER_BYTES]; /* nothing is ever put there */
 
 static struct {
     uint64_t base; /* physical */
@@ -114,7 +115,7 @@ static void start_rings(void)
         tx_ring.descriptors[i].word[0] = dma_address(tx_ring.buffers[i]);
         tx_ring.descriptors[i].word[1] = TX_OURS | (is_last ? TX_WRAP : 0);
     }
-    parked_rx.word[0] = RX_OURS | RX_WRAP;
+    parked_rx.word[0] = dma_address(parked_buffer) | RX_WRAP;
     parked_tx.word[1] = TX_OURS | TX_WRAP;
     axi_nic_barrier();
     write_register(REG_RX_BASE, dma_address(rx_ring.descriptors));
