@@ -10,7 +10,8 @@ enum mode { /* harness.py has the same names */
             ILLEGAL,
             STACK,
             LOOP,
-            MISALIGNED, /* of the stack pointer */
+            MISALIGNED, /* an exclusive access */
+            ODD_JUMP,
             BAD_TEXT,   /* a service is given a bad pointer */
             BAD_BUFFER, /* the same, to write to; the kernel's own memory */
             SYSCALL,
@@ -19,7 +20,7 @@ enum mode { /* harness.py has the same names */
             JUMP, /* to nowhere */
             WRITE_TEXT,
             EXECUTE_DATA,
-            KERNEL,     /* reads kernel memory */
+            KERNEL,     /* writes to its memory */
             PRIVILEGED, /* a system register */
             MODES,      /* changes FPCR, leaves values in FP registers */
             SMASH_DATA, /* destroys its data, then faults: the next job finds it as loaded */
@@ -62,7 +63,7 @@ static __attribute__((noinline)) int dig(volatile int depth)
 
 static void poke(uint64_t address)
 {
-    *(volatile uint64_t *)(uintptr_t)address = 1;
+    __asm__ volatile("str %0, [%1]" ::"r"(1ull), "r"(address) : "memory");
 }
 
 static int misbehave_in_memory(uint64_t mode)
@@ -77,7 +78,8 @@ static int misbehave_in_memory(uint64_t mode)
         poke((uint64_t)(uintptr_t)&burn & ~7ull);
         break;
     case KERNEL:
-        return (int)*(volatile uint64_t *)0xffffff8040200000ull;
+        poke(0xffffff8040200000ull);
+        break;
     case JUMP:
         ((int (*)(void))0x12340000ull)();
         break;
@@ -107,7 +109,10 @@ static int misbehave(const struct axc_job *job, struct state *state, uint64_t mo
             data[3] = 44;
         }
     case MISALIGNED:
-        __asm__ volatile("mov x9, sp\n\tadd x9, x9, #1\n\tmov sp, x9\n\tldr x9, [sp]" ::: "x9");
+        __asm__ volatile("ldxr x9, [%0]" ::"r"((uintptr_t)&data[0] + 1) : "x9", "memory");
+        break;
+    case ODD_JUMP:
+        __asm__ volatile("add x9, %0, #2\n\tbr x9" ::"r"(&burn) : "x9");
         break;
     case BAD_TEXT:
         job->services->log(job, 2, (const char *)0x7ff00000 - 1); /* in the guard */
