@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LINKS_DEFAULT 8u
+#define MANAGERS_DEFAULT 4u
 #define MIGRATIONS_DEFAULT 16u
 #define TRANSFERS_DEFAULT 4u
 #define LIMIT_MAX 1024u
@@ -16,6 +17,7 @@
 #define REPORT_NS_DEFAULT UINT64_C(1000000000)
 #define TRANSFER_NS_DEFAULT UINT64_C(5000000000)
 #define RETRY_NS_DEFAULT UINT64_C(200000000)
+#define NOTICE_NS_DEFAULT UINT64_C(5000000)
 #define HEARTBEAT_NS_DEFAULT UINT64_C(200000000)
 #define ALIGN 64u
 
@@ -27,8 +29,9 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
 static bool is_config_ok(const struct axi_agent_config *c)
 {
     return c->slots >= 1 && c->slots <= LIMIT_MAX && c->links <= LIMIT_MAX &&
-           c->migrations <= LIMIT_MAX && c->transfers <= LIMIT_MAX &&
-           c->chunk_bytes <= AXI_WIRE_TAIL_BYTES_MAX && c->trace_records <= TRACES_MAX &&
+           c->managers_max <= AXI_AGENT_MANAGERS_MAX && c->migrations <= LIMIT_MAX &&
+           c->transfers <= LIMIT_MAX && c->chunk_bytes <= AXI_WIRE_TAIL_BYTES_MAX &&
+           c->trace_records <= TRACES_MAX &&
            (c->checkpoint_bytes_max == 0 ||
             (c->checkpoint_bytes_max > AXI_CHECKPOINT_HEADER_BYTES &&
              c->checkpoint_bytes_max <= AXI_CHECKPOINT_BYTES_MAX));
@@ -39,6 +42,7 @@ static struct axi_agent_config with_defaults(const struct axi_agent_config *conf
     struct axi_agent_config c = *config;
 
     c.links = (uint32_t)or_default(c.links, LINKS_DEFAULT);
+    c.managers_max = (uint32_t)or_default(c.managers_max, MANAGERS_DEFAULT);
     c.migrations = (uint32_t)or_default(c.migrations, MIGRATIONS_DEFAULT);
     c.transfers = (uint32_t)or_default(c.transfers, TRANSFERS_DEFAULT);
     c.chunk_bytes = (uint32_t)or_default(c.chunk_bytes, CHUNK_BYTES_DEFAULT);
@@ -47,6 +51,7 @@ static struct axi_agent_config with_defaults(const struct axi_agent_config *conf
     c.report_ns = or_default(c.report_ns, REPORT_NS_DEFAULT);
     c.transfer_ns = or_default(c.transfer_ns, TRANSFER_NS_DEFAULT);
     c.retry_ns = or_default(c.retry_ns, RETRY_NS_DEFAULT);
+    c.notice_ns = or_default(c.notice_ns, NOTICE_NS_DEFAULT);
     return c;
 }
 
@@ -71,7 +76,10 @@ static void lay_out(struct carver *carver, struct axi_agent *agent)
     carve(carver, 1, sizeof(struct axi_agent));
     agent->request_count = c->slots + 64;
     agent->seen_count = c->slots + 64;
-    agent->links = carve(carver, c->links, sizeof(*agent->links));
+    agent->link_count = c->links + c->managers_max;
+    agent->links = carve(carver, agent->link_count, sizeof(*agent->links));
+    agent->managers = carve(carver, c->managers_max, sizeof(*agent->managers));
+    agent->marks = carve(carver, (size_t)c->managers_max * c->slots, sizeof(*agent->marks));
     agent->instances = carve(carver, c->slots, sizeof(*agent->instances));
     agent->migrations = carve(carver, c->migrations, sizeof(*agent->migrations));
     agent->transfers = carve(carver, c->transfers, sizeof(*agent->transfers));
@@ -87,7 +95,7 @@ static void lay_out_buffers(struct carver *carver, struct axi_agent *agent)
     uint8_t *frame = carve(carver, 1, AXI_WIRE_FRAME_BYTES_MAX);
     uint8_t *chunk = carve(carver, 1, c->chunk_bytes);
     struct axi_trace *traces = carve(carver, c->trace_records, sizeof(*traces));
-    uint8_t *parsers = carve(carver, c->links, AXI_WIRE_FRAME_BYTES_MAX);
+    uint8_t *parsers = carve(carver, agent->link_count, AXI_WIRE_FRAME_BYTES_MAX);
     uint8_t *checkpoints = carve(carver, c->migrations + c->transfers, c->checkpoint_bytes_max);
 
     if (carver->base == NULL) {
@@ -96,7 +104,7 @@ static void lay_out_buffers(struct carver *carver, struct axi_agent *agent)
     agent->frame = frame;
     agent->chunk = chunk;
     agent->traces = traces;
-    for (uint32_t i = 0; i < c->links; i++) {
+    for (uint32_t i = 0; i < agent->link_count; i++) {
         agent->links[i].parser.buffer = parsers + (size_t)i * AXI_WIRE_FRAME_BYTES_MAX;
     }
     for (uint32_t i = 0; i < c->migrations; i++) {
@@ -147,6 +155,8 @@ struct axi_agent *axi_agent_init(void *memory, const struct axi_agent_config *co
     agent->master = AXI_AGENT_LINK_NONE;
     agent->retry_wait_ns = agent->config.retry_ns;
     agent->heartbeat_ns = HEARTBEAT_NS_DEFAULT;
+    agent->keeper = UINT32_MAX;
+    axi_managers_init(agent);
     return agent;
 }
 
@@ -189,7 +199,7 @@ void axi_agent_add_number(char *to, size_t capacity, uint64_t number)
 
 struct axi_agent_link *axi_agent_find_link(struct axi_agent *agent, uint32_t id)
 {
-    for (uint32_t i = 0; i < agent->config.links; i++) {
+    for (uint32_t i = 0; i < agent->link_count; i++) {
         if (agent->links[i].role != AXI_LINK_FREE && agent->links[i].id == id) {
             return &agent->links[i];
         }
@@ -197,9 +207,13 @@ struct axi_agent_link *axi_agent_find_link(struct axi_agent *agent, uint32_t id)
     return NULL;
 }
 
+/* Managers have places of their own: whoever connects to this node cannot take them. */
 struct axi_agent_link *axi_agent_add_link(struct axi_agent *agent, uint32_t id, uint32_t role)
 {
-    for (uint32_t i = 0; i < agent->config.links; i++) {
+    uint32_t first = role == AXI_LINK_MANAGER ? agent->config.links : 0;
+    uint32_t end = role == AXI_LINK_MANAGER ? agent->link_count : agent->config.links;
+
+    for (uint32_t i = first; i < end; i++) {
         struct axi_agent_link *link = &agent->links[i];
         uint8_t *buffer = link->parser.buffer;
 
@@ -237,6 +251,15 @@ void axi_agent_tell_master(struct axi_agent *agent, uint32_t type, const void *m
     }
 }
 
+void axi_agent_answer(struct axi_agent *agent, uint32_t origin, uint32_t type, const void *message)
+{
+    if (origin == AXI_ORIGIN_MASTER) {
+        axi_agent_tell_master(agent, type, message);
+    } else if (origin != AXI_ORIGIN_NONE) {
+        axi_agent_send(agent, origin, type, message);
+    }
+}
+
 /* Frees the entry and tells whom it served. */
 static void forget_link(struct axi_agent *agent, struct axi_agent_link *link, int code)
 {
@@ -250,6 +273,10 @@ static void forget_link(struct axi_agent *agent, struct axi_agent_link *link, in
     if (role == AXI_LINK_MASTER) {
         agent->master = AXI_AGENT_LINK_NONE;
         axi_agent_join_down(agent, code);
+        return;
+    }
+    if (role == AXI_LINK_MANAGER) {
+        axi_managers_link_down(agent, id, code);
         return;
     }
     m = migration != 0 ? axi_migration_find(agent, migration) : NULL;
@@ -282,7 +309,7 @@ void axi_agent_close_link(struct axi_agent *agent, uint32_t id, int code, const 
 /* Closes links that broke while an event was handled. */
 static void close_broken(struct axi_agent *agent)
 {
-    for (uint32_t i = 0; i < agent->config.links; i++) {
+    for (uint32_t i = 0; i < agent->link_count; i++) {
         struct axi_agent_link *link = &agent->links[i];
 
         if (link->role != AXI_LINK_FREE && link->broken != 0) {
@@ -313,6 +340,8 @@ void axi_agent_link_up(struct axi_agent *agent, uint32_t id, bool incoming)
     link->since_ns = agent->now_ns;
     if (link->role == AXI_LINK_MASTER) {
         axi_agent_join_up(agent);
+    } else if (link->role == AXI_LINK_MANAGER) {
+        axi_managers_link_up(agent, link);
     } else if (link->role == AXI_LINK_PEER_OUT) {
         m = axi_migration_find(agent, link->migration);
         if (m != NULL) {
@@ -354,7 +383,8 @@ static bool is_allowed(const struct axi_agent *agent, const struct axi_agent_lin
             return type == AXI_WIRE_HELLO_REPLY;
         }
         return agent->join == AXI_JOIN_DONE &&
-               (type == AXI_WIRE_HEARTBEAT_ACK || type == AXI_WIRE_LOAD || type == AXI_WIRE_START ||
+               (type == AXI_WIRE_HEARTBEAT_ACK || type == AXI_WIRE_MANAGERS ||
+                type == AXI_WIRE_LOAD || type == AXI_WIRE_START ||
                 (type >= AXI_WIRE_HALT && type <= AXI_WIRE_TRANSFER) || type == AXI_WIRE_SWITCH ||
                 type == AXI_WIRE_DECISION || type == AXI_WIRE_GET_PROFILE ||
                 type == AXI_WIRE_TRACE_ACK);
@@ -362,6 +392,8 @@ static bool is_allowed(const struct axi_agent *agent, const struct axi_agent_lin
         return link->migration == 0 ? type == AXI_WIRE_PEER_HELLO : type == AXI_WIRE_CHUNK;
     case AXI_LINK_PEER_OUT:
         return type == AXI_WIRE_PEER_REPLY;
+    case AXI_LINK_MANAGER:
+        return axi_managers_allow(agent, link, type);
     default:
         return false;
     }
@@ -409,8 +441,24 @@ static void dispatch(struct axi_agent *agent, struct axi_agent_link *link,
     case AXI_WIRE_GOODBYE:
         on_goodbye(agent, link, &message->Goodbye);
         break;
+    case AXI_WIRE_MANAGERS:
+        axi_managers_on_list(agent, &message->Managers);
+        break;
+    case AXI_WIRE_MANAGER_REPLY:
+        axi_managers_on_reply(agent, link, &message->ManagerReply);
+        break;
+    case AXI_WIRE_SLOT_READ:
+        axi_managers_on_read(agent, link, &message->SlotRead);
+        break;
+    case AXI_WIRE_ACKS:
+        axi_managers_on_acks(agent, link, &message->Acks);
+        break;
+    case AXI_WIRE_LOAD_QUERY:
+        axi_managers_on_query(agent, link, &message->LoadQuery);
+        break;
     default:
-        axi_agent_on_request(agent, frame->type, message);
+        axi_agent_on_request(agent, link->role == AXI_LINK_MANAGER ? link->id : AXI_ORIGIN_MASTER,
+                             frame->type, message);
         break;
     }
 }
@@ -482,7 +530,7 @@ static uint64_t tick_links(struct axi_agent *agent)
 
 uint64_t axi_agent_tick(struct axi_agent *agent, uint64_t now_ns)
 {
-    uint64_t next_ns[5];
+    uint64_t next_ns[7];
     uint64_t earliest_ns = UINT64_MAX;
 
     agent->now_ns = now_ns;
@@ -490,9 +538,11 @@ uint64_t axi_agent_tick(struct axi_agent *agent, uint64_t now_ns)
     next_ns[1] = axi_agent_migrations_tick(agent);
     axi_agent_retry_requests(agent);
     next_ns[2] = tick_links(agent);
-    next_ns[3] = axi_agent_pump(agent);
+    next_ns[3] = axi_managers_tick(agent);
+    next_ns[4] = axi_agent_pump(agent);
     close_broken(agent);
-    next_ns[4] = axi_agent_join_tick(agent);
+    next_ns[5] = axi_agent_join_tick(agent);
+    next_ns[6] = axi_agent_keeper_tick(agent);
     close_broken(agent);
     for (size_t i = 0; i < sizeof(next_ns) / sizeof(next_ns[0]); i++) {
         earliest_ns = next_ns[i] < earliest_ns ? next_ns[i] : earliest_ns;
@@ -504,7 +554,7 @@ void axi_agent_leave(struct axi_agent *agent, const char *reason)
 {
     read_clock(agent);
     agent->join = AXI_JOIN_LEFT;
-    for (uint32_t i = 0; i < agent->config.links; i++) {
+    for (uint32_t i = 0; i < agent->link_count; i++) {
         if (agent->links[i].role != AXI_LINK_FREE) {
             axi_agent_close_link(agent, agent->links[i].id, 0, reason);
         }
@@ -519,7 +569,12 @@ void axi_agent_get_status(const struct axi_agent *agent, struct axi_agent_status
         .lease_until_ns = agent->lease_until_ns,
         .master_ns = agent->master_ns,
         .density_ppm = axi_agent_density_ppm(agent),
+        .is_kept = agent->join != AXI_JOIN_DONE && axi_agent_has_keeper(agent),
     };
+
+    for (uint32_t i = 0; i < agent->config.managers_max; i++) {
+        status.managers += agent->managers[i].state == AXI_MANAGER_LINKED;
+    }
 
     status.instances = agent->config.slots - axi_agent_free_slots(agent);
     for (uint32_t i = 0; i < agent->config.migrations; i++) {

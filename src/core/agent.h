@@ -23,6 +23,7 @@
 #define AXI_AGENT_LINK_NONE UINT32_MAX
 #define AXI_AGENT_PLATFORMS_MAX 4u
 #define AXI_AGENT_DIGEST_BYTES 32u
+#define AXI_AGENT_MANAGERS_MAX 8u
 
 /* Set once at start; strings are borrowed for the agent's life. Zeros mean the defaults given. */
 struct axi_agent_config {
@@ -46,6 +47,7 @@ struct axi_agent_config {
     /* Limits; all memory is sized by them at init. */
     uint32_t slots;           /* instances, 1..1024 */
     uint32_t links;           /* master link and peer links at once; 0 = 8 */
+    uint32_t managers_max;    /* checkpoint managers linked at once, besides; 0 = 4, at most 8 */
     uint32_t migrations;      /* known at once, both roles; 0 = 16 */
     uint32_t transfers;       /* checkpoints under way for Start, Halt, GetCheckpoint; 0 = 4 */
     uint32_t chunk_bytes;     /* tail of one Chunk; 0 = 32768, at most AXI_WIRE_TAIL_BYTES_MAX */
@@ -58,6 +60,14 @@ struct axi_agent_config {
     uint64_t report_ns;   /* between full rounds of Reports; 0 = 1 s */
     uint64_t transfer_ns; /* a silent transfer, connect or hello is given up; 0 = 5 s */
     uint64_t retry_ns;    /* first wait before connecting again, doubles to 8 x; 0 = 200 ms */
+    uint64_t notice_ns;   /* between looks for new checkpoints while tasks run; 0 = 5 ms */
+
+    /* Checkpoint managers; the master names more. NULL ends the list. */
+    const char *managers[AXI_AGENT_MANAGERS_MAX];
+    uint64_t machine_id;     /* for readers on the same machine; 0 = there can be none */
+    const char *region_path; /* file of core/region.h with all regions; NULL or "" = none */
+    uint32_t offload_ppm;    /* processor load beyond which the master is asked to move the least
+                                critical task away; 0 = never */
 
     struct axi_timebase *timebase; /* borrowed; the agent is its writer */
 
@@ -71,6 +81,7 @@ struct axi_agent_loaded {
     const struct axi_task_meta *meta; /* the ELF's note; borrowed during the call */
     void *state;                      /* state_bytes of the spec; kept until release_slot/unload */
     struct axi_region *region;        /* empty, state_bytes of the spec; kept likewise */
+    uint64_t region_offset;           /* where it lies in region_path */
 };
 
 struct axi_agent_figures {
@@ -172,8 +183,29 @@ struct axi_agent_status {
     uint32_t instances;
     uint32_t migrations; /* not yet ended */
     uint32_t density_ppm;
+    uint32_t managers; /* linked */
+    bool is_kept;      /* the master is away and a manager renews the lease */
 };
 void axi_agent_get_status(const struct axi_agent *agent, struct axi_agent_status *ret_status);
+
+/* Asks the master to move a task (0 = the least critical one) elsewhere; nothing when not joined.
+ */
+void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason);
+
+struct axi_agent_manager_status {
+    uint64_t id;                /* 0: not known yet */
+    const char *address, *name; /* borrowed until the next event */
+    bool is_linked, is_keeper;
+    uint64_t notices;   /* checkpoints told of */
+    uint64_t overtaken; /* overwritten before they could be told or read */
+    uint64_t read_bytes;
+};
+/* Figures of one checkpoint manager; false when there is none with this index. */
+bool axi_agent_get_manager(const struct axi_agent *agent, uint32_t index,
+                           struct axi_agent_manager_status *ret_status);
+/* Next job of the newest checkpoint that manager `index` holds durably, 0 when none is known. */
+uint64_t axi_agent_durable_job(const struct axi_agent *agent, uint32_t index, uint64_t task_id,
+                               uint64_t epoch);
 
 /* Crash points, taken from the migration state table: "source.FROZEN.entered" (state changed,
  * nothing sent) and "source.FROZEN.told" (its messages are queued). Index = id. */

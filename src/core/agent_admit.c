@@ -132,7 +132,7 @@ static struct axi_agent_instance *find_free(struct axi_agent *agent)
 }
 
 int axi_instance_create(struct axi_agent *agent, const axi_TaskSpec *spec, uint64_t epoch,
-                        uint64_t fetch_id, uint64_t migration, bool is_from_master, char *reason,
+                        uint64_t fetch_id, uint64_t migration, uint32_t fetch_origin, char *reason,
                         size_t reason_bytes, struct axi_agent_instance **ret_instance)
 {
     struct axi_agent_instance *instance = find_free(agent);
@@ -157,7 +157,7 @@ int axi_instance_create(struct axi_agent *agent, const axi_TaskSpec *spec, uint6
         .epoch = epoch,
         .migration = migration,
         .fetch_id = fetch_id,
-        .is_fetched_from_master = is_from_master,
+        .fetch_origin = fetch_origin,
     };
     axi_agent_see_epoch(agent, spec->task_id, epoch);
     *ret_instance = instance;

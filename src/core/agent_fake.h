@@ -43,6 +43,20 @@ struct fake_pipe {
     uint8_t data[400000];
 };
 
+#define FAKE_MANAGERS 2u
+#define FAKE_MANAGER_FRAMES 256u
+
+/* What a checkpoint manager ("cms0", "cms1") got on the node's link to it. */
+struct fake_manager {
+    uint32_t link, connects;
+    bool is_closed, is_refusing;
+    struct axi_wire_parser parser;
+    uint8_t parser_buffer[AXI_WIRE_FRAME_BYTES_MAX];
+    struct fake_frame *frames;
+    uint32_t count, next;
+    size_t room;
+};
+
 struct fake_node {
     struct axi_agent *agent;
     void *memory;
@@ -58,6 +72,7 @@ struct fake_node {
     uint8_t parser_buffer[AXI_WIRE_FRAME_BYTES_MAX];
     struct fake_frame *frames; /* what the master got */
     uint32_t frame_count, frame_next;
+    struct fake_manager managers[FAKE_MANAGERS];
 
     bool has_image;
     uint8_t image[FAKE_IMAGE_BYTES], incoming[FAKE_IMAGE_BYTES];
@@ -71,6 +86,7 @@ struct fake_node {
     size_t room;
     uint64_t lease_ns;
     uint64_t memory_free;
+    uint32_t cpu_load_ppm;
     uint32_t crash_ids[256];
     uint32_t crash_count;
 };
@@ -100,6 +116,16 @@ static int fake_connect(void *context, const char *address, uint32_t *ret_link)
         axi_wire_parser_init(&node->parser, node->parser_buffer, sizeof(node->parser_buffer));
         return 0;
     }
+    if (strncmp(address, "cms", 3) == 0) {
+        struct fake_manager *manager = &node->managers[address[3] - '0'];
+
+        manager->link = *ret_link;
+        manager->is_closed = false;
+        manager->connects++;
+        axi_wire_parser_init(&manager->parser, manager->parser_buffer,
+                             sizeof(manager->parser_buffer));
+        return manager->is_refusing ? -AXC_EUNAVAILABLE : 0;
+    }
     if (strcmp(address, "peer") != 0) {
         return -AXC_EINVALID;
     }
@@ -107,11 +133,34 @@ static int fake_connect(void *context, const char *address, uint32_t *ret_link)
     return 0;
 }
 
+/* Keeps one whole frame that the agent sent. */
+static inline void fake_keep(struct axi_wire_parser *parser, struct fake_frame *kept,
+                             const uint8_t *frame, size_t bytes)
+{
+    struct axi_wire_frame parsed;
+
+    assert_int_equal(axi_wire_feed(parser, &frame, &bytes, &parsed), 1);
+    assert_int_equal(bytes, 0);
+    kept->type = parsed.type;
+    kept->tail_bytes = parsed.tail_bytes;
+    memcpy(kept->tail, parsed.tail, parsed.tail_bytes);
+    assert_int_equal(axi_wire_decode(&parsed, &kept->m), 0);
+}
+
+static inline struct fake_manager *fake_manager_of(struct fake_node *node, uint32_t link)
+{
+    for (uint32_t i = 0; i < FAKE_MANAGERS; i++) {
+        if (node->managers[i].link == link && !node->managers[i].is_closed) {
+            return &node->managers[i];
+        }
+    }
+    return NULL;
+}
+
 static int fake_send(void *context, uint32_t link, const uint8_t *frame, size_t bytes)
 {
     struct fake_node *node = context;
-    struct axi_wire_frame parsed;
-    struct fake_frame *kept;
+    struct fake_manager *manager = fake_manager_of(node, link);
 
     if (link == node->peer_link && node->out.is_used) {
         assert_true(node->out.bytes + bytes <= sizeof(node->out.data));
@@ -119,31 +168,34 @@ static int fake_send(void *context, uint32_t link, const uint8_t *frame, size_t 
         node->out.bytes += bytes;
         return 0;
     }
+    if (manager != NULL) {
+        assert_true(manager->count < FAKE_MANAGER_FRAMES);
+        fake_keep(&manager->parser, &manager->frames[manager->count++], frame, bytes);
+        return 0;
+    }
     if (link != node->master_link) {
         return -AXC_EUNAVAILABLE;
     }
-    assert_int_equal(axi_wire_feed(&node->parser, &frame, &bytes, &parsed), 1);
-    assert_int_equal(bytes, 0);
     assert_true(node->frame_count < FAKE_FRAMES);
-    kept = &node->frames[node->frame_count++];
-    kept->type = parsed.type;
-    kept->tail_bytes = parsed.tail_bytes;
-    memcpy(kept->tail, parsed.tail, parsed.tail_bytes);
-    assert_int_equal(axi_wire_decode(&parsed, &kept->m), 0);
+    fake_keep(&node->parser, &node->frames[node->frame_count++], frame, bytes);
     return 0;
 }
 
 static size_t fake_room(void *context, uint32_t link)
 {
-    (void)link;
-    return ((struct fake_node *)context)->room;
+    const struct fake_manager *manager = fake_manager_of(context, link);
+
+    return manager != NULL ? manager->room : ((struct fake_node *)context)->room;
 }
 
 static void fake_close(void *context, uint32_t link)
 {
     struct fake_node *node = context;
+    struct fake_manager *manager = fake_manager_of(node, link);
 
-    if (link == node->master_link) {
+    if (manager != NULL) {
+        manager->is_closed = true;
+    } else if (link == node->master_link) {
         node->is_master_closed = true;
     } else if (link == node->peer_link) {
         node->out.is_closed = true;
@@ -215,7 +267,10 @@ static void fake_image_abort(void *context, uint32_t handle)
 static inline void fake_loaded(struct fake_node *node, uint32_t slot)
 {
     struct fake_slot *s = &node->slots[slot];
-    struct axi_agent_loaded loaded = {.meta = &node->meta, .state = s->state, .region = &s->region};
+    struct axi_agent_loaded loaded = {.meta = &node->meta,
+                                      .state = s->state,
+                                      .region = &s->region,
+                                      .region_offset = (slot + 1) * UINT64_C(4096)};
 
     assert_int_equal(axi_region_init(&s->region, s->region_memory, sizeof(s->region_memory), 2,
                                      FAKE_STATE_BYTES),
@@ -289,6 +344,7 @@ static void fake_activate(struct fake_node *node, uint32_t slot,
     assert_int_equal(s->view.state, AXI_SLOT_STANDBY);
     s->config = *config;
     s->view.state = AXI_SLOT_ACTIVE;
+    s->view.epoch = config->epoch;
     s->view.next_job = config->first_job;
     memset(s->state, 0, sizeof(s->state));
     if (axi_region_newest(&s->region, copy, sizeof(copy), &bytes) == 0) {
@@ -360,7 +416,7 @@ static void fake_set_lease(void *context, uint64_t until_ns)
 
 static void fake_figures(void *context, struct axi_agent_figures *ret_figures)
 {
-    ret_figures->cpu_load_ppm = 12;
+    ret_figures->cpu_load_ppm = ((struct fake_node *)context)->cpu_load_ppm;
     ret_figures->memory_free_bytes = ((struct fake_node *)context)->memory_free;
 }
 
@@ -423,6 +479,9 @@ static inline struct axi_agent_config fake_config(struct fake_node *node, uint64
         .slots = FAKE_SLOTS,
         .trace_records = FAKE_TRACES,
         .timebase = &node->timebase,
+        .machine_id = 99,
+        .region_path = "/proc/1/fd/5",
+        .offload_ppm = 900000,
     };
 }
 
@@ -436,6 +495,10 @@ static inline struct fake_node *fake_new(uint64_t node_id)
     memset(node, 0, sizeof(*node));
     port.context = node;
     node->frames = calloc(FAKE_FRAMES, sizeof(*node->frames));
+    for (uint32_t i = 0; i < FAKE_MANAGERS; i++) {
+        node->managers[i] = (struct fake_manager){.link = FAKE_NONE, .room = 1000000};
+        node->managers[i].frames = calloc(FAKE_MANAGER_FRAMES, sizeof(struct fake_frame));
+    }
     node->memory = aligned_alloc(64, bytes);
     node->next_link = 1;
     node->peer_link = FAKE_NONE;
@@ -443,6 +506,7 @@ static inline struct fake_node *fake_new(uint64_t node_id)
     node->now_ns = 1000 * MS;
     node->room = 1000000;
     node->memory_free = UINT64_C(1) << 30;
+    node->cpu_load_ppm = 12;
     node->meta.state_bytes = FAKE_STATE_BYTES;
     node->meta.state_version = 1;
     for (size_t i = 0; i < FAKE_IMAGE_BYTES; i++) {
@@ -457,6 +521,9 @@ static inline struct fake_node *fake_new(uint64_t node_id)
 static inline void fake_free(struct fake_node *node)
 {
     free(node->memory);
+    for (uint32_t i = 0; i < FAKE_MANAGERS; i++) {
+        free(node->managers[i].frames);
+    }
     free(node->frames);
     free(node);
 }

@@ -28,6 +28,12 @@ struct axi_agent_instance *axi_instance_find(struct axi_agent *agent, uint64_t t
     return NULL;
 }
 
+bool axi_instance_has_epoch(const struct axi_agent_instance *instance, uint64_t epoch)
+{
+    return epoch == instance->epoch ||
+           (instance->standby_epoch != 0 && epoch == instance->standby_epoch);
+}
+
 bool axi_instance_is_stopped(const struct axi_agent_instance *instance)
 {
     return instance->phase == AXI_INSTANCE_READY &&
@@ -50,10 +56,8 @@ void axi_instance_fetch(struct axi_agent *agent, struct axi_agent_instance *inst
     instance->image.id = instance->fetch_id;
     instance->image.last_ns = agent->now_ns;
     memcpy(instance->image.digest, instance->spec.elf_digest, AXI_AGENT_DIGEST_BYTES);
-    if (instance->is_fetched_from_master) {
-        memcpy(need.digest, instance->spec.elf_digest, sizeof(need.digest));
-        axi_agent_tell_master(agent, AXI_WIRE_IMAGE_NEED, &need);
-    }
+    memcpy(need.digest, instance->spec.elf_digest, sizeof(need.digest));
+    axi_agent_answer(agent, instance->fetch_origin, AXI_WIRE_IMAGE_NEED, &need);
 }
 
 void axi_instance_image_here(struct axi_agent *agent, struct axi_agent_instance *instance)
@@ -75,6 +79,7 @@ static void free_instance(struct axi_agent *agent, struct axi_agent_instance *in
     uint32_t slot = instance->slot;
 
     axi_transfer_reset(agent, &instance->image);
+    axi_managers_forget_slot(agent, slot);
     *instance = (struct axi_agent_instance){.slot = slot};
 }
 
@@ -141,6 +146,7 @@ void axi_agent_loaded(struct axi_agent *agent, uint32_t slot, int code,
     }
     instance->state = loaded->state;
     instance->region = loaded->region;
+    instance->region_offset = loaded->region_offset;
     instance->phase = AXI_INSTANCE_INSTALLING;
     axi_instance_post(agent, instance, AXI_SCHED_INSTALL);
 }
@@ -363,6 +369,7 @@ static void on_completed(struct axi_agent *agent, struct axi_agent_instance *ins
     uint32_t every = instance->spec.checkpoint_every;
 
     instance->next_job = record->job + 1;
+    instance->completed_ns = record->master_ns;
     if (every <= 1 || instance->next_job >= instance->checkpoint_job + every) {
         instance->checkpoint_job = instance->next_job;
     }
@@ -411,7 +418,7 @@ void axi_agent_trace(struct axi_agent *agent, const struct axi_trace *record)
     }
     instance = &agent->instances[record->slot];
     if (instance->phase == AXI_INSTANCE_FREE || record->task_id != instance->spec.task_id ||
-        record->epoch != instance->epoch) {
+        !axi_instance_has_epoch(instance, record->epoch)) {
         return; /* of a former occupant */
     }
     if (record->kind == AXI_TRACE_COMPLETED) {
@@ -444,7 +451,7 @@ static void look(struct axi_agent *agent, struct axi_agent_instance *instance)
     if (view.state == AXI_SLOT_ACTIVE && instance->last_op == AXI_SCHED_FREEZE) {
         return; /* likewise */
     }
-    if (view.task_id != instance->spec.task_id || view.epoch != instance->epoch) {
+    if (view.task_id != instance->spec.task_id || !axi_instance_has_epoch(instance, view.epoch)) {
         return;
     }
     instance->next_job = view.next_job;
@@ -454,10 +461,10 @@ static void look(struct axi_agent *agent, struct axi_agent_instance *instance)
 static void retry_fetch(struct axi_agent *agent, struct axi_agent_instance *instance)
 {
     if (agent->now_ns < instance->image.last_ns + agent->config.transfer_ns ||
-        (instance->is_fetched_from_master && agent->join != AXI_JOIN_DONE)) {
+        (instance->fetch_origin == AXI_ORIGIN_MASTER && agent->join != AXI_JOIN_DONE)) {
         return;
     }
-    if (!instance->is_fetched_from_master) {
+    if (instance->fetch_origin == AXI_ORIGIN_NONE) {
         instance->image.last_ns = agent->now_ns; /* the migration watches the source */
         return;
     }

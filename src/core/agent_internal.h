@@ -6,6 +6,8 @@
  *   agent_report.c     reports, events, logs          agent_requests.c   requests of the master
  *   agent_instances.c  life of an instance            agent_migrate.c    state table, both roles
  *   agent_source.c, agent_target.c  actions of it     agent_transfer.c   bulk data
+ *   agent_managers.c   links to checkpoint managers
+ *   agent_notices.c    notices and slot reads on them
  *   agent_trace.c      the history of a node that has no disk
  *
  * The trace and the scheduler's view tell what an instance is; the agent never assumes that a
@@ -20,7 +22,17 @@
 #define AXI_AGENT_HEARTBEATS 16u /* unacknowledged ones remembered */
 #define AXI_AGENT_POLL_NS 10000000u
 
-enum axi_link_role { AXI_LINK_FREE = 0, AXI_LINK_MASTER, AXI_LINK_PEER_IN, AXI_LINK_PEER_OUT };
+/* Who asked, or brings an image: a manager's link, the master whatever its link, or nobody. */
+#define AXI_ORIGIN_MASTER (UINT32_MAX - 1u)
+#define AXI_ORIGIN_NONE AXI_AGENT_LINK_NONE
+
+enum axi_link_role {
+    AXI_LINK_FREE = 0,
+    AXI_LINK_MASTER,
+    AXI_LINK_PEER_IN,
+    AXI_LINK_PEER_OUT,
+    AXI_LINK_MANAGER
+};
 
 struct axi_agent_link {
     uint32_t role; /* enum axi_link_role */
@@ -79,11 +91,14 @@ struct axi_agent_instance {
     uint64_t release_ns, first_job;
     uint32_t resume_step;
     uint64_t next_job, checkpoint_job;
-    uint64_t migration; /* it takes part in, or 0 */
+    uint64_t completed_ns; /* master time of the last completed job, next_job - 1 */
+    uint64_t migration;    /* it takes part in, or 0 */
     void *state;
     struct axi_region *region;
-    uint64_t fetch_id; /* request or migration that fetches */
-    bool is_fetched_from_master;
+    uint64_t region_offset;
+    uint64_t standby_epoch; /* it was installed with this lower one; 0 = no */
+    uint64_t fetch_id;      /* request or migration that fetches */
+    uint32_t fetch_origin;  /* who brings the image; NONE: the migration's source */
     uint32_t fetch_attempts;
     struct axi_agent_transfer image;
 };
@@ -96,6 +111,7 @@ struct axi_agent_request {
     uint64_t id;
     uint64_t task_id, epoch, job;
     uint32_t slot; /* of the instance it waits for */
+    uint32_t origin;
     int32_t code;
     uint64_t age; /* grows: the oldest answered one is replaced first */
     bool wants_checkpoint;
@@ -196,6 +212,38 @@ enum axi_join_state {
     AXI_JOIN_LEFT
 };
 
+enum axi_manager_state {
+    AXI_MANAGER_FREE = 0,
+    AXI_MANAGER_IDLE, /* connects at retry_at_ns */
+    AXI_MANAGER_CONNECTING,
+    AXI_MANAGER_HELLO,
+    AXI_MANAGER_LINKED,
+    AXI_MANAGER_PARKED, /* another entry is linked to the same manager */
+};
+
+#define AXI_AGENT_READS 64u /* unanswered SlotReads per manager */
+
+/* What one manager knows of one instance; index = slot. */
+struct axi_agent_mark {
+    uint64_t noticed; /* number of the last write told */
+    uint64_t acked;   /* ... and of the newest durable one */
+    uint64_t acked_job;
+};
+
+struct axi_agent_manager {
+    uint32_t state; /* enum axi_manager_state */
+    bool is_static; /* configured: the master's list does not remove it */
+    uint64_t id;    /* 0 until known */
+    char address[64];
+    char name[32];
+    uint32_t link;
+    uint64_t since_ns, retry_at_ns, retry_wait_ns;
+    uint64_t notices, overtaken, read_bytes;
+    axi_SlotRead reads[AXI_AGENT_READS]; /* ring */
+    uint32_t read_first, read_count;
+    struct axi_agent_mark *marks; /* index = slot; in the agent's block */
+};
+
 struct axi_agent_seen {
     uint64_t task_id, epoch;
 };
@@ -219,7 +267,17 @@ struct axi_agent {
     uint64_t trace_base, trace_sent, trace_next, trace_at_ns;
     bool is_trace_wanted;
 
+    uint32_t keeper;        /* index of the manager that keeps the lease, or UINT32_MAX */
+    uint64_t keeper_ack_ns; /* its last HeartbeatAck, or when it became the keeper */
+    struct axi_agent_figures figures;
+    uint64_t figures_ns; /* local time of figures; 0 = none yet */
+    uint32_t overloads;  /* heartbeats in a row with too much load */
+    uint64_t offload_at_ns;
+
+    uint32_t link_count; /* config.links and then one per manager */
     struct axi_agent_link *links;
+    struct axi_agent_manager *managers;
+    struct axi_agent_mark *marks;         /* config.slots per manager */
     struct axi_agent_instance *instances; /* index = slot */
     struct axi_agent_migration *migrations;
     struct axi_agent_transfer *transfers;
@@ -232,6 +290,7 @@ struct axi_agent {
     uint8_t *chunk;                 /* chunk_bytes */
     union axi_wire_message message; /* the frame being handled */
     axi_Report report;              /* scratch */
+    axi_Notices notices;            /* scratch */
     struct axi_hist response, exec; /* scratch */
 };
 
@@ -239,6 +298,11 @@ struct axi_agent {
 void axi_agent_send(struct axi_agent *agent, uint32_t link, uint32_t type, const void *message);
 /* To the master when joined; dropped otherwise (what matters is told again after a join). */
 void axi_agent_tell_master(struct axi_agent *agent, uint32_t type, const void *message);
+/* To whoever asked, as long as there is somebody. */
+void axi_agent_answer(struct axi_agent *agent, uint32_t origin, uint32_t type, const void *message);
+/* To who keeps the lease: the master when joined, else the keeper among the managers. */
+void axi_agent_tell_keeper(struct axi_agent *agent, uint32_t type, const void *message);
+bool axi_agent_has_keeper(const struct axi_agent *agent);
 struct axi_agent_link *axi_agent_find_link(struct axi_agent *agent, uint32_t id);
 struct axi_agent_link *axi_agent_add_link(struct axi_agent *agent, uint32_t id, uint32_t role);
 /* Goodbye (when up) and close. The migration it served is told when is_told. */
@@ -253,6 +317,33 @@ void axi_agent_join_down(struct axi_agent *agent, int code);
 void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *reply);
 void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck *ack);
 uint64_t axi_agent_join_tick(struct axi_agent *agent); /* returns when next */
+/* Not joined: picks a manager as keeper and sends it the heartbeats. */
+uint64_t axi_agent_keeper_tick(struct axi_agent *agent);
+void axi_agent_refresh_figures(struct axi_agent *agent);
+
+/* agent_managers.c, agent_notices.c */
+struct axi_agent_manager *axi_manager_by_link(struct axi_agent *agent, uint32_t link);
+/* Tells of every write that is new to it, as far as there is room. */
+void axi_manager_notice(struct axi_agent *agent, struct axi_agent_manager *manager);
+void axi_managers_init(struct axi_agent *agent);
+void axi_managers_on_list(struct axi_agent *agent, const axi_Managers *list);
+void axi_managers_link_up(struct axi_agent *agent, struct axi_agent_link *link);
+void axi_managers_link_down(struct axi_agent *agent, uint32_t link, int code);
+bool axi_managers_allow(const struct axi_agent *agent, const struct axi_agent_link *link,
+                        uint32_t type);
+void axi_managers_on_reply(struct axi_agent *agent, struct axi_agent_link *link,
+                           const axi_ManagerReply *reply);
+void axi_managers_on_read(struct axi_agent *agent, struct axi_agent_link *link,
+                          const axi_SlotRead *read);
+void axi_managers_on_acks(struct axi_agent *agent, const struct axi_agent_link *link,
+                          const axi_Acks *acks);
+void axi_managers_on_query(struct axi_agent *agent, const struct axi_agent_link *link,
+                           const axi_LoadQuery *query);
+void axi_managers_forget_slot(struct axi_agent *agent, uint32_t slot);
+uint64_t axi_managers_durable_job(const struct axi_agent *agent, uint32_t slot);
+/* Answers reads while there is room; true when it could go on at once. */
+bool axi_managers_pump(struct axi_agent *agent);
+uint64_t axi_managers_tick(struct axi_agent *agent);
 
 /* agent_report.c */
 void axi_agent_report_all(struct axi_agent *agent);
@@ -268,7 +359,10 @@ void axi_agent_on_trace_ack(struct axi_agent *agent, const axi_TraceAck *ack);
 uint64_t axi_agent_send_traces(struct axi_agent *agent); /* when joined; returns when next */
 
 /* agent_requests.c */
-void axi_agent_on_request(struct axi_agent *agent, uint32_t type, const union axi_wire_message *m);
+void axi_agent_on_request(struct axi_agent *agent, uint32_t origin, uint32_t type,
+                          const union axi_wire_message *m);
+/* Nobody waits on this link any more. */
+void axi_requests_link_down(struct axi_agent *agent, uint32_t link);
 void axi_request_done(struct axi_agent *agent, struct axi_agent_request *request, int code,
                       const char *reason);
 /* Answers all pending requests of this type (0 = any) that wait for the slot. */
@@ -288,7 +382,7 @@ struct axi_agent_instance *axi_instance_find(struct axi_agent *agent, uint64_t t
 /* Admits and reserves; -AXC_EADMIT_*, -AXC_EEXIST, ... with reason. The instance then fetches and
  * loads by itself. */
 int axi_instance_create(struct axi_agent *agent, const axi_TaskSpec *spec, uint64_t epoch,
-                        uint64_t fetch_id, uint64_t migration, bool is_from_master, char *reason,
+                        uint64_t fetch_id, uint64_t migration, uint32_t fetch_origin, char *reason,
                         size_t reason_bytes, struct axi_agent_instance **ret_instance);
 void axi_instance_fetch(struct axi_agent *agent, struct axi_agent_instance *instance);
 void axi_instance_image_here(struct axi_agent *agent, struct axi_agent_instance *instance);
@@ -304,6 +398,8 @@ int axi_instance_read_checkpoint(struct axi_agent *agent, const struct axi_agent
 int axi_instance_take_checkpoint(struct axi_agent *agent, struct axi_agent_instance *instance,
                                  const uint8_t *bytes, size_t count, uint64_t epoch_min,
                                  uint64_t job_min, struct axi_checkpoint *ret_header);
+/* The scheduler may still call a promoted standby by its former epoch. */
+bool axi_instance_has_epoch(const struct axi_agent_instance *instance, uint64_t epoch);
 bool axi_instance_is_stopped(const struct axi_agent_instance *instance);
 uint32_t axi_agent_density_ppm(const struct axi_agent *agent);
 uint32_t axi_agent_free_slots(const struct axi_agent *agent);

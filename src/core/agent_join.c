@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Joining the master, heartbeats, the lease, master time. */
+/* Joining the master, heartbeats, the lease and who keeps it, master time. */
 #include "core/agent_internal.h"
 
 #include "base/bytes.h"
@@ -10,6 +10,10 @@
 #define LOG_NS UINT64_C(200000000)
 #define SILENT_HEARTBEATS 3u
 #define HEARTBEAT_NS_MIN UINT64_C(1000000)
+#define KEEPER_NONE UINT32_MAX
+#define FIGURES_NS UINT64_C(50000000) /* a load measured over less says nothing */
+#define OVERLOADS 3u                  /* heartbeats in a row before the master is asked to help */
+#define OFFLOAD_NS UINT64_C(5000000000)
 
 static void connect_master(struct axi_agent *agent)
 {
@@ -89,6 +93,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
         return;
     }
     agent->join = AXI_JOIN_DONE;
+    agent->keeper = KEEPER_NONE;
     agent->retry_wait_ns = agent->config.retry_ns / RETRY_FIRST_PART;
     agent->master_ns = reply->master_ns;
     agent->lease_ns = reply->lease_ns;
@@ -105,29 +110,60 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
     for (uint32_t i = 0; i < agent->config.slots; i++) {
         struct axi_agent_instance *instance = &agent->instances[i];
 
-        if (instance->phase == AXI_INSTANCE_FETCHING && instance->is_fetched_from_master) {
+        if (instance->phase == AXI_INSTANCE_FETCHING &&
+            instance->fetch_origin == AXI_ORIGIN_MASTER) {
             axi_instance_fetch(agent, instance);
         }
     }
 }
 
+void axi_agent_refresh_figures(struct axi_agent *agent)
+{
+    if (agent->figures_ns == 0 || agent->now_ns >= agent->figures_ns + FIGURES_NS) {
+        agent->port.figures(agent->port.context, &agent->figures);
+        agent->figures_ns = agent->now_ns;
+    }
+}
+
+/* Asks for help when the load stays too high, and not again before help could have come. */
+static void watch_load(struct axi_agent *agent)
+{
+    bool is_over = agent->config.offload_ppm != 0 &&
+                   agent->figures.cpu_load_ppm > agent->config.offload_ppm &&
+                   axi_agent_free_slots(agent) < agent->config.slots;
+
+    agent->overloads = is_over ? agent->overloads + 1 : 0;
+    if (agent->overloads >= OVERLOADS && agent->now_ns >= agent->offload_at_ns) {
+        axi_agent_request_offload(agent, 0, "the processor is overloaded");
+        agent->offload_at_ns = agent->now_ns + OFFLOAD_NS;
+    }
+}
+
+void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason)
+{
+    axi_OffloadRequest request = {.task_id = task_id};
+
+    axi_agent_set_text(request.reason, sizeof(request.reason), reason);
+    axi_agent_tell_master(agent, AXI_WIRE_OFFLOAD_REQUEST, &request);
+}
+
 static void send_heartbeat(struct axi_agent *agent)
 {
-    struct axi_agent_figures figures = {0};
     axi_Heartbeat heartbeat = axi_Heartbeat_init_zero;
 
-    agent->port.figures(agent->port.context, &figures);
+    axi_agent_refresh_figures(agent);
+    watch_load(agent);
     agent->sequence++;
     agent->sent_ns[agent->sequence % AXI_AGENT_HEARTBEATS] = agent->now_ns;
     heartbeat.sequence = agent->sequence;
     heartbeat.send_local_ns = agent->now_ns;
-    heartbeat.cpu_load_ppm = figures.cpu_load_ppm;
-    heartbeat.memory_free_bytes = figures.memory_free_bytes;
+    heartbeat.cpu_load_ppm = agent->figures.cpu_load_ppm;
+    heartbeat.memory_free_bytes = agent->figures.memory_free_bytes;
     heartbeat.free_slots = axi_agent_free_slots(agent);
     heartbeat.density_ppm = axi_agent_density_ppm(agent);
     heartbeat.clock_bound_ns =
         axi_time_bound_ns(agent->config.timebase, (struct axc_time_local){.ns = agent->now_ns});
-    axi_agent_tell_master(agent, AXI_WIRE_HEARTBEAT, &heartbeat);
+    axi_agent_tell_keeper(agent, AXI_WIRE_HEARTBEAT, &heartbeat);
     agent->heartbeat_at_ns = agent->now_ns + agent->heartbeat_ns;
 }
 
@@ -148,7 +184,9 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck 
         agent->lease_until_ns = until_ns;
         agent->port.set_lease(agent->port.context, until_ns);
     }
-    if (ack->sequence <= agent->acknowledged || ack->reply_master_ns < ack->receive_master_ns) {
+    agent->keeper_ack_ns = agent->now_ns;
+    if (ack->sequence <= agent->acknowledged || ack->reply_master_ns < ack->receive_master_ns ||
+        ack->receive_master_ns == 0) { /* a manager that does not know master time */
         return;
     }
     agent->acknowledged = ack->sequence;
@@ -226,5 +264,72 @@ uint64_t axi_agent_join_tick(struct axi_agent *agent)
         return tick_joined(agent);
     default:
         return UINT64_MAX;
+    }
+}
+
+/* The linked manager behind the present keeper, in turn. */
+static uint32_t next_keeper(const struct axi_agent *agent)
+{
+    uint32_t count = agent->config.managers_max;
+    uint32_t first = agent->keeper == KEEPER_NONE ? 0 : agent->keeper + 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = (first + i) % count;
+
+        if (agent->managers[index].state == AXI_MANAGER_LINKED) {
+            return index;
+        }
+    }
+    return KEEPER_NONE;
+}
+
+static void change_keeper(struct axi_agent *agent)
+{
+    uint32_t former = agent->keeper;
+
+    agent->keeper = next_keeper(agent);
+    agent->keeper_ack_ns = agent->now_ns;
+    if (agent->keeper == KEEPER_NONE) {
+        return;
+    }
+    if (agent->keeper != former) {
+        axi_log(AXI_LOG_WARN, "keeper", "manager=%s", agent->managers[agent->keeper].address);
+    }
+    axi_agent_report_all(agent); /* it knows every instance before it renews a lease */
+    agent->heartbeat_at_ns = agent->now_ns;
+}
+
+uint64_t axi_agent_keeper_tick(struct axi_agent *agent)
+{
+    bool is_silent;
+
+    if (agent->join == AXI_JOIN_DONE || agent->join == AXI_JOIN_LEFT) {
+        return UINT64_MAX;
+    }
+    is_silent = agent->now_ns >= agent->keeper_ack_ns + agent->heartbeat_ns * SILENT_HEARTBEATS;
+    if (agent->keeper == KEEPER_NONE || is_silent ||
+        agent->managers[agent->keeper].state != AXI_MANAGER_LINKED) {
+        change_keeper(agent);
+    }
+    if (agent->keeper == KEEPER_NONE) {
+        return UINT64_MAX; /* a manager's link coming up is an event */
+    }
+    if (agent->now_ns >= agent->heartbeat_at_ns) {
+        send_heartbeat(agent);
+    }
+    return agent->heartbeat_at_ns;
+}
+
+bool axi_agent_has_keeper(const struct axi_agent *agent)
+{
+    return agent->join == AXI_JOIN_DONE || agent->keeper != KEEPER_NONE;
+}
+
+void axi_agent_tell_keeper(struct axi_agent *agent, uint32_t type, const void *message)
+{
+    if (agent->join == AXI_JOIN_DONE) {
+        axi_agent_tell_master(agent, type, message);
+    } else if (agent->keeper != KEEPER_NONE) {
+        axi_agent_send(agent, agent->managers[agent->keeper].link, type, message);
     }
 }

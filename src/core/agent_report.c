@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the master hears of instances: reports, events, log lines, profiles. */
+/* What the master, or the manager in its place, hears of instances: reports, events, log lines,
+ * profiles. */
 #include "core/agent_internal.h"
 
 #include "base/hist.h"
@@ -24,13 +25,14 @@ static void fill_status(struct axi_agent *agent, const struct axi_agent_instance
     ret->profile = instance->spec.profile;
     ret->next_job = instance->next_job;
     ret->checkpoint_job = instance->checkpoint_job;
+    ret->durable_job = axi_managers_durable_job(agent, instance->slot);
     ret->state = AXI_SLOT_FREE; /* loading */
     if (instance->phase != AXI_INSTANCE_READY) {
         return;
     }
     ret->state = instance->sched_state;
     agent->port.view(agent->port.context, instance->slot, &view);
-    if (view.task_id != instance->spec.task_id || view.epoch != instance->epoch) {
+    if (view.task_id != instance->spec.task_id || !axi_instance_has_epoch(instance, view.epoch)) {
         return;
     }
     agent->port.hists(agent->port.context, instance->slot, &agent->response, &agent->exec);
@@ -55,13 +57,13 @@ void axi_agent_report_one(struct axi_agent *agent, struct axi_agent_instance *in
 {
     axi_Report *report = &agent->report;
 
-    if (agent->join != AXI_JOIN_DONE) {
+    if (!axi_agent_has_keeper(agent)) {
         return;
     }
     report->instances_count = 1;
     report->complete = false;
     fill_status(agent, instance, &report->instances[0]);
-    axi_agent_tell_master(agent, AXI_WIRE_REPORT, report);
+    axi_agent_tell_keeper(agent, AXI_WIRE_REPORT, report);
 }
 
 void axi_agent_report_all(struct axi_agent *agent)
@@ -80,13 +82,13 @@ void axi_agent_report_all(struct axi_agent *agent)
             continue;
         }
         if (report->instances_count == most) {
-            axi_agent_tell_master(agent, AXI_WIRE_REPORT, report);
+            axi_agent_tell_keeper(agent, AXI_WIRE_REPORT, report);
             report->instances_count = 0;
         }
         fill_status(agent, instance, &report->instances[report->instances_count++]);
     }
     report->complete = true;
-    axi_agent_tell_master(agent, AXI_WIRE_REPORT, report);
+    axi_agent_tell_keeper(agent, AXI_WIRE_REPORT, report);
 }
 
 void axi_agent_send_event(struct axi_agent *agent, const struct axi_trace *record)

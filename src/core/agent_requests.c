@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of the master. Each is remembered by its id until the table needs the entry: a repeated
- * one is answered again and does nothing twice. What only reads is done again. */
+/* Requests of the master and the managers. Each is remembered by its id until the table needs the
+ * entry: a repeated one is answered again and does nothing twice. What only reads is done again. */
 #include "core/agent_internal.h"
 
 #include <string.h>
@@ -44,7 +44,7 @@ static void send_result(struct axi_agent *agent, const struct axi_agent_request 
     };
 
     axi_agent_set_text(result.reason, sizeof(result.reason), request->reason);
-    axi_agent_tell_master(agent, AXI_WIRE_RESULT, &result);
+    axi_agent_answer(agent, request->origin, AXI_WIRE_RESULT, &result);
 }
 
 void axi_request_done(struct axi_agent *agent, struct axi_agent_request *request, int code,
@@ -115,8 +115,8 @@ static void on_load(struct axi_agent *agent, struct axi_agent_request *request,
         }
         return; /* answered with the first request for it */
     }
-    r = axi_instance_create(agent, &load->spec, load->epoch, load->request, 0, true, reason,
-                            sizeof(reason), &instance);
+    r = axi_instance_create(agent, &load->spec, load->epoch, load->request, 0, request->origin,
+                            reason, sizeof(reason), &instance);
     if (r < 0) {
         axi_request_done(agent, request, r, reason);
         return;
@@ -152,6 +152,7 @@ static int take_start_state(struct axi_agent *agent, struct axi_agent_instance *
 static void on_start(struct axi_agent *agent, struct axi_agent_request *request,
                      const axi_Start *start, struct axi_agent_instance *instance)
 {
+    uint64_t former = instance->epoch;
     int r;
 
     if (instance->phase == AXI_INSTANCE_READY && instance->sched_state == AXI_SLOT_ACTIVE) {
@@ -161,10 +162,16 @@ static void on_start(struct axi_agent *agent, struct axi_agent_request *request,
     } else if (instance->phase != AXI_INSTANCE_READY || instance->sched_state != AXI_SLOT_STANDBY) {
         axi_request_done(agent, request, -AXC_ESTATE, "not in standby");
     } else if (!instance->is_awaited) {
+        instance->epoch = start->epoch; /* the checkpoint may be younger than a standby */
         r = take_start_state(agent, instance, start);
         if (r < 0) {
+            instance->epoch = former;
             axi_request_done(agent, request, r, NULL);
             return;
+        }
+        if (former != start->epoch) {
+            instance->standby_epoch = former;
+            axi_agent_see_epoch(agent, start->task_id, start->epoch);
         }
         instance->release_ns = start->release_ns;
         instance->first_job = start->first_job;
@@ -400,6 +407,18 @@ static void on_get_profile(struct axi_agent *agent, struct axi_agent_request *re
                      NULL);
 }
 
+/* The instance that a Start is for: that of its epoch, or the warm standby it names. */
+static struct axi_agent_instance *find_started(struct axi_agent *agent, const axi_Start *start)
+{
+    struct axi_agent_instance *standby;
+
+    if (start->standby_epoch == 0 || start->standby_epoch >= start->epoch) {
+        return NULL;
+    }
+    standby = axi_instance_find(agent, start->task_id, start->standby_epoch);
+    return standby != NULL && standby->sched_state == AXI_SLOT_STANDBY ? standby : NULL;
+}
+
 /* Requests to one existing instance. */
 static void on_instance_request(struct axi_agent *agent, struct axi_agent_request *request,
                                 const union axi_wire_message *m)
@@ -407,6 +426,9 @@ static void on_instance_request(struct axi_agent *agent, struct axi_agent_reques
     struct axi_agent_instance *instance =
         axi_instance_find(agent, request->task_id, request->epoch);
 
+    if (instance == NULL && request->type == AXI_WIRE_START) {
+        instance = find_started(agent, &m->Start);
+    }
     if (instance == NULL && agent->config.skip_epoch_check) {
         instance = find_newest(agent, request->task_id);
     }
@@ -468,13 +490,35 @@ static void execute(struct axi_agent *agent, struct axi_agent_request *request,
     }
 }
 
-void axi_agent_on_request(struct axi_agent *agent, uint32_t type, const union axi_wire_message *m)
+/* An instance that waits for its image from there can only fail: another manager may be quicker
+ * with another epoch. */
+void axi_requests_link_down(struct axi_agent *agent, uint32_t link)
+{
+    for (uint32_t i = 0; i < agent->request_count; i++) {
+        if (agent->requests[i].origin == link) {
+            agent->requests[i].origin = AXI_ORIGIN_NONE;
+        }
+    }
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        struct axi_agent_instance *instance = &agent->instances[i];
+
+        if (instance->phase == AXI_INSTANCE_FETCHING && instance->fetch_origin == link) {
+            axi_instance_fail(agent, instance, -AXC_EUNAVAILABLE, "the manager is gone");
+        }
+    }
+}
+
+void axi_agent_on_request(struct axi_agent *agent, uint32_t origin, uint32_t type,
+                          const union axi_wire_message *m)
 {
     struct request_head head = head_of(type, m);
     struct axi_agent_request *request = find_request(agent, head.id);
     struct axi_agent_request refusal = {
-        .id = head.id, .task_id = head.task_id, .epoch = head.epoch};
+        .id = head.id, .task_id = head.task_id, .epoch = head.epoch, .origin = origin};
 
+    if (request != NULL) {
+        request->origin = origin; /* asked again, perhaps on another link */
+    }
     if (request != NULL && request->state == AXI_REQUEST_PENDING) {
         return;
     }
@@ -496,6 +540,7 @@ void axi_agent_on_request(struct axi_agent *agent, uint32_t type, const union ax
         .task_id = head.task_id,
         .epoch = head.epoch,
         .slot = UINT32_MAX,
+        .origin = origin,
     };
     execute(agent, request, m);
 }

@@ -6,16 +6,22 @@
 
 #include "core/agent_fake.h"
 
-/* The test as master. */
-static inline void say(struct fake_node *node, uint32_t type, const void *message, const void *tail,
-                       size_t tail_bytes)
+static inline void say_on(struct fake_node *node, uint32_t link, uint32_t type, const void *message,
+                          const void *tail, size_t tail_bytes)
 {
     static uint8_t frame[AXI_WIRE_FRAME_BYTES_MAX];
     size_t bytes = 0;
 
     assert_int_equal(axi_wire_encode(type, message, tail, tail_bytes, frame, sizeof(frame), &bytes),
                      0);
-    axi_agent_link_bytes(node->agent, node->master_link, frame, bytes);
+    axi_agent_link_bytes(node->agent, link, frame, bytes);
+}
+
+/* The test as master. */
+static inline void say(struct fake_node *node, uint32_t type, const void *message, const void *tail,
+                       size_t tail_bytes)
+{
+    say_on(node, node->master_link, type, message, tail, tail_bytes);
 }
 
 /* The next frame of this type that the master got; NULL when none. */

@@ -18,7 +18,8 @@ void axi_target_open(struct axi_agent *agent, struct axi_agent_request *request,
         return;
     }
     r = axi_instance_create(agent, &in->spec, in->epoch, in->migration, in->migration,
-                            in->image_from_master, reason, sizeof(reason), &instance);
+                            in->image_from_master ? AXI_ORIGIN_MASTER : AXI_ORIGIN_NONE, reason,
+                            sizeof(reason), &instance);
     if (r < 0) {
         m->id = 0;
         axi_request_done(agent, request, r, reason);
@@ -93,7 +94,7 @@ void axi_target_on_peer_hello(struct axi_agent *agent, struct axi_agent_link *li
         axi_agent_close_link(agent, former, -AXC_ECONFLICT, "the source connected again");
     }
     reply.need_image =
-        instance->phase == AXI_INSTANCE_FETCHING && !instance->is_fetched_from_master;
+        instance->phase == AXI_INSTANCE_FETCHING && instance->fetch_origin == AXI_ORIGIN_NONE;
     axi_agent_send(agent, link->id, AXI_WIRE_PEER_REPLY, &reply);
 }
 

@@ -163,6 +163,7 @@ uint64_t axi_agent_pump(struct axi_agent *agent)
             axi_request_sent(agent, id);
         }
     }
+    want |= axi_managers_pump(agent);
     return want ? agent->now_ns : UINT64_MAX;
 }
 
@@ -356,9 +357,9 @@ void axi_agent_on_chunk(struct axi_agent *agent, struct axi_agent_link *link,
         break;
     case AXI_CHUNK_CHECKPOINT:
     case AXI_CHUNK_FINAL_CHECKPOINT:
-        if (m != NULL) {
+        if (m != NULL && link->role != AXI_LINK_MANAGER) {
             on_migration_chunk(agent, m, link, chunk, tail, tail_bytes);
-        } else if (link->role == AXI_LINK_MASTER) {
+        } else if (m == NULL && link->role != AXI_LINK_PEER_IN) {
             on_start_chunk(agent, link, chunk, tail, tail_bytes);
         }
         break;

@@ -10,7 +10,7 @@
 #include "node/daemon.h"
 #include "node/images.h"
 
-#define AXI_NODE_LINKS 12u
+#define AXI_NODE_LINKS 16u
 #define AXI_NODE_BULK_BYTES (1u << 20) /* bulk data may fill a queue so far */
 #define AXI_NODE_LOAD_WAIT_NS 2000000000ull
 
