@@ -202,5 +202,5 @@ AXCAN_TASK("cruise-control", .job = job, .state_bytes = sizeof(struct state), .s
            .needs = AXC_SVC_LOG | AXC_SVC_IO,
            .wcet = {{"linux-x86_64", 300},
                     {"linux-aarch64", 300},
-                    {"axcan-virt", 1200},
-                    {"axcan-zcu102", 1200}});
+                    {"axcan-virt", 1000},
+                    {"axcan-zcu102", 1000}});

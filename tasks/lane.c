@@ -169,5 +169,5 @@ AXCAN_TASK("lane-detection", .job = job, .state_bytes = sizeof(struct state), .s
            .period_us = 50000, .deadline_us = 50000, .criticality = 4, .needs = AXC_SVC_IO,
            .wcet = {{"linux-x86_64", 3000},
                     {"linux-aarch64", 3000},
-                    {"axcan-virt", 6000},
-                    {"axcan-zcu102", 6000}});
+                    {"axcan-virt", 4000},
+                    {"axcan-zcu102", 4000}});

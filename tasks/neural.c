@@ -185,5 +185,5 @@ AXCAN_TASK("scene-classifier", .job = job, .state_bytes = sizeof(struct state), 
            .period_us = 200000, .deadline_us = 200000, .criticality = 2, .needs = AXC_SVC_IO,
            .wcet = {{"linux-x86_64", 30000},
                     {"linux-aarch64", 30000},
-                    {"axcan-virt", 30000},
-                    {"axcan-zcu102", 30000}});
+                    {"axcan-virt", 26000},
+                    {"axcan-zcu102", 26000}});

@@ -259,5 +259,5 @@ AXCAN_TASK("path-planner", .job = job, .state_bytes = sizeof(struct state), .sta
            .period_us = 20000, .deadline_us = 20000, .criticality = 4, .needs = AXC_SVC_IO,
            .wcet = {{"linux-x86_64", 1200},
                     {"linux-aarch64", 1200},
-                    {"axcan-virt", 2500},
-                    {"axcan-zcu102", 2500}});
+                    {"axcan-virt", 1600},
+                    {"axcan-zcu102", 1600}});

@@ -248,5 +248,5 @@ AXCAN_TASK("radar", .job = job, .state_bytes = sizeof(struct state), .state_vers
            .period_us = 100000, .deadline_us = 100000, .criticality = 3, .needs = AXC_SVC_IO,
            .wcet = {{"linux-x86_64", 6000},
                     {"linux-aarch64", 6000},
-                    {"axcan-virt", 12000},
-                    {"axcan-zcu102", 12000}});
+                    {"axcan-virt", 10000},
+                    {"axcan-zcu102", 10000}});

@@ -17,6 +17,7 @@
 #define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
 #define DROPS_NS (10000 * NS_PER_MS)  /* between two lines about dropped frames */
 #define TRACES_AT_ONCE 32u
+#define TRACES_KEPT 4096u /* until the master has written them into a history */
 #define IMAGE_BYTES_MAX (4u << 20)
 #define CHUNK_BYTES 16384u
 #define AGENT_LINKS 10u /* fewer than streams: some are closing or strangers */
@@ -145,6 +146,7 @@ static int open_agent(struct axi_node *node)
         .migrations = AGENT_MIGRATIONS,
         .transfers = AGENT_TRANSFERS,
         .chunk_bytes = CHUNK_BYTES,
+        .trace_records = TRACES_KEPT,
         .image_bytes_max = IMAGE_BYTES_MAX,
         .timebase = axi_runtime_timebase(node->runtime),
     };
