@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define FLUSH_AFTER_NS 50000000ull
-#define FLUSH_MAX 100u
+#define FLUSH_MAX 60u
 
 void axi_event(struct axi_master *m, const char *level, const char *type,
                const struct axi_task *task, const struct axi_node *node, const char *format, ...)

@@ -38,7 +38,7 @@ static void acknowledge(struct axi_master *m, struct axi_node *node)
     axi_send(m, node, AXI_WIRE_HEARTBEAT_ACK, &ack);
 }
 
-#define BATCH_MAX 128u
+#define BATCH_MAX 120u
 
 static size_t collect(struct axi_master *m, struct axi_node **batch, struct axi_store_op *ops,
                       char (*keys)[40], char (*values)[96])

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
+#include "store/etcd.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +108,12 @@ int axi_store_open(const char *location, struct axi_store **ret_store, char *ret
 
     if (location == NULL || location[0] == '\0') {
         return refuse(ret_reason, "store location", "empty");
+    }
+    if (strncmp(location, "etcd://", 7) == 0 || strncmp(location, "etcds://", 8) == 0) {
+        struct axi_etcd_location etcd;
+
+        rc = axi_etcd_location_parse(location, &etcd, ret_reason);
+        return rc != 0 ? rc : axi_store_etcd_new(&etcd, ret_store);
     }
     if (strncmp(location, "sqlite:", 7) == 0) {
         options.path = location + 7;

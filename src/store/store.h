@@ -24,7 +24,8 @@
 #define AXI_STORE_ANY UINT64_MAX /* expected revision: whatever it is, also absent */
 #define AXI_STORE_KEY_MAX 200u   /* bytes of a key without its NUL */
 #define AXI_STORE_VALUE_MAX (1024u * 1024u)
-#define AXI_STORE_OPS_MAX 256u /* changes in one transaction */
+#define AXI_STORE_OPS_MAX                                                                          \
+    128u /* operations of one transaction, comparisons too; etcd's own limit */
 #define AXI_STORE_REASON_BYTES 160u
 
 enum axi_store_kind {

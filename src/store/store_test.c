@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/conformance.h"
+#include "store/etcd.h"
 #include "support/test.h"
 
 #include <sqlite3.h>
@@ -221,6 +222,52 @@ static void refuses_a_file_that_is_no_store(void **state)
     assert_null(store);
 }
 
+static void reads_locations_of_etcd(void **state)
+{
+    static const char *const wrong[] = {
+        "etcd://",
+        "etcd://host",
+        "etcd://host:0",
+        "etcd://host:65536",
+        "etcd://host:1,",
+        "etcd://a b:1",
+        "etcd://user@host:1",
+        "etcd://[::1:2",
+        "etcd://host:1?x=1",
+        "etcd://host:1?ca=",
+        "etcd://h:1?timeout_ms=99",
+        "etcd://h:1?timeout_ms=1e9",
+        "etcd://a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1,j:1",
+    };
+    struct axi_etcd_location location;
+    struct axi_store *store = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char reason[AXI_STORE_REASON_BYTES] = "";
+
+        assert_int_equal(axi_store_open(wrong[i], &store, reason), -AXC_EINVALID);
+        assert_non_null(strstr(reason, "store location: "));
+    }
+    assert_int_equal(axi_etcd_location_parse("etcd://10.0.0.1:2379", &location, NULL), 0);
+    assert_string_equal(location.endpoints[0], "10.0.0.1:2379");
+    assert_string_equal(location.prefix, "axcan");
+    assert_false(location.is_tls);
+    assert_int_equal(axi_etcd_location_parse("etcds://[::1]:1,b.c:65535/car?ca=/a/b&cert=/c&key=/d"
+                                             "&timeout_ms=250",
+                                             &location, NULL),
+                     0);
+    assert_int_equal(location.endpoint_count, 2);
+    assert_string_equal(location.endpoints[0], "[::1]:1");
+    assert_string_equal(location.endpoints[1], "b.c:65535");
+    assert_string_equal(location.prefix, "car");
+    assert_string_equal(location.ca, "/a/b");
+    assert_string_equal(location.certificate, "/c");
+    assert_string_equal(location.key, "/d");
+    assert_int_equal(location.timeout_ms, 250);
+    assert_true(location.is_tls);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_is_not_kept_ends),
         cmocka_unit_test(a_watch_learns_that_deletions_were_forgotten),
         cmocka_unit_test_setup_teardown(brings_up_a_store_of_version_1, setup, teardown),
+        cmocka_unit_test(reads_locations_of_etcd),
         cmocka_unit_test_setup_teardown(opens_by_location, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_committed_is_there_after_reopening, setup,
                                         teardown),
