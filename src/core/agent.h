@@ -192,6 +192,9 @@ void axi_agent_get_status(const struct axi_agent *agent, struct axi_agent_status
  */
 void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason);
 
+/* The same for every task that runs here, one by one. */
+void axi_agent_offload_all(struct axi_agent *agent, const char *reason);
+
 struct axi_agent_manager_status {
     uint64_t id;                /* 0: not known yet */
     const char *address, *name; /* borrowed until the next event */

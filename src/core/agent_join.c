@@ -147,6 +147,17 @@ void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const 
     axi_agent_tell_master(agent, AXI_WIRE_OFFLOAD_REQUEST, &request);
 }
 
+void axi_agent_offload_all(struct axi_agent *agent, const char *reason)
+{
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        const struct axi_agent_instance *instance = &agent->instances[i];
+
+        if (instance->phase == AXI_INSTANCE_READY && instance->sched_state == AXI_SLOT_ACTIVE) {
+            axi_agent_request_offload(agent, instance->spec.task_id, reason);
+        }
+    }
+}
+
 static void send_heartbeat(struct axi_agent *agent)
 {
     axi_Heartbeat heartbeat = axi_Heartbeat_init_zero;

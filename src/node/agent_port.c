@@ -86,7 +86,8 @@ static void image_abort(void *context, uint32_t handle)
 static int try_load(struct axi_node_daemon *daemon, uint32_t slot, const uint8_t *digest)
 {
     struct axi_task_meta meta;
-    struct axi_agent_loaded loaded = {.meta = &meta};
+    struct axi_agent_loaded loaded = {
+        .meta = &meta, .region_offset = axi_runtime_region_offset(daemon->runtime, slot)};
     const uint8_t *elf = NULL;
     size_t bytes = 0;
     int r = axi_images_get(daemon->images, digest, &elf, &bytes);

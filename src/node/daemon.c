@@ -13,6 +13,8 @@
 #define NS_PER_MS 1000000ull
 #define TICK_NS_MAX (20 * NS_PER_MS)  /* records without an event are drained so often */
 #define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
+#define DRAIN_NS (10000 * NS_PER_MS)
+#define DRAIN_ASK_NS (1000 * NS_PER_MS)
 #define TRACES_AT_ONCE 64u
 #define IMAGE_MEMORY_BYTES (32u << 20)
 #define PATH_BYTES 4096u
@@ -38,6 +40,24 @@ static void drain_traces(struct axi_node_daemon *daemon)
     } while (count == TRACES_AT_ONCE);
 }
 
+static void stop(struct axi_node_daemon *daemon);
+
+/* True when the node may end: nothing is left here, or it took too long. */
+static bool is_drained(struct axi_node_daemon *daemon, uint64_t now_ns)
+{
+    struct axi_agent_status status;
+
+    axi_agent_get_status(daemon->agent, &status);
+    if (status.instances == 0 || now_ns >= daemon->drain_until_ns) {
+        return true;
+    }
+    if (now_ns >= daemon->drain_ask_ns) {
+        axi_agent_offload_all(daemon->agent, "the node ends");
+        daemon->drain_ask_ns = now_ns + DRAIN_ASK_NS;
+    }
+    return false;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct axi_node_daemon *daemon = timer->data;
@@ -48,6 +68,10 @@ static void on_tick(uv_timer_t *timer)
     drain_traces(daemon);
     uint64_t now_ns = axi_runtime_clock_ns();
 
+    if (daemon->is_draining && is_drained(daemon, now_ns)) {
+        stop(daemon);
+        return;
+    }
     axi_node_retry_loads(daemon, now_ns);
     uint64_t next_ns = axi_agent_tick(daemon->agent, now_ns);
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
@@ -100,10 +124,23 @@ static void stop(struct axi_node_daemon *daemon)
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
 }
 
+/* The first SIGTERM may let the tasks move away before; a second one ends the node at once. */
 static void on_signal(uv_signal_t *handle, int number)
 {
-    (void)number;
-    stop(handle->data);
+    struct axi_node_daemon *daemon = handle->data;
+    struct axi_agent_status status;
+
+    axi_agent_get_status(daemon->agent, &status);
+    if (number != SIGTERM || !daemon->options->offload_on_stop || daemon->is_draining ||
+        !status.joined || status.instances == 0) {
+        stop(daemon);
+        return;
+    }
+    axi_log(AXI_LOG_INFO, "node-drain", "name=%s instances=%" PRIu32, daemon->options->name,
+            status.instances);
+    daemon->is_draining = true;
+    daemon->drain_until_ns = axi_runtime_clock_ns() + DRAIN_NS;
+    axi_node_poke(daemon);
 }
 
 /* ---- start ---- */
@@ -163,6 +200,8 @@ static int open_runtime(struct axi_node_daemon *daemon)
         .cpu = options->cpu >= 0 ? (uint32_t)options->cpu : 0,
         .history_path = options->history,
         .node_id = daemon->node_id,
+        .boot_id = daemon->boot_id,
+        .region_slots = (uint32_t)options->region_slots,
         .channels = options->channels,
         .channel_count = options->channel_count,
     };
@@ -177,6 +216,8 @@ static int open_runtime(struct axi_node_daemon *daemon)
                 "cure=\"run as root or with CAP_SYS_NICE, or give --fifo auto\"");
         return -AXC_EPERM;
     }
+    (void)snprintf(daemon->region_path, sizeof(daemon->region_path), "/proc/%d/fd/%d",
+                   (int)getpid(), axi_runtime_regions_fd(daemon->runtime));
     return 0;
 }
 
@@ -201,7 +242,7 @@ static int open_agent(struct axi_node_daemon *daemon)
 {
     const struct axi_node_options *options = daemon->options;
     struct axi_agent_port port;
-    const struct axi_agent_config config = {
+    struct axi_agent_config config = {
         .master_address = options->master,
         .token = daemon->token,
         .name = options->name,
@@ -210,7 +251,7 @@ static int open_agent(struct axi_node_daemon *daemon)
                                               : axi_listener_address(daemon->listener),
         .platforms = {PLATFORM},
         .node_id = daemon->node_id,
-        .boot_id = axi_host_random(),
+        .boot_id = daemon->boot_id,
         .memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
         .cores = options->cpu >= 0 ? 1 : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
         .frequency_mhz = processor_mhz(),
@@ -218,8 +259,13 @@ static int open_agent(struct axi_node_daemon *daemon)
         .assurance = axi_runtime_assurance(daemon->runtime),
         .capacity_ppm = (uint32_t)options->capacity_ppm,
         .slots = daemon->slots,
+        .managers_max = AXI_AGENT_MANAGERS_MAX,
+        .machine_id = axi_host_machine_id(),
+        .region_path = daemon->region_path,
+        .offload_ppm = (uint32_t)options->offload_ppm,
         .timebase = axi_runtime_timebase(daemon->runtime),
     };
+    memcpy(config.managers, options->managers, sizeof(options->managers));
     size_t bytes = axi_agent_bytes(&config);
     void *memory = bytes > 0 ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
 
@@ -269,6 +315,9 @@ static int start(struct axi_node_daemon *daemon)
     if (r == 0) {
         r = check_address(daemon->options, "master", daemon->options->master);
     }
+    for (uint32_t i = 0; r == 0 && i < daemon->options->manager_count; i++) {
+        r = check_address(daemon->options, "manager", daemon->options->managers[i]);
+    }
     if (r == 0) {
         r = open_files(daemon);
     }
@@ -291,7 +340,8 @@ static void close_all(struct axi_node_daemon *daemon)
 
 int axi_node_daemon_run(const struct axi_node_options *options)
 {
-    struct axi_node_daemon daemon = {.options = options, .slots = (uint32_t)options->slots};
+    struct axi_node_daemon daemon = {
+        .options = options, .slots = (uint32_t)options->slots, .boot_id = axi_host_random()};
 
     (void)signal(SIGPIPE, SIG_IGN);
     if (start(&daemon) < 0) {

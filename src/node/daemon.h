@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define AXI_NODE_CHANNELS_MAX 32u
+#define AXI_NODE_MANAGERS_MAX 4u
 
 enum axi_fifo { AXI_FIFO_AUTO, AXI_FIFO_YES, AXI_FIFO_NO };
 
@@ -23,7 +24,12 @@ struct axi_node_options {
     enum axi_fifo fifo;
     uint64_t capacity_ppm; /* density accepted */
     uint64_t slots;
-    int allow_remote; /* else only loopback addresses are accepted */
+    uint64_t region_slots;                       /* checkpoints kept per instance */
+    const char *managers[AXI_NODE_MANAGERS_MAX]; /* besides those the master names */
+    uint32_t manager_count;
+    uint64_t offload_ppm; /* processor load that makes it ask for help; 0 = never */
+    int offload_on_stop;  /* SIGTERM: its tasks move away first, for at most 10 s */
+    int allow_remote;     /* else only loopback addresses are accepted */
     struct axi_channel_config channels[AXI_NODE_CHANNELS_MAX];
     uint32_t channel_count;
 };

@@ -39,7 +39,10 @@ struct axi_node_daemon {
     uint32_t pending_loads;
     uint32_t log_slot; /* next slot to drain */
     bool is_stopping;
-    uint64_t node_id;
+    bool is_draining; /* asked to end: its tasks move away first */
+    uint64_t drain_until_ns, drain_ask_ns;
+    uint64_t node_id, boot_id;
+    char region_path[64];
     uv_loop_t loop;
     uv_timer_t tick;
     uv_poll_t events;

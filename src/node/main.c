@@ -20,6 +20,10 @@ static const char usage[] =
     "  --fifo auto|yes|no     SCHED_FIFO (default auto: when privileged)\n"
     "  --capacity PPM         density accepted, in millionths of a processor (default 900000)\n"
     "  --slots N              instances at once (default 16)\n"
+    "  --region-slots N       checkpoints kept per instance, 2 to 64 (default 4)\n"
+    "  --manager HOST:PORT    checkpoint manager, besides those the master names; up to 4\n"
+    "  --offload-above PPM    ask for a task to be moved when the processors are busier\n"
+    "  --offload-on-stop      SIGTERM: let the tasks move away first, for at most 10 s\n"
     "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
     "  --io out:NAME=TARGET   channel; TARGET file:PATH, udp:HOST:PORT or node:HOST:PORT\n"
     "  --allow-remote         go beyond loopback; the streams are not encrypted yet\n"
@@ -27,15 +31,28 @@ static const char usage[] =
     "  --version, --help\n";
 
 static const struct option names[] = {
-    {"name", required_argument, NULL, 'n'},    {"master", required_argument, NULL, 'm'},
-    {"listen", required_argument, NULL, 'l'},  {"advertise", required_argument, NULL, 'a'},
-    {"dir", required_argument, NULL, 'd'},     {"token-file", required_argument, NULL, 't'},
-    {"history", required_argument, NULL, 'H'}, {"cpu", required_argument, NULL, 'c'},
-    {"fifo", required_argument, NULL, 'f'},    {"capacity", required_argument, NULL, 'C'},
-    {"slots", required_argument, NULL, 's'},   {"io", required_argument, NULL, 'i'},
-    {"allow-remote", no_argument, NULL, 'R'},  {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},         {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},
+    {"master", required_argument, NULL, 'm'},
+    {"listen", required_argument, NULL, 'l'},
+    {"advertise", required_argument, NULL, 'a'},
+    {"dir", required_argument, NULL, 'd'},
+    {"token-file", required_argument, NULL, 't'},
+    {"history", required_argument, NULL, 'H'},
+    {"cpu", required_argument, NULL, 'c'},
+    {"fifo", required_argument, NULL, 'f'},
+    {"capacity", required_argument, NULL, 'C'},
+    {"slots", required_argument, NULL, 's'},
+    {"region-slots", required_argument, NULL, 'r'},
+    {"manager", required_argument, NULL, 'M'},
+    {"offload-above", required_argument, NULL, 'o'},
+    {"offload-on-stop", no_argument, NULL, 'O'},
+    {"io", required_argument, NULL, 'i'},
+    {"allow-remote", no_argument, NULL, 'R'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static void refuse(const char *option, const char *text, const char *wanted)
@@ -126,6 +143,21 @@ static int read_option(int option, struct axi_node_options *options, enum axi_lo
     case 's':
         options->slots = read_number("slots", optarg, 1, 1024);
         break;
+    case 'r':
+        options->region_slots = read_number("region-slots", optarg, 2, 64);
+        break;
+    case 'M':
+        if (options->manager_count == AXI_NODE_MANAGERS_MAX) {
+            refuse("manager", optarg, "one of at most 4");
+        }
+        options->managers[options->manager_count++] = optarg;
+        break;
+    case 'o':
+        options->offload_ppm = read_number("offload-above", optarg, 1, 1000000);
+        break;
+    case 'O':
+        options->offload_on_stop = 1;
+        break;
     case 'i':
         read_channel(optarg, options);
         break;
@@ -156,7 +188,8 @@ int main(int argc, char **argv)
                                        .listen = "127.0.0.1:0",
                                        .cpu = -1,
                                        .capacity_ppm = 900000,
-                                       .slots = 16};
+                                       .slots = 16,
+                                       .region_slots = 4};
     enum axi_log_level level = AXI_LOG_INFO;
     int option = 0;
     int r = 0;

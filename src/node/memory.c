@@ -39,7 +39,7 @@ static size_t images_bytes(const struct axi_node_memory *memory)
 
 int axi_memory_init(struct axi_node_memory *ret_memory, uint32_t slots, uint32_t image_bytes)
 {
-    struct axi_node_memory memory = {.slots = slots, .image_bytes = image_bytes};
+    struct axi_node_memory memory = {.slots = slots, .image_bytes = image_bytes, .regions_fd = -1};
     void *zygote = mmap(NULL, sizeof(struct axi_shm_zygote), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -85,6 +85,28 @@ int axi_memory_map(struct axi_node_memory *memory)
     return 0;
 }
 
+/* Sealed, so that a reader's mapping stays valid to its end whatever becomes of this process. */
+int axi_memory_map_regions(struct axi_node_memory *memory, size_t region_bytes, uint64_t node_id,
+                           uint64_t boot_id)
+{
+    size_t page = AXI_REGION_FILE_PAGE;
+    int fd = memfd_create("axcan-regions", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    memory->region_bytes = (uint32_t)((region_bytes + page - 1) / page * page);
+    memory->regions_bytes = page + (size_t)memory->slots * memory->region_bytes;
+    memory->regions_fd = fd;
+    if (fd < 0 || ftruncate(fd, (off_t)memory->regions_bytes) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        return -AXC_EIO;
+    }
+    memory->regions_map = map_shared(fd, memory->regions_bytes);
+    if (memory->regions_map == NULL) {
+        return -AXC_ENOMEM;
+    }
+    axi_region_file_init(memory->regions_map, memory->regions_bytes, node_id, boot_id);
+    return 0;
+}
+
 static void unmap(void *map, size_t bytes)
 {
     if (map != NULL) {
@@ -103,11 +125,13 @@ void axi_memory_deinit(struct axi_node_memory *memory)
 {
     unmap(memory->slots_map, slots_bytes(memory));
     unmap(memory->images_map, images_bytes(memory));
+    unmap(memory->regions_map, memory->regions_bytes);
     unmap(memory->world, sizeof(struct axi_shm_world));
     unmap(memory->event, AXI_PAGE);
     unmap(memory->zygote, sizeof(struct axi_shm_zygote));
     close_file(memory->slots_fd);
     close_file(memory->images_fd);
+    close_file(memory->regions_fd);
     close_file(memory->images_read_fd);
     close_file(memory->world_fd);
     close_file(memory->world_read_fd);

@@ -85,6 +85,10 @@ static int start(struct axi_runtime *runtime)
 
     r = r < 0 ? r : axi_zygote_start(&runtime->zygote, &runtime->memory, &options);
     r = r < 0 ? r : axi_memory_map(&runtime->memory);
+    r = r < 0 ? r
+              : axi_memory_map_regions(&runtime->memory,
+                                       axi_region_bytes(config->region_slots, AXC_STATE_BYTES_MAX),
+                                       config->node_id, config->boot_id);
     r = r < 0 ? r : allocate(runtime);
     if (r == 0 && config->history_path != NULL) {
         r = axi_history_file_open(&runtime->history, config->history_path, config->node_id,
@@ -147,9 +151,6 @@ void axi_runtime_free(struct axi_runtime *runtime)
     if (runtime->event_fd >= 0) {
         (void)close(runtime->event_fd);
     }
-    for (uint32_t i = 0; runtime->slots != NULL && i < runtime->config.slots; i++) {
-        free(runtime->slots[i].region_memory);
-    }
     if (runtime->memory.slots != 0) {
         axi_memory_deinit(&runtime->memory);
     }
@@ -165,25 +166,30 @@ uint32_t axi_runtime_assurance(const struct axi_runtime *runtime)
     return runtime->assurance;
 }
 
+int axi_runtime_regions_fd(const struct axi_runtime *runtime)
+{
+    return runtime->memory.regions_fd;
+}
+
+uint64_t axi_runtime_region_offset(const struct axi_runtime *runtime, uint32_t slot)
+{
+    return axi_memory_region_offset(&runtime->memory, slot);
+}
+
 struct axi_timebase *axi_runtime_timebase(struct axi_runtime *runtime)
 {
     return &runtime->memory.world->timebase;
 }
 
-static int make_region(struct axi_runtime *runtime, struct axi_node_slot *slot,
-                       uint32_t state_bytes)
+/* Over that of the slot's former instance, which has no writer any more; a reader in another
+ * process checks what it reads. */
+static int make_region(struct axi_runtime *runtime, uint32_t slot, uint32_t state_bytes)
 {
-    size_t bytes = axi_region_bytes(runtime->config.region_slots, state_bytes);
+    struct axi_node_memory *memory = &runtime->memory;
 
-    if (bytes == 0) {
-        return -AXC_EINVALID;
-    }
-    free(slot->region_memory); /* of the slot's former instance: nobody holds it any more */
-    bytes = (bytes + 63) / 64 * 64;
-    slot->region_memory = aligned_alloc(64, bytes);
-    return slot->region_memory == NULL ? -AXC_ENOMEM
-                                       : axi_region_init(&slot->region, slot->region_memory, bytes,
-                                                         runtime->config.region_slots, state_bytes);
+    return axi_region_init(&runtime->slots[slot].region,
+                           memory->regions_map + axi_memory_region_offset(memory, slot),
+                           memory->region_bytes, runtime->config.region_slots, state_bytes);
 }
 
 /* Has the claimed runner take over its image; the scheduler's thread leaves a claimed slot alone.
@@ -243,7 +249,7 @@ static int place_image(struct axi_runtime *runtime, uint32_t slot_number, const 
     int r = axi_elf_check(elf, bytes, &limits, &plan);
 
     r = r < 0 ? r : axi_elf_load(elf, bytes, &plan, image, AXI_RUNNER_IMAGE_BASE);
-    r = r < 0 ? r : make_region(runtime, slot, meta->state_bytes);
+    r = r < 0 ? r : make_region(runtime, slot_number, meta->state_bytes);
     if (r < 0) {
         return r;
     }

@@ -36,7 +36,8 @@ struct axi_runtime_config {
     bool is_memory_locked;
     uint32_t cpu;
     const char *history_path; /* NULL: none; borrowed until axi_runtime_new returns */
-    uint64_t node_id;         /* goes into the history */
+    uint64_t node_id;         /* goes into the history and the regions' file */
+    uint64_t boot_id;         /* goes into the regions' file */
     uint64_t history_records; /* room in a new file; 1048576 */
     const struct axi_channel_config *channels; /* borrowed until axi_runtime_new returns */
     uint32_t channel_count;
@@ -52,6 +53,10 @@ void axi_runtime_free(struct axi_runtime *runtime); /* NULL is fine */
 
 /* What the node can guarantee: AXI_ASSURANCE_*. */
 uint32_t axi_runtime_assurance(const struct axi_runtime *runtime);
+
+/* The checkpoint regions of all slots are one file (core/region.h), for readers on this machine. */
+int axi_runtime_regions_fd(const struct axi_runtime *runtime);
+uint64_t axi_runtime_region_offset(const struct axi_runtime *runtime, uint32_t slot);
 
 /* Local time (CLOCK_BOOTTIME), ns; any thread. And the timebase, whose writer is the caller. */
 uint64_t axi_runtime_clock_ns(void);

@@ -4,8 +4,8 @@
 #ifndef AXI_NODE_RUNTIME_INTERNAL_H
 #define AXI_NODE_RUNTIME_INTERNAL_H
 
-#include "node/channels.h"
 #include "history/file.h"
+#include "node/channels.h"
 #include "node/memory.h"
 #include "node/runtime.h"
 #include "node/zygote.h"
@@ -44,7 +44,6 @@ struct axi_node_slot {
     /* set by the agent's thread while CLAIMED, then constant until the image goes */
     uint64_t entry, data_start, data_bytes;
     uint32_t stack_bytes;
-    void *region_memory;
     struct axi_region region;
     uint32_t log_tail;
     /* scheduler thread only */

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -360,6 +361,45 @@ static void the_history_survives_the_death_of_the_node(void **test)
     (void)unlink(path);
 }
 
+/* As a checkpoint manager on the same machine does it. */
+static void a_reader_of_the_regions_outlives_the_node(void **test)
+{
+    const struct axi_runtime_config config = {.slots = 2, .node_id = 7, .boot_id = 8};
+    struct rig *rig = rig_new(&config);
+    static uint8_t copy[4096];
+    struct axi_checkpoint checkpoint;
+    struct axi_region region;
+    struct stat about;
+    char path[64];
+    size_t bytes = 0;
+
+    (void)test;
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(),
+                   axi_runtime_regions_fd(rig->runtime));
+    assert_int_not_equal(ftruncate(axi_runtime_regions_fd(rig->runtime), 4096), 0);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &about), 0);
+    size_t size = (size_t)about.st_size;
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+    assert_true(map != MAP_FAILED);
+    (void)close(fd);
+    assert_int_equal(axi_region_file_check(map, size, 7, 8), 0);
+    assert_int_equal(rig_load(rig, 1, "GOOD"), 0);
+    rig->config.jobs = 5;
+    rig_activate(rig, 1);
+    assert_true(rig_wait(rig, AXI_TRACE_FINISHED, 1));
+    assert_int_equal(
+        axi_region_file_attach(&region, map, size, axi_runtime_region_offset(rig->runtime, 1)), 0);
+    rig_free(rig);
+    assert_int_equal(axi_region_newest(&region, copy, sizeof(copy), &bytes), 0);
+    assert_int_equal(axi_checkpoint_decode_header(copy, bytes, &checkpoint), 0);
+    assert_int_equal(checkpoint.job, 5);
+    (void)munmap(map, size);
+}
+
 static void realtime_scheduling_works_where_it_is_allowed(void **test)
 {
     const struct axi_runtime_config config = {.slots = 2, .is_realtime = true};
@@ -422,6 +462,7 @@ int main(void)
         cmocka_unit_test(log_lines_arrive),
         cmocka_unit_test(outputs_reach_their_file),
         cmocka_unit_test(the_history_survives_the_death_of_the_node),
+        cmocka_unit_test(a_reader_of_the_regions_outlives_the_node),
         cmocka_unit_test(realtime_scheduling_works_where_it_is_allowed),
         cmocka_unit_test(a_runner_that_goes_on_after_its_last_job_is_ended),
     };
