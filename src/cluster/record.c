@@ -166,6 +166,19 @@ static int migration_from_json(const json_t *json, struct axi_migration *ret)
     return 0;
 }
 
+static json_t *origin_to_json(const struct axi_origin *origin)
+{
+    return json_pack("{s:I, s:I, s:i}", "epoch", (json_int_t)origin->epoch, "job",
+                     (json_int_t)origin->job, "step", (int)origin->step);
+}
+
+static struct axi_origin origin_from_json(const json_t *json)
+{
+    return (struct axi_origin){.epoch = axi_json_get_u64(json, "epoch"),
+                               .job = axi_json_get_u64(json, "job"),
+                               .step = (uint32_t)axi_json_get_u64(json, "step")};
+}
+
 json_t *axi_record_to_json(const struct axi_record *r)
 {
     json_t *json = json_pack(
@@ -185,12 +198,16 @@ json_t *axi_record_to_json(const struct axi_record *r)
                             json_pack("{s:o, s:I}", "node", axi_json_id(r->standby), "epoch",
                                       (json_int_t)r->standby_epoch));
     }
-    if (r->claim.manager != 0) {
-        json_object_set_new(
-            json, "claim",
-            json_pack("{s:o, s:o, s:I, s:I, s:i}", "manager", axi_json_id(r->claim.manager), "dead",
-                      axi_json_id(r->claim.dead), "epoch", (json_int_t)r->claim.epoch, "job",
-                      (json_int_t)r->claim.job, "step", (int)r->claim.step));
+    if (r->claim.dead != 0) {
+        json_t *claim = origin_to_json(&r->claim.origin);
+
+        json_object_set_new(claim, "manager", axi_json_id(r->claim.manager));
+        json_object_set_new(claim, "dead", axi_json_id(r->claim.dead));
+        json_object_set_new(claim, "dead_epoch", json_integer((json_int_t)r->claim.dead_epoch));
+        json_object_set_new(json, "claim", claim);
+    }
+    if (r->start.epoch != 0) {
+        json_object_set_new(json, "start", origin_to_json(&r->start));
     }
     json_object_set_new(json, "reason", json_string(r->reason));
     json_object_set_new(
@@ -238,9 +255,9 @@ int axi_record_from_json(const json_t *json, struct axi_record *ret_record)
     r.standby_epoch = axi_json_get_u64(standby, "epoch");
     r.claim = (struct axi_claim){.manager = axi_json_get_id(claim, "manager"),
                                  .dead = axi_json_get_id(claim, "dead"),
-                                 .epoch = axi_json_get_u64(claim, "epoch"),
-                                 .job = axi_json_get_u64(claim, "job"),
-                                 .step = (uint32_t)axi_json_get_u64(claim, "step")};
+                                 .dead_epoch = axi_json_get_u64(claim, "dead_epoch"),
+                                 .origin = origin_from_json(claim)};
+    r.start = origin_from_json(json_object_get(json, "start"));
     axi_copy_text(r.restorer, sizeof(r.restorer), axi_json_get_text(json, "restorer"));
     axi_copy_text(r.reason, sizeof(r.reason), axi_json_get_text(json, "reason"));
     *ret_record = r;

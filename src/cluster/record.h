@@ -69,13 +69,19 @@ struct axi_migration {
     char reason[AXI_REASON_BYTES];
 };
 
-/* Who restores the task after its owner died: states RESTORING to STARTING. manager 0 = nobody, or
- * the master. */
-struct axi_claim {
-    uint64_t manager;    /* id of the checkpoint manager that holds the claim */
-    uint64_t dead;       /* node whose instance is restored */
-    uint64_t epoch, job; /* of the checkpoint it starts from */
+/* A checkpoint by its numbers; epoch 0 = none. */
+struct axi_origin {
+    uint64_t epoch, job;
     uint32_t step;
+};
+
+/* Who restores the task after its owner died: states RESTORING to STARTING. */
+struct axi_claim {
+    uint64_t manager;    /* id of the checkpoint manager that holds the claim; 0 = the master, or
+                            (RESTORING without holder) whoever comes first */
+    uint64_t dead;       /* node whose instance is restored; 0 = there is no claim */
+    uint64_t dead_epoch; /* epoch of that instance */
+    struct axi_origin origin; /* the checkpoint it starts from; none until a manager claimed */
 };
 
 struct axi_record {
@@ -97,6 +103,9 @@ struct axi_record {
     bool wants_standby; /* managers keep an instance loaded on a second node */
     uint64_t standby, standby_epoch; /* where it is, 0 = none; epoch it was loaded with */
     struct axi_claim claim;
+    struct axi_origin start; /* what the record's epoch was started from: a checkpoint of an older
+                                epoch; epoch 0 = from zero, or unknown. Until the epoch has a
+                                checkpoint of its own, this one is as good */
     char reason[AXI_REASON_BYTES];
     struct axi_migration migration;
 };

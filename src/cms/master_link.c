@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The link to the master: joining, its clock, the nodes' lease, status. Nothing here is needed for
+ * a restore. */
+#include "cms/internal.h"
+
+#include <string.h>
+
+#define MS 1000000ull
+#define RETRY_NS (500 * MS)
+#define STATUS_NS (1000 * MS)
+
+#ifndef AXI_VERSION
+#define AXI_VERSION "unknown"
+#endif
+
+void axi_cms_master_up(struct axi_cms *cms)
+{
+    const struct axi_cms_config *config = &cms->config;
+    axi_ManagerJoin join = {.protocol_min = AXI_WIRE_VERSION,
+                            .protocol_max = AXI_WIRE_VERSION,
+                            .manager_id = config->manager_id,
+                            .boot_id = config->boot_id};
+
+    axi_copy_text(join.token, sizeof(join.token), config->token);
+    axi_copy_text(join.name, sizeof(join.name), config->name);
+    axi_copy_text(join.address, sizeof(join.address), config->address);
+    axi_copy_text(join.api_address, sizeof(join.api_address), config->api_address);
+    axi_copy_text(join.version, sizeof(join.version), AXI_VERSION);
+    cms->status_ns = axi_cms_now(cms); /* for the round trip of the reply's clock */
+    axi_cms_send(cms, cms->master_link, AXI_WIRE_MANAGER_JOIN, &join);
+}
+
+void axi_cms_master_down(struct axi_cms *cms)
+{
+    bool was_joined = cms->has_joined;
+
+    cms->master_link = 0;
+    cms->has_joined = false;
+    cms->master_try_ns = axi_cms_now(cms) + RETRY_NS;
+    if (was_joined) {
+        axi_cms_event(cms, AXI_WARNING, "master-lost", NULL, NULL, "goes on without it");
+    }
+}
+
+static void take_reply(struct axi_cms *cms, const axi_HelloReply *reply)
+{
+    struct axi_cms_link *link = axi_cms_link_find(cms, cms->master_link);
+
+    if (reply->result != 0) {
+        axi_cms_event(cms, AXI_ERROR, "join-refused", NULL, NULL, "%s", reply->reason);
+        if (link != NULL) {
+            axi_cms_link_close(cms, link, reply->result, "refused");
+        }
+        return;
+    }
+    axi_cms_event(cms, AXI_INFO, "joined-master", NULL, NULL, "as %s at %s", cms->config.name,
+                  cms->config.address);
+    cms->has_joined = true;
+    if (reply->lease_ns != 0) {
+        cms->config.lease_ns = reply->lease_ns;
+    }
+    axi_cms_master_time(cms, reply->master_ns, cms->status_ns);
+    cms->status_ns = axi_cms_now(cms);
+}
+
+void axi_cms_master_message(struct axi_cms *cms, uint32_t type,
+                            const union axi_wire_message *message)
+{
+    if (type == AXI_WIRE_HELLO_REPLY) {
+        take_reply(cms, &message->HelloReply);
+    } else if (type == AXI_WIRE_MANAGER_STATUS_ACK &&
+               message->ManagerStatusAck.sequence == cms->status_sequence) {
+        const axi_ManagerStatusAck *ack = &message->ManagerStatusAck;
+        uint64_t held_ns = ack->reply_master_ns - ack->receive_master_ns;
+
+        axi_cms_master_time(cms, ack->reply_master_ns - held_ns / 2, ack->send_local_ns);
+    }
+}
+
+static void send_status(struct axi_cms *cms)
+{
+    uint64_t now = axi_cms_now(cms);
+    axi_ManagerStatus status = {.stored = cms->stored,
+                                .stored_bytes = cms->stored_bytes,
+                                .tasks = (uint32_t)cms->task_count,
+                                .durable_age_p50_ns = axi_hist_quantile(&cms->ages, 500),
+                                .durable_age_p99_ns = axi_hist_quantile(&cms->ages, 990),
+                                .store_reachable = !cms->is_store_lost,
+                                .restores = cms->restores,
+                                .sequence = ++cms->status_sequence,
+                                .send_local_ns = now};
+
+    for (size_t i = 0; i < cms->node_count; i++) {
+        status.nodes += cms->nodes[i]->link != 0;
+    }
+    axi_cms_send(cms, cms->master_link, AXI_WIRE_MANAGER_STATUS, &status);
+    cms->status_ns = now + STATUS_NS;
+}
+
+void axi_cms_master_tick(struct axi_cms *cms)
+{
+    uint64_t now = axi_cms_now(cms);
+    uint64_t link = 0;
+
+    if (cms->has_joined && now >= cms->status_ns) {
+        send_status(cms);
+    }
+    if (cms->master_link != 0 || cms->config.master_address[0] == '\0' ||
+        now < cms->master_try_ns || cms->is_crashed) {
+        return;
+    }
+    cms->master_try_ns = now + RETRY_NS;
+    if (cms->port.connect(cms->port.context, cms->config.master_address, &link) == 0 &&
+        axi_cms_link_add(cms, link, AXI_CMS_LINK_MASTER, 0, cms->config.master_address) != NULL) {
+        cms->master_link = link;
+    }
+}
