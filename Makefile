@@ -6,7 +6,7 @@ MESON_FLAGS ?=
 SETUP = tools/install-deps && tools/configure $(BUILD) $(MESON_FLAGS) && \
 	tools/configure $(BUILD)/os --cross-file cross/aarch64-none.ini
 
-.PHONY: help build demo test test-sim bench fuzz lint clean install soak
+.PHONY: help build demo test test-sim test-qemu bench fuzz lint clean install soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ test: ## every test: unit, sanitizers, simulation, fuzz corpora, end to end
 test-sim: build ## the cluster simulation with SEEDS=n seeds
 	@$(BUILD)/tests/sim/axcan-sim --seeds $(SEEDS)
 
+test-qemu: build ## Axcan OS in QEMU with counted instructions, both boards
+	@AXCAN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q tests/qemu
+
 bench: build ## measure; rewrites bench/README.md
 	@bench/run $(BUILD)
 
@@ -34,8 +37,9 @@ fuzz: ## longer fuzzing of every parser (SECONDS_EACH, default 300)
 	@tools/install-deps
 	@tools/fuzz --seconds $${SECONDS_EACH:-300}
 
-soak: build ## the long simulation (SEEDS=20000 and more)
+soak: build ## the long simulation (SEEDS=20000 and more), 24 virtual hours of Axcan OS
 	@$(BUILD)/tests/sim/axcan-sim --seeds 20000
+	@AXCAN_BUILD=$(abspath $(BUILD)) AXCAN_SOAK=1 /usr/bin/python3 -m pytest -q tests/qemu -k soak
 
 lint: ## format, static analysis, layers
 	@tools/install-deps
