@@ -156,24 +156,21 @@ static void work_inline(struct axi_checkpoints *c)
 }
 
 /* Queues something that is not a put and waits for its result. */
-static int submit_and_wait(struct axi_checkpoints *c, enum axi_ckpt_job job,
-                           const struct axi_checkpoint_id *id)
+static int submit_and_wait(struct axi_checkpoints *c, struct axi_ckpt_op *op)
 {
-    struct axi_ckpt_op op = {.job = job, .id = *id};
-
     lock(c);
-    append(&c->queue, &op);
+    append(&c->queue, op);
     if (c->is_inline) {
         unlock(c);
         work_inline(c);
-        return op.code;
+        return op->code;
     }
     (void)pthread_cond_signal(&c->has_work);
-    while (!op.is_done) {
+    while (!op->is_done) {
         (void)pthread_cond_wait(&c->has_done, &c->mutex);
     }
     unlock(c);
-    return op.code;
+    return op->code;
 }
 
 /* ---- open and close ---- */
@@ -297,8 +294,9 @@ void axi_checkpoints_free(struct axi_checkpoints *c)
 
 /* ---- puts ---- */
 
-static int make_put(uint64_t node_id, const uint8_t *bytes, size_t count, uint64_t cookie,
-                    struct axi_ckpt_op **ret_op)
+/* What the bytes say they are; checks all of them. */
+static int describe(uint64_t node_id, const uint8_t *bytes, size_t count,
+                    struct axi_ckpt_op *ret_op)
 {
     struct axi_checkpoint checkpoint;
     const uint8_t *state;
@@ -307,8 +305,26 @@ static int make_put(uint64_t node_id, const uint8_t *bytes, size_t count, uint64
     if (r < 0) {
         return r;
     }
-    if (checkpoint.task_id == 0) {
-        return -AXC_ECKPT_TASK;
+    *ret_op = (struct axi_ckpt_op){
+        .id = {.node_id = node_id,
+               .task_id = checkpoint.task_id,
+               .epoch = checkpoint.epoch,
+               .job = checkpoint.job,
+               .step = checkpoint.step},
+        .crc = checkpoint.state_crc,
+        .count = (uint32_t)count,
+    };
+    return checkpoint.task_id != 0 ? 0 : -AXC_ECKPT_TASK;
+}
+
+static int make_put(uint64_t node_id, const uint8_t *bytes, size_t count, uint64_t cookie,
+                    struct axi_ckpt_op **ret_op)
+{
+    struct axi_ckpt_op described;
+    int r = describe(node_id, bytes, count, &described);
+
+    if (r < 0) {
+        return r;
     }
     struct axi_ckpt_op *op = malloc(sizeof(*op));
     uint8_t *copy = malloc(count);
@@ -319,18 +335,10 @@ static int make_put(uint64_t node_id, const uint8_t *bytes, size_t count, uint64
         return -AXC_ENOMEM;
     }
     memcpy(copy, bytes, count);
-    *op = (struct axi_ckpt_op){
-        .job = AXI_CKPT_JOB_PUT,
-        .id = {.node_id = node_id,
-               .task_id = checkpoint.task_id,
-               .epoch = checkpoint.epoch,
-               .job = checkpoint.job,
-               .step = checkpoint.step},
-        .cookie = cookie,
-        .crc = checkpoint.state_crc,
-        .count = (uint32_t)count,
-        .bytes = copy,
-    };
+    *op = described;
+    op->job = AXI_CKPT_JOB_PUT;
+    op->cookie = cookie;
+    op->bytes = copy;
     *ret_op = op;
     return 0;
 }
@@ -506,14 +514,34 @@ int axi_checkpoints_list(struct axi_checkpoints *c, uint64_t task_id, axi_checkp
 int axi_checkpoints_pin(struct axi_checkpoints *c, const struct axi_checkpoint_id *id,
                         bool is_pinned)
 {
-    return submit_and_wait(c, is_pinned ? AXI_CKPT_JOB_PIN : AXI_CKPT_JOB_UNPIN, id);
+    struct axi_ckpt_op op = {.job = is_pinned ? AXI_CKPT_JOB_PIN : AXI_CKPT_JOB_UNPIN, .id = *id};
+
+    return submit_and_wait(c, &op);
+}
+
+int axi_checkpoints_import(struct axi_checkpoints *c, uint64_t node_id, const uint8_t *bytes,
+                           size_t count, struct axi_checkpoint_id *ret_id)
+{
+    struct axi_ckpt_op op;
+    int r = describe(node_id, bytes, count, &op);
+
+    if (r < 0) {
+        return r;
+    }
+    op.job = AXI_CKPT_JOB_IMPORT;
+    op.bytes = (uint8_t *)(uintptr_t)bytes; /* read only; the call waits */
+    r = submit_and_wait(c, &op);
+    if (r == 0) {
+        *ret_id = op.id;
+    }
+    return r;
 }
 
 int axi_checkpoints_forget(struct axi_checkpoints *c, uint64_t task_id)
 {
-    const struct axi_checkpoint_id id = {.task_id = task_id};
+    struct axi_ckpt_op op = {.job = AXI_CKPT_JOB_FORGET, .id.task_id = task_id};
 
-    return submit_and_wait(c, AXI_CKPT_JOB_FORGET, &id);
+    return submit_and_wait(c, &op);
 }
 
 void axi_checkpoints_get_figures(const struct axi_checkpoints *checkpoints,

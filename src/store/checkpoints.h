@@ -89,6 +89,11 @@ AXC_MUST_USE int axi_checkpoints_list(struct axi_checkpoints *checkpoints, uint6
  * -AXC_ENOENT; -AXC_EFULL (1024 pinned of this task, or no space); the errors of _read. */
 AXC_MUST_USE int axi_checkpoints_pin(struct axi_checkpoints *checkpoints,
                                      const struct axi_checkpoint_id *id, bool is_pinned);
+/* Stores a checkpoint that was exported elsewhere, pinned, and waits for it. -AXC_EBUSY, the errors
+ * of _put and of its result; the same again is a success. */
+AXC_MUST_USE int axi_checkpoints_import(struct axi_checkpoints *checkpoints, uint64_t node_id,
+                                        const uint8_t *bytes, size_t count,
+                                        struct axi_checkpoint_id *ret_id);
 /* The task was deleted: all of it goes, pinned ones stay. */
 AXC_MUST_USE int axi_checkpoints_forget(struct axi_checkpoints *checkpoints, uint64_t task_id);
 

@@ -123,7 +123,13 @@ AXC_MUST_USE int axi_ckpt_db_load(struct axi_ckpt_db *db, struct axi_ckpt_index 
 
 /* ---- the writer's work ---- */
 
-enum axi_ckpt_job { AXI_CKPT_JOB_PUT, AXI_CKPT_JOB_PIN, AXI_CKPT_JOB_UNPIN, AXI_CKPT_JOB_FORGET };
+enum axi_ckpt_job {
+    AXI_CKPT_JOB_PUT,
+    AXI_CKPT_JOB_IMPORT,
+    AXI_CKPT_JOB_PIN,
+    AXI_CKPT_JOB_UNPIN,
+    AXI_CKPT_JOB_FORGET
+};
 
 /* One thing asked for, from the queue to its result. */
 struct axi_ckpt_op {
@@ -134,7 +140,7 @@ struct axi_ckpt_op {
     int code;
     bool is_done; /* under the mutex; for who waits */
     uint32_t crc, count;
-    uint8_t *bytes; /* owned; freed once committed */
+    uint8_t *bytes; /* PUT: owned, freed once committed; IMPORT: borrowed */
 };
 
 /* What planning needs; the writer's alone, except the index. */

@@ -168,6 +168,21 @@ static const uint8_t *usable_base(const struct axi_ckpt_task *task, uint32_t cou
 
 /* ---- operations ---- */
 
+static bool is_same(const struct axi_ckpt_entry *entry, const struct axi_ckpt_op *op)
+{
+    return !entry->is_doomed && entry->id.node_id == op->id.node_id &&
+           entry->id.epoch == op->id.epoch && entry->id.job == op->id.job &&
+           entry->id.step == op->id.step && entry->crc == op->crc && entry->bytes == op->count;
+}
+
+static bool is_newer(const struct axi_checkpoint_id *a, const struct axi_checkpoint_id *b)
+{
+    if (a->epoch != b->epoch) {
+        return a->epoch > b->epoch;
+    }
+    return a->job != b->job ? a->job > b->job : a->step > b->step;
+}
+
 /* Durable already, or older than all that are kept: nothing is to be written. */
 static bool is_settled(const struct axi_ckpt_writer *w, const struct axi_ckpt_task *task,
                        const struct axi_ckpt_op *op)
@@ -176,21 +191,11 @@ static bool is_settled(const struct axi_ckpt_writer *w, const struct axi_ckpt_ta
 
     for (size_t i = 0; i < task->count; i++) {
         const struct axi_ckpt_entry *entry = &task->entries[i];
-        const struct axi_checkpoint_id *id = &entry->id;
-        bool is_same =
-            id->epoch == op->id.epoch && id->job == op->id.job && id->step == op->id.step;
 
-        if (entry->is_doomed) {
-            continue;
-        }
-        if (is_same && id->node_id == op->id.node_id && entry->crc == op->crc &&
-            entry->bytes == op->count) {
+        if (is_same(entry, op)) {
             return true;
         }
-        newer += !entry->is_pinned &&
-                 (id->epoch > op->id.epoch ||
-                  (id->epoch == op->id.epoch &&
-                   (id->job > op->id.job || (id->job == op->id.job && id->step > op->id.step))));
+        newer += !entry->is_doomed && !entry->is_pinned && is_newer(&entry->id, &op->id);
     }
     return newer >= w->keep;
 }
@@ -214,10 +219,11 @@ static int plan_put(struct axi_ckpt_writer *w, struct axi_ckpt_task *task,
     return ret_entry->row == 0 ? -AXC_EFULL : 0;
 }
 
+/* A pinned one stands alone from the beginning. */
 static int write_put(struct axi_ckpt_writer *w, struct axi_ckpt_task *task,
-                     const struct axi_ckpt_op *op)
+                     const struct axi_ckpt_op *op, bool is_pinned)
 {
-    const uint8_t *base = w->no_delta ? NULL : usable_base(task, op->count);
+    const uint8_t *base = w->no_delta || is_pinned ? NULL : usable_base(task, op->count);
     uint32_t packed = 0;
     struct axi_ckpt_entry entry = {
         .id = op->id,
@@ -225,6 +231,7 @@ static int write_put(struct axi_ckpt_writer *w, struct axi_ckpt_task *task,
         .stored_ns = now_ns(),
         .crc = op->crc,
         .bytes = op->count,
+        .is_pinned = is_pinned,
         .is_pending = true,
     };
 
@@ -242,7 +249,7 @@ static int write_put(struct axi_ckpt_writer *w, struct axi_ckpt_task *task,
     }
     if (entry.kind == AXI_CKPT_DELTA) {
         task->base_age++;
-    } else {
+    } else if (!is_pinned) {
         keep_base(w, task, entry.row, op);
     }
     task->base_used = entry.sequence;
@@ -260,7 +267,7 @@ static int put(struct axi_ckpt_writer *w, struct axi_ckpt_op *op)
     if (task == NULL) {
         return -AXC_ENOMEM;
     }
-    return is_settled(w, task, op) ? 0 : write_put(w, task, op);
+    return is_settled(w, task, op) ? 0 : write_put(w, task, op, false);
 }
 
 /* Pinned ones stand alone, so that they outlive everything else of their task. */
@@ -300,10 +307,6 @@ static int set_pin(struct axi_ckpt_writer *w, struct axi_ckpt_op *op)
     if (entry->is_pinned == is_pinned) {
         return 0;
     }
-    if (is_pinned && count_pins(task) >= PINS_MAX) {
-        op->code = -AXC_EFULL;
-        return 0;
-    }
     if (is_pinned) {
         return pin(w, task, entry, op);
     }
@@ -312,6 +315,30 @@ static int set_pin(struct axi_ckpt_writer *w, struct axi_ckpt_op *op)
     entry->is_pinned = false;
     doom_old(w, task);
     return r < 0 ? r : delete_doomed(w, task);
+}
+
+static int import(struct axi_ckpt_writer *w, struct axi_ckpt_op *op)
+{
+    w->lock(w->context);
+    struct axi_ckpt_task *task = axi_ckpt_task_get(w->index, op->id.task_id);
+
+    w->unlock(w->context);
+    if (task == NULL) {
+        return -AXC_ENOMEM;
+    }
+    for (size_t i = 0; i < task->count; i++) {
+        struct axi_ckpt_entry *entry = &task->entries[i];
+
+        if (is_same(entry, op)) {
+            op->code = entry->is_pending ? -AXC_EBUSY : 0;
+            return entry->is_pending || entry->is_pinned ? 0 : pin(w, task, entry, op);
+        }
+    }
+    if (count_pins(task) >= PINS_MAX) {
+        op->code = -AXC_EFULL;
+        return 0;
+    }
+    return write_put(w, task, op, true);
 }
 
 static int forget(struct axi_ckpt_writer *w, struct axi_ckpt_op *op)
@@ -337,6 +364,8 @@ static int perform(struct axi_ckpt_writer *w, struct axi_ckpt_op *op)
     switch (op->job) {
     case AXI_CKPT_JOB_PUT:
         return put(w, op);
+    case AXI_CKPT_JOB_IMPORT:
+        return import(w, op);
     case AXI_CKPT_JOB_FORGET:
         return forget(w, op);
     default:

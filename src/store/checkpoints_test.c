@@ -278,6 +278,29 @@ static void pinned_ones_outlive_the_rest(void **state)
     axi_checkpoints_free(store);
 }
 
+static void imported_ones_are_pinned(void **state)
+{
+    struct axi_checkpoints *store = open_file(*state, false);
+    struct axi_checkpoint_id id;
+    size_t bytes = make(buffer, TASK, 2, 5, 100);
+
+    put_jobs(store, TASK, 1, 20);
+    assert_int_equal(axi_checkpoints_import(store, NODE, buffer, bytes - 1, &id),
+                     -AXC_ECKPT_TRUNCATED);
+    bytes = make(buffer, TASK, 2, 5, 100);
+    assert_int_equal(axi_checkpoints_import(store, NODE, buffer, bytes, &id), 0);
+    assert_int_equal(axi_checkpoints_import(store, NODE, buffer, bytes, &id), 0);
+    assert_int_equal(id.job, 5);
+    assert_int_equal(count_of(store, TASK), 9);
+    bytes = make(buffer, TASK, 3, 19, STATE_BYTES);
+    assert_int_equal(axi_checkpoints_import(store, NODE, buffer, bytes, &id), 0);
+    put_jobs(store, TASK, 20, 60);
+    assert_int_equal(read_job(store, TASK, 2, 5), 0);
+    assert_int_equal(read_job(store, TASK, 3, 19), 0);
+    assert_int_equal(count_of(store, TASK), 10);
+    axi_checkpoints_free(store);
+}
+
 static void everything_is_there_after_reopening(void **state)
 {
     struct fixture *f = *state;
@@ -528,6 +551,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(small_changes_take_little_space),
     cmocka_unit_test(the_same_again_is_a_success_and_changes_nothing),
     cmocka_unit_test_setup_teardown(pinned_ones_outlive_the_rest, setup, teardown),
+    cmocka_unit_test_setup_teardown(imported_ones_are_pinned, setup, teardown),
     cmocka_unit_test_setup_teardown(everything_is_there_after_reopening, setup, teardown),
     cmocka_unit_test(refuses_what_is_no_checkpoint),
     cmocka_unit_test(a_full_queue_says_busy),
