@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cms/daemon.h"
+
+#include "cms/api.h"
+#include "cms/fetcher.h"
+#include "cms/manager.h"
+#include "cms/regions.h"
+#include "image/blobs.h"
+#include "net/host.h"
+#include "net/links.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_MS 1000000ull
+#define PATH_BYTES 4096u
+#define CONNECT_MS 2000u
+
+struct daemon {
+    const struct axi_cms_options *options;
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t on_term, on_int;
+    uv_poll_t stored; /* results of the checkpoint store */
+    struct axi_listener *listener;
+    struct axi_links links;
+    struct axi_store *store;
+    struct axi_checkpoints *checkpoints;
+    struct axi_cms *cms;
+    struct axi_http *http;
+    struct axi_cms_api api;
+    struct axi_cms_fetcher *fetcher;
+    uint64_t manager_id, machine_id;
+    bool is_stopping;
+    char token[AXI_TOKEN_BYTES];
+    char blob_dir[PATH_BYTES];
+};
+
+static uint64_t now_local_ns(void *context)
+{
+    (void)context;
+    return axi_host_clock_ns(CLOCK_BOOTTIME);
+}
+
+static uint64_t random64(void *context)
+{
+    (void)context;
+    return axi_host_random();
+}
+
+static void tick(struct daemon *daemon);
+
+static void on_tick(uv_timer_t *timer)
+{
+    tick(timer->data);
+}
+
+static void tick(struct daemon *daemon)
+{
+    if (daemon->is_stopping) {
+        return;
+    }
+    uint64_t next_ns = axi_cms_tick(daemon->cms);
+    uint64_t now_ns = now_local_ns(daemon);
+    uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+
+    if (wait_ns > 1000 * NS_PER_MS) {
+        wait_ns = 1000 * NS_PER_MS;
+    }
+    uv_update_time(&daemon->loop);
+    (void)uv_timer_start(&daemon->tick, on_tick, (wait_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+}
+
+static void on_stored(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    tick(poll->data);
+}
+
+static void on_blob(void *context)
+{
+    tick(context);
+}
+
+/* ---- links ---- */
+
+static void on_link_up(void *context, uint64_t link, bool is_incoming, const char *peer)
+{
+    struct daemon *daemon = context;
+
+    axi_cms_link_up(daemon->cms, link, is_incoming, peer);
+    tick(daemon);
+}
+
+static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, size_t count)
+{
+    struct daemon *daemon = context;
+
+    axi_cms_link_bytes(daemon->cms, link, bytes, count);
+    tick(daemon);
+}
+
+static void on_link_down(void *context, uint64_t link, int code)
+{
+    struct daemon *daemon = context;
+
+    axi_cms_link_down(daemon->cms, link, code);
+    tick(daemon);
+}
+
+static const struct axi_links_handler links_handler = {
+    .up = on_link_up, .bytes = on_link_bytes, .down = on_link_down};
+
+static int port_connect(void *context, const char *address, uint64_t *ret_link)
+{
+    struct daemon *daemon = context;
+
+    if (!daemon->options->allow_remote && !axi_address_is_loopback(address)) {
+        return -AXC_EPERM;
+    }
+    return axi_links_connect(&daemon->links, address, CONNECT_MS, ret_link);
+}
+
+static void port_send(void *context, uint64_t link, const uint8_t *frame, size_t frame_bytes)
+{
+    struct daemon *daemon = context;
+
+    axi_links_send(&daemon->links, link, frame, frame_bytes);
+}
+
+static void port_close(void *context, uint64_t link)
+{
+    struct daemon *daemon = context;
+
+    axi_links_close(&daemon->links, link);
+}
+
+/* ---- the rest of the port ---- */
+
+static const uint8_t *map_regions(void *context, uint64_t node_id, uint64_t machine_id,
+                                  const char *path, size_t *ret_bytes)
+{
+    struct daemon *daemon = context;
+
+    (void)node_id;
+    if (machine_id == 0 || machine_id != daemon->machine_id) {
+        return NULL;
+    }
+    return axi_cms_regions_map(path, ret_bytes);
+}
+
+static void unmap_regions(void *context, const uint8_t *memory, size_t bytes)
+{
+    (void)context;
+    axi_cms_regions_unmap(memory, bytes);
+}
+
+static int get_blob(void *context, const uint8_t digest[32], uint8_t **ret_bytes, size_t *ret_size)
+{
+    struct daemon *daemon = context;
+
+    return axi_cms_fetcher_get(daemon->fetcher, digest, ret_bytes, ret_size);
+}
+
+static const char *text_of(const json_t *event, const char *key)
+{
+    const char *text = json_string_value(json_object_get(event, key));
+
+    return text != NULL ? text : "";
+}
+
+static void on_event(void *context, const json_t *event)
+{
+    const char *level = text_of(event, "level");
+
+    (void)context;
+    axi_log(strcmp(level, "error") == 0     ? AXI_LOG_ERROR
+            : strcmp(level, "warning") == 0 ? AXI_LOG_WARN
+                                            : AXI_LOG_INFO,
+            text_of(event, "type"), "task=%s node=%s text=\"%s\"", text_of(event, "task"),
+            text_of(event, "node"), text_of(event, "text"));
+}
+
+/* ---- start and stop ---- */
+
+static void stop(struct daemon *daemon, const char *reason)
+{
+    if (daemon->is_stopping) {
+        return;
+    }
+    axi_log(AXI_LOG_INFO, "manager-stop", "reason=%s", reason);
+    axi_cms_shutdown(daemon->cms, reason);
+    daemon->is_stopping = true;
+    axi_listener_free(daemon->listener);
+    axi_http_free(daemon->http);
+    axi_cms_fetcher_free(daemon->fetcher);
+    axi_links_close_all(&daemon->links);
+    uv_close((uv_handle_t *)&daemon->stored, NULL);
+    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    uv_close((uv_handle_t *)&daemon->on_term, NULL);
+    uv_close((uv_handle_t *)&daemon->on_int, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    stop(handle->data, "signal");
+}
+
+static int complain(const char *what, const char *value, int error)
+{
+    axi_log(AXI_LOG_ERROR, "manager-start", "what=%s value=%s error=%s text=\"%s\"", what, value,
+            axi_error_name(error), axi_error_text(error));
+    return error;
+}
+
+static int join(char path[PATH_BYTES], const char *dir, const char *name)
+{
+    int length = snprintf(path, PATH_BYTES, "%s/%s", dir, name);
+
+    return length < 0 || length >= (int)PATH_BYTES ? complain("dir", dir, -AXC_EINVALID) : 0;
+}
+
+static int open_identity(struct daemon *daemon)
+{
+    const struct axi_cms_options *options = daemon->options;
+    char path[PATH_BYTES];
+    int r = axi_host_read_token(options->token_file, daemon->token);
+
+    if (r < 0) {
+        return complain("token-file", options->token_file, r);
+    }
+    r = axi_host_make_directory(options->dir);
+    if (r < 0) {
+        return complain("dir", options->dir, r);
+    }
+    r = join(path, options->dir, "identity");
+    if (r == 0) {
+        r = axi_host_read_identity(path, &daemon->manager_id);
+        r = r < 0 ? complain("identity", path, r) : 0;
+    }
+    daemon->machine_id = axi_host_machine_id();
+    return r;
+}
+
+static int open_stores(struct daemon *daemon)
+{
+    const struct axi_cms_options *options = daemon->options;
+    char path[PATH_BYTES];
+    char reason[160] = "";
+    struct axi_checkpoints_options checkpoints = {.path = path, .keep = (uint32_t)options->keep};
+    int r = join(daemon->blob_dir, options->dir, "images");
+
+    r = r < 0 ? r : axi_blobs_init(daemon->blob_dir);
+    if (r < 0) {
+        return complain("images", options->dir, r);
+    }
+    r = join(path, options->dir, "checkpoints.db");
+    r = r < 0 ? r : axi_checkpoints_new(&checkpoints, &daemon->checkpoints);
+    if (r < 0) {
+        return complain("checkpoints", path, r);
+    }
+    r = axi_store_open(options->store, &daemon->store, reason);
+    if (r < 0 && *reason != '\0') {
+        axi_log(AXI_LOG_ERROR, "manager-start", "what=store text=\"%s\"", reason);
+    }
+    return r < 0 ? complain("store", options->store, r) : 0;
+}
+
+static int open_fetcher(struct daemon *daemon)
+{
+    const struct axi_cms_fetcher_config config = {
+        .loop = &daemon->loop,
+        .store = daemon->options->store,
+        .dir = daemon->blob_dir,
+        .master_api = daemon->options->master_api,
+        .token = daemon->token,
+        .arrived = on_blob,
+        .context = daemon,
+    };
+    int r = axi_cms_fetcher_new(&config, &daemon->fetcher);
+
+    return r < 0 ? complain("fetcher", daemon->blob_dir, r) : 0;
+}
+
+static int check_address(const struct axi_cms_options *options, const char *what,
+                         const char *address)
+{
+    struct sockaddr_storage found;
+
+    if (address == NULL) {
+        return 0;
+    }
+    int r = axi_address_resolve(address, &found);
+
+    if (r == 0 && !options->allow_remote && !axi_address_is_loopback(address)) {
+        axi_log(AXI_LOG_ERROR, "not-loopback",
+                "what=%s value=%s cure=\"give --allow-remote to go beyond this machine\"", what,
+                address);
+        return -AXC_EPERM;
+    }
+    return r < 0 ? complain(what, address, r) : 0;
+}
+
+static int open_sockets(struct daemon *daemon)
+{
+    const struct axi_cms_options *options = daemon->options;
+    const struct axi_http_config http = {
+        .loop = &daemon->loop,
+        .address = options->api,
+        .token = daemon->token,
+        .handler = axi_cms_api_handle,
+        .context = &daemon->api,
+        .body_limit = axi_cms_api_body_limit,
+    };
+
+    daemon->links =
+        (struct axi_links){.loop = &daemon->loop, .handler = &links_handler, .context = daemon};
+    int r = axi_listener_new(&daemon->loop, options->listen, axi_links_accept, &daemon->links,
+                             &daemon->listener);
+
+    if (r < 0) {
+        return complain("listen", options->listen, r);
+    }
+    r = axi_http_new(&http, &daemon->http);
+    return r < 0 ? complain("api", options->api, r) : 0;
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+    (void)snprintf(to, size, "%s", from != NULL ? from : "");
+}
+
+/* Last: whatever the core asks of its port is there by then. */
+static int make_core(struct daemon *daemon)
+{
+    const struct axi_cms_options *options = daemon->options;
+    const struct axi_cms_port port = {
+        .context = daemon,
+        .now_local_ns = now_local_ns,
+        .random64 = random64,
+        .connect = port_connect,
+        .send = port_send,
+        .close = port_close,
+        .map_regions = map_regions,
+        .unmap_regions = unmap_regions,
+        .get_blob = get_blob,
+        .on_event = on_event,
+    };
+    struct axi_cms_config config = {
+        .store = daemon->store,
+        .checkpoints = daemon->checkpoints,
+        .manager_id = daemon->manager_id,
+        .boot_id = axi_host_random(),
+        .lease_ns = options->lease_ms * NS_PER_MS,
+        .claim_lease_ns = options->claim_lease_ms * NS_PER_MS,
+    };
+
+    copy(config.name, sizeof(config.name), options->name);
+    copy(config.address, sizeof(config.address),
+         options->advertise != NULL ? options->advertise : axi_listener_address(daemon->listener));
+    copy(config.api_address, sizeof(config.api_address), axi_http_address(daemon->http));
+    copy(config.master_address, sizeof(config.master_address), options->master);
+    copy(config.own_node, sizeof(config.own_node), options->own_node);
+    copy(config.token, sizeof(config.token), daemon->token);
+    int r = axi_cms_new(&config, &port, &daemon->cms);
+
+    if (r < 0) {
+        return complain("core", options->name, r);
+    }
+    daemon->api = (struct axi_cms_api){.cms = daemon->cms, .checkpoints = daemon->checkpoints};
+    return 0;
+}
+
+static int announce(struct daemon *daemon)
+{
+    char line[2 * AXI_NET_ADDRESS_BYTES + 2];
+    const char *listen = axi_listener_address(daemon->listener);
+    const char *api = axi_http_address(daemon->http);
+
+    axi_log(AXI_LOG_INFO, "manager-ready", "name=%s id=%012" PRIx64 " listen=%s api=%s",
+            daemon->options->name, daemon->manager_id, listen, api);
+    if (daemon->options->ready_file == NULL) {
+        return 0;
+    }
+    (void)snprintf(line, sizeof(line), "%s %s\n", listen, api);
+    int r = axi_host_write_file(daemon->options->ready_file, line);
+
+    return r < 0 ? complain("ready-file", daemon->options->ready_file, r) : 0;
+}
+
+static int start(struct daemon *daemon)
+{
+    const struct axi_cms_options *options = daemon->options;
+    int r = check_address(options, "listen", options->listen);
+
+    r = r < 0 ? r : check_address(options, "api", options->api);
+    r = r < 0 ? r : check_address(options, "master", options->master);
+    r = r < 0 ? r : check_address(options, "master-api", options->master_api);
+    r = r < 0 ? r : open_identity(daemon);
+    r = r < 0 ? r : open_stores(daemon);
+    r = r < 0 ? r : open_fetcher(daemon);
+    r = r < 0 ? r : open_sockets(daemon);
+    r = r < 0 ? r : make_core(daemon);
+    return r < 0 ? r : announce(daemon);
+}
+
+int axi_cms_daemon_run(const struct axi_cms_options *options)
+{
+    struct daemon daemon = {.options = options};
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)uv_loop_init(&daemon.loop);
+    (void)uv_timer_init(&daemon.loop, &daemon.tick);
+    (void)uv_signal_init(&daemon.loop, &daemon.on_term);
+    (void)uv_signal_init(&daemon.loop, &daemon.on_int);
+    daemon.tick.data = daemon.on_term.data = daemon.on_int.data = &daemon;
+    if (start(&daemon) < 0) {
+        return 1; /* the process ends: the kernel takes the rest back */
+    }
+    (void)uv_poll_init(&daemon.loop, &daemon.stored, axi_checkpoints_fd(daemon.checkpoints));
+    daemon.stored.data = &daemon;
+    (void)uv_poll_start(&daemon.stored, UV_READABLE, on_stored);
+    (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
+    (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
+    tick(&daemon);
+    axi_host_raise_priority();
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    axi_cms_free(daemon.cms);
+    axi_checkpoints_free(daemon.checkpoints);
+    axi_store_free(daemon.store);
+    (void)uv_loop_close(&daemon.loop);
+    return 0;
+}
