@@ -32,6 +32,8 @@ struct axi_agent_config {
     const char *name;
     const char *version;
     const char *address; /* where peers reach this node's listener; "" = not at all (relay) */
+    const char
+        *reset_reason; /* why the machine was reset, for the master; NULL or "" = it was not */
     const char *platforms[AXI_AGENT_PLATFORMS_MAX]; /* best first; NULL ends the list */
     uint64_t node_id, boot_id;
     uint64_t features;

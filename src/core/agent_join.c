@@ -55,6 +55,7 @@ void axi_agent_join_up(struct axi_agent *agent)
     axi_agent_set_text(hello.name, sizeof(hello.name), c->name);
     axi_agent_set_text(hello.address, sizeof(hello.address), c->address);
     axi_agent_set_text(hello.version, sizeof(hello.version), c->version);
+    axi_agent_set_text(hello.reset_reason, sizeof(hello.reset_reason), c->reset_reason);
     for (uint32_t i = 0; i < AXI_AGENT_PLATFORMS_MAX && c->platforms[i] != NULL; i++) {
         axi_agent_set_text(hello.platforms[i], sizeof(hello.platforms[i]), c->platforms[i]);
         hello.platforms_count++;

@@ -285,6 +285,48 @@ static void a_rebooted_node_has_lost_its_tasks_at_once(void **state)
     assert_int_equal(fake_active_count(c), 0);
 }
 
+static void say_hello(struct fake_cluster *c, uint64_t link, const axi_Hello *hello)
+{
+    uint8_t frame[AXI_WIRE_CONTROL_BYTES_MAX];
+    size_t bytes = 0;
+
+    assert_int_equal(axi_wire_encode(AXI_WIRE_HELLO, hello, NULL, 0, frame, sizeof(frame), &bytes),
+                     0);
+    axi_master_link_up(c->master, link, "twin");
+    axi_master_link_bytes(c->master, link, frame, bytes);
+}
+
+static void a_reset_by_a_panic_is_an_event_of_its_boot(void **state)
+{
+    struct fake_cluster *c = *state;
+    const axi_Hello hello = {.protocol_min = 1,
+                             .protocol_max = 1,
+                             .node_id = 77,
+                             .boot_id = 1,
+                             .name = "ecu",
+                             .platforms_count = 1,
+                             .platforms = {"axcan-virt"},
+                             .reset_reason = "exception in the kernel: esr=96000045"};
+    size_t index, count = 0;
+    json_t *event, *page;
+
+    say_hello(c, 8001, &hello);
+    fake_run(c, 100);
+    say_hello(c, 8002, &hello); /* the same boot again */
+    fake_run(c, 100);
+    page = axi_master_events(c->master, 0, 200);
+    json_array_foreach (page, index, event) {
+        if (strcmp(json_string_value(json_object_get(event, "type")), "node-reset") == 0) {
+            assert_string_equal(json_string_value(json_object_get(event, "text")),
+                                hello.reset_reason);
+            assert_string_equal(json_string_value(json_object_get(event, "node")), "ecu");
+            count++;
+        }
+    }
+    json_decref(page);
+    assert_int_equal(count, 1);
+}
+
 static void a_second_node_with_a_live_identity_is_refused(void **state)
 {
     struct fake_cluster *c = *state;
@@ -295,13 +337,8 @@ static void a_second_node_with_a_live_identity_is_refused(void **state)
                        .name = "n1",
                        .platforms_count = 1,
                        .platforms = {"linux-x86_64"}};
-    uint8_t frame[AXI_WIRE_CONTROL_BYTES_MAX];
-    size_t bytes = 0;
 
-    assert_int_equal(axi_wire_encode(AXI_WIRE_HELLO, &hello, NULL, 0, frame, sizeof(frame), &bytes),
-                     0);
-    axi_master_link_up(c->master, 9999, "twin");
-    axi_master_link_bytes(c->master, 9999, frame, bytes);
+    say_hello(c, 9999, &hello);
     fake_run(c, 1000);
     json_t *node = axi_master_node(c->master, "n1");
     assert_string_equal(json_string_value(json_object_get(node, "state")), "ready");
@@ -384,6 +421,7 @@ int main(void)
         CASE(a_dead_owner_without_checkpoint_means_lost),
         CASE(a_node_that_was_only_cut_off_goes_on_with_its_state),
         CASE(a_rebooted_node_has_lost_its_tasks_at_once),
+        CASE(a_reset_by_a_panic_is_an_event_of_its_boot),
         CASE(a_second_node_with_a_live_identity_is_refused),
         CASE(delete_removes_instance_and_record),
         CASE(master_dies_at_every_crash_point),

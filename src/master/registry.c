@@ -213,6 +213,9 @@ static void accept(struct axi_master *m, struct axi_link *link, struct axi_node 
     link->node = node->id;
     axi_event(m, AXI_INFO, "node-joined", NULL, node, "%s from %s", hello->platforms[0],
               link->peer);
+    if (node->is_new_boot && hello->reset_reason[0] != '\0') {
+        axi_event(m, AXI_ERROR, "node-reset", NULL, node, "%s", hello->reset_reason);
+    }
 }
 
 void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello *hello)

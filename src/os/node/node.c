@@ -131,6 +131,7 @@ static int open_agent(struct axi_node *node)
         .name = config->name,
         .version = AXI_VERSION,
         .address = peer_address(node),
+        .reset_reason = node->reset_reason,
         .platforms = {axi_board.platform},
         .node_id = node_id(node),
         .boot_id = axi_net_random64(),
