@@ -194,6 +194,7 @@ static void durable(struct axi_cms *cms, const struct axi_cms_put *put)
     axi_hist_add(&cms->ages, now - put->noticed_ns);
     if (it != NULL && put->write > it->durable_write) {
         it->durable_write = put->write;
+        it->durable_job = put->origin.job;
     }
     if (task == NULL || axi_cms_origin_compare(&put->origin, &task->durable) <= 0) {
         return;
@@ -428,8 +429,10 @@ static void send_acks(struct axi_cms *cms, struct axi_cms_node *node)
             continue;
         }
         it->acked_write = it->durable_write;
-        acks.acks[acks.acks_count++] =
-            (axi_Ack){.task_id = it->task_id, .epoch = it->epoch, .write = it->durable_write};
+        acks.acks[acks.acks_count++] = (axi_Ack){.task_id = it->task_id,
+                                                 .epoch = it->epoch,
+                                                 .write = it->durable_write,
+                                                 .job = it->durable_job};
         if (acks.acks_count == sizeof(acks.acks) / sizeof(acks.acks[0])) {
             axi_cms_send(cms, node->link, AXI_WIRE_ACKS, &acks);
             acks.acks_count = 0;

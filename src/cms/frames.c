@@ -106,6 +106,9 @@ static void dispatch_node(struct axi_cms *cms, struct axi_cms_link *link, uint32
     case AXI_WIRE_LOAD_REPLY:
         axi_cms_load_reply(cms, node, &m->LoadReply);
         break;
+    case AXI_WIRE_REPORT:
+        axi_cms_report(node, &m->Report);
+        break;
     case AXI_WIRE_HEARTBEAT:
         axi_cms_heartbeat(cms, node, &m->Heartbeat);
         break;

@@ -83,7 +83,7 @@ struct axi_cms_instance {
     axi_Notice notice;    /* the newest */
     uint64_t noticed_ns;  /* its arrival */
     uint64_t taken_write; /* fetched, and given to the checkpoint store */
-    uint64_t durable_write, acked_write;
+    uint64_t durable_write, acked_write, durable_job;
     uint64_t refused_write; /* judged and not taken */
     uint64_t retry_ns;      /* the store was full: not before */
     uint64_t request;       /* a SlotRead is under way; 0 = none */
@@ -238,6 +238,7 @@ AXC_MUST_USE int axi_cms_commit(struct axi_cms *cms, struct axi_cms_task *task,
 void axi_cms_leases_expire(struct axi_cms *cms);
 void axi_cms_leases_excuse(struct axi_cms *cms);
 void axi_cms_lease_changed(struct axi_cms *cms, struct axi_cms_node *node, uint64_t revision);
+void axi_cms_report(struct axi_cms_node *node, const axi_Report *report);
 void axi_cms_heartbeat(struct axi_cms *cms, struct axi_cms_node *node, const axi_Heartbeat *beat);
 void axi_cms_leases_keep(struct axi_cms *cms);
 uint64_t axi_cms_leases_next(struct axi_cms *cms);

@@ -2,6 +2,7 @@
 /* Leases of nodes: watched as revisions that change (by this manager's clock), and kept for a node
  * that has lost its master. */
 #include "cms/internal.h"
+#include "core/sched.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,14 @@ uint64_t axi_cms_leases_next(struct axi_cms *cms)
 }
 
 /* ---- keeping ---- */
+
+/* A node whose keeper this manager is tells what it has: fenced instances wait for a Resume. */
+void axi_cms_report(struct axi_cms_node *node, const axi_Report *report)
+{
+    for (pb_size_t i = 0; i < report->instances_count; i++) {
+        node->has_lapsed |= report->instances[i].state == AXI_SLOT_FENCED;
+    }
+}
 
 void axi_cms_heartbeat(struct axi_cms *cms, struct axi_cms_node *node, const axi_Heartbeat *beat)
 {
