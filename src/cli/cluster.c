@@ -29,6 +29,17 @@ json_t *axi_cluster_load(const char *dir)
     return cluster;
 }
 
+json_t *axi_cluster_processes(const json_t *cluster)
+{
+    json_t *all = json_array();
+
+    if (json_is_array(json_object_get(cluster, "stores"))) {
+        (void)json_array_extend(all, json_object_get(cluster, "stores"));
+    }
+    (void)json_array_extend(all, json_object_get(cluster, "members"));
+    return all;
+}
+
 int axi_cluster_save(const char *dir, const json_t *cluster)
 {
     char path[PATH_MAX];

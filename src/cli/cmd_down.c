@@ -73,7 +73,8 @@ static void stop_tasks(struct axi_client *client)
 static int take_down(struct axi_client *client, const char *dir, bool purge)
 {
     json_t *cluster = axi_cluster_load(dir);
-    json_t *members = json_object_get(cluster, "members");
+    json_t *master = json_array_get(json_object_get(cluster, "members"), 0);
+    json_t *processes = NULL;
     size_t stopped = 0;
 
     if (cluster == NULL) {
@@ -84,12 +85,13 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
         json_decref(cluster);
         return axi_cli_fail("down", "another axcan up or down works on %s; wait for it", dir);
     }
-    if (!purge && axi_member_is_alive(json_array_get(members, 0))) {
+    if (!purge && axi_member_is_alive(master)) {
         stop_tasks(client);
         axi_client_close(client);
     }
-    for (size_t i = json_array_size(members); i > 0; i--) {
-        const json_t *member = json_array_get(members, i - 1);
+    processes = axi_cluster_processes(cluster);
+    for (size_t i = json_array_size(processes); i > 0; i--) {
+        const json_t *member = json_array_get(processes, i - 1);
 
         stopped += axi_member_is_alive(member);
         if (axi_member_stop(member, 5000)) {
@@ -97,6 +99,7 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
                           json_string_value(json_object_get(member, "name")));
         }
     }
+    json_decref(processes);
     json_decref(cluster);
     if (purge && remove_tree(dir) < 0) {
         return axi_cli_fail("down", "%s cannot be removed altogether", dir);

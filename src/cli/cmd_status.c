@@ -15,10 +15,11 @@
 static void print_members(const char *dir, bool *ret_any_dead)
 {
     json_t *cluster = axi_cluster_load(dir);
+    json_t *processes = axi_cluster_processes(cluster);
     size_t index = 0;
     const json_t *member = NULL;
 
-    json_array_foreach (json_object_get(cluster, "members"), index, member) {
+    json_array_foreach (processes, index, member) {
         bool is_alive = axi_member_is_alive(member);
 
         *ret_any_dead |= !is_alive;
@@ -34,6 +35,7 @@ static void print_members(const char *dir, bool *ret_any_dead)
         }
         (void)putchar('\n');
     }
+    json_decref(processes);
     json_decref(cluster);
 }
 

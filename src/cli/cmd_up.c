@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/ecu.h"
 #include "cli/os_files.h"
+#include "cli/up_store.h"
 #include "net/host.h"
 
 #include <inttypes.h>
@@ -29,9 +30,10 @@ struct up {
     char dir[AXI_CLI_PATH_BYTES];
     uint64_t nodes, ecus; /* wanted; UNSET = what is there */
     uint64_t lease_ms, capacity_ppm;
-    const char *fifo, *board;
+    const char *fifo, *board, *store;
     json_t *cluster;
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
+    bool is_new;                  /* there was no cluster here */
 };
 
 static json_t *member_new(const char *dir, const char *name, const char *program)
@@ -105,6 +107,9 @@ static int add_master(struct up *up)
     add(member, "--listen", listen != NULL ? listen : "127.0.0.1:0");
     add(member, "--api", api != NULL ? api : "127.0.0.1:0");
     add(member, "--history-dir", up->dir); /* of nodes without a disk */
+    if (json_object_get(up->cluster, "store") != NULL) {
+        add(member, "--store", json_string_value(json_object_get(up->cluster, "store")));
+    }
     if (up->lease_ms > 0) {
         add_number(member, "--lease-ms", up->lease_ms);
     }
@@ -338,6 +343,11 @@ static void undo(struct up *up)
             (void)axi_member_stop(json_array_get(members_of(up), i - 1), 3000);
         }
     }
+    if (up->is_new) {
+        axi_up_store_stop(up->cluster);
+    } else { /* which of the store's members run now */
+        (void)!axi_cluster_save(up->dir, up->cluster);
+    }
 }
 
 static int open_cluster(struct up *up)
@@ -359,14 +369,20 @@ static int open_cluster(struct up *up)
     if (up->nodes + up->ecus == 0) {
         return axi_cli_usage("up", "a cluster needs a node or an ECU");
     }
+    up->is_new = true;
     up->cluster = json_pack("{s:[]}", "members");
-    return add_master(up);
+    int r = axi_up_store_prepare(up->cluster, up->dir, up->store);
+
+    return r == 0 ? add_master(up) : r;
 }
 
 static int start_all(struct up *up)
 {
-    int r = start_master(up);
+    int r = axi_up_store_start(up->cluster, up->client.deadline_ns);
 
+    if (r == 0) {
+        r = start_master(up);
+    }
     if (r == 0) {
         r = start_nodes(up);
     }
@@ -431,6 +447,7 @@ static int run_up(int argc, char **argv)
         {"nodes", AXI_OPTION_NUMBER, &up.nodes},
         {"ecus", AXI_OPTION_NUMBER, &up.ecus},
         {"board", AXI_OPTION_TEXT, &up.board},
+        {"store", AXI_OPTION_TEXT, &up.store},
         {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
         {"capacity", AXI_OPTION_NUMBER, &up.capacity_ppm},
         {"fifo", AXI_OPTION_TEXT, &up.fifo},
@@ -477,6 +494,8 @@ const struct axi_command axi_command_up = {
         "0);\n"
         "                    what they print is in DIR/ecu1.console\n"
         "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
+        "  --store WHERE     of a new cluster: sqlite (default), etcd (three members of its own),\n"
+        "                    or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]\n"
         "  --dir DIR         state: store, logs, histories, token (default $AXCAN_DIR, else\n"
         "                    $XDG_STATE_HOME/axcan, else ~/.local/state/axcan)\n"
         "  --fifo auto|yes|no  SCHED_FIFO for the first node of each processor (default auto:\n"

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_MS 1000000ull
 #define PATH_BYTES 4096u
+#define STORE_TRIES 50 /* of 0.2 s */
 
 struct daemon;
 
@@ -234,7 +236,7 @@ static int complain(const char *what, const char *value, int error)
 static int open_files(struct daemon *daemon)
 {
     const struct axi_master_options *options = daemon->options;
-    struct axi_store_sqlite_options store = {0};
+    char reason[AXI_STORE_REASON_BYTES];
     char path[PATH_BYTES];
     int r = axi_host_read_token(options->token_file, daemon->token);
 
@@ -255,10 +257,9 @@ static int open_files(struct daemon *daemon)
     if (r < 0) {
         return complain("dir", options->dir, r);
     }
-    store.path = options->store_file != NULL ? options->store_file : path;
-    r = axi_store_sqlite_new(&store, &daemon->store);
+    r = axi_store_open(options->store != NULL ? options->store : path, &daemon->store, reason);
     if (r < 0) {
-        return complain("store", store.path, r);
+        return complain("store", reason, r);
     }
     if (options->history_dir != NULL) {
         r = axi_traces_new(options->history_dir, &daemon->traces);
@@ -291,6 +292,12 @@ static int make_master(struct daemon *daemon)
     memcpy(config.token, daemon->token, sizeof(config.token));
     int r = axi_master_new(&config, &port, &daemon->master);
 
+    /* A store of several members may be electing, or start at the same time as we. */
+    for (int i = 0; i < STORE_TRIES && (r == -AXC_EUNAVAILABLE || r == -AXC_ETIMEOUT); i++) {
+        axi_log(AXI_LOG_WARN, "store-unreachable", "error=%s", axi_error_name(r));
+        (void)usleep(200000);
+        r = axi_master_new(&config, &port, &daemon->master);
+    }
     return r < 0 ? complain("store", daemon->options->dir, r) : 0;
 }
 

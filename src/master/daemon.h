@@ -12,7 +12,7 @@ struct axi_master_options {
     const char *dir;         /* store and image blobs */
     const char *token_file;  /* one token for nodes and API; mode 0600 */
     const char *ready_file;  /* optional: "LISTEN API\n" once both are bound */
-    const char *store_file;  /* optional: another place for the store */
+    const char *store;       /* location (store/store.h); NULL = DIR/store.db */
     const char *history_dir; /* optional: where histories of nodes without a disk go */
     uint64_t lease_ms;       /* 0 = default of master.h */
     uint64_t heartbeat_ms;

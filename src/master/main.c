@@ -12,6 +12,8 @@ static const char usage[] =
     "  --listen HOST:PORT     for nodes (default 127.0.0.1:7400)\n"
     "  --api HOST:PORT        for the axcan command (default 127.0.0.1:7401)\n"
     "  --dir DIR              store and images; made when missing\n"
+    "  --store LOCATION       the cluster's state: sqlite:PATH (default DIR/store.db) or\n"
+    "                         etcd://HOST:PORT[,HOST:PORT...][/PREFIX], etcds:// for TLS\n"
     "  --token-file FILE      secret that nodes and commands must show; mode 0600\n"
     "  --history-dir DIR      write the histories of nodes that have no disk, NAME.history each\n"
     "  --lease-ms N           lease of a node (default 500)\n"
@@ -25,6 +27,7 @@ static const struct option names[] = {
     {"listen", required_argument, NULL, 'l'},
     {"api", required_argument, NULL, 'a'},
     {"dir", required_argument, NULL, 'd'},
+    {"store", required_argument, NULL, 'S'},
     {"token-file", required_argument, NULL, 't'},
     {"history-dir", required_argument, NULL, 'i'},
     {"lease-ms", required_argument, NULL, 'L'},
@@ -67,6 +70,9 @@ int main(int argc, char **argv)
             break;
         case 'd':
             options.dir = optarg;
+            break;
+        case 'S':
+            options.store = optarg;
             break;
         case 't':
             options.token_file = optarg;

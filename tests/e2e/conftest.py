@@ -92,7 +92,8 @@ class Cluster:
 
     def members(self):
         with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as file:
-            return {m["name"]: m for m in json.load(file)["members"]}
+            cluster = json.load(file)
+            return {m["name"]: m for m in cluster["members"] + cluster.get("stores", [])}
 
     def signal(self, name, number):
         os.kill(self.members()[name]["pid"], number)
