@@ -4,7 +4,8 @@ BUILD ?= build
 SEEDS ?= 500
 MESON_FLAGS ?=
 SETUP = tools/install-deps && tools/configure $(BUILD) $(MESON_FLAGS) && \
-	tools/configure $(BUILD)/os --cross-file cross/aarch64-none.ini
+	tools/configure $(BUILD)/os --cross-file cross/aarch64-none.ini && \
+	tools/configure $(BUILD)/aarch64 --cross-file cross/aarch64-linux.ini
 
 .PHONY: help build demo test test-sim test-qemu bench fuzz lint clean install soak
 
@@ -16,6 +17,7 @@ build: ## install missing packages, compile everything
 	@$(SETUP)
 	@ninja -C $(BUILD) $(NINJA_FLAGS)
 	@ninja -C $(BUILD)/os $(NINJA_FLAGS)
+	@ninja -C $(BUILD)/aarch64 $(NINJA_FLAGS)
 
 demo: build ## start a cluster, deploy six tasks, migrate them, judge the history
 	@tools/demo $(BUILD)
@@ -47,6 +49,7 @@ lint: ## format, static analysis, layers
 
 install: build ## install binaries and the task SDK (DESTDIR, --prefix by MESON_FLAGS)
 	@ninja -C $(BUILD) install
+	@ninja -C $(BUILD)/os install
 
 clean: ## remove build output
 	rm -rf $(BUILD) $(BUILD)-*

@@ -52,7 +52,7 @@ static bool find_kernel(const char *board, bool is_elf, char *ret_path)
         return look(environment, board, is_elf, ret_path);
     }
     return look_beside_program("../../os", board, is_elf, ret_path) ||
-           look_beside_program("../" AXI_SDK_LIBDIR "/axcan/os", board, is_elf, ret_path) ||
+           look_beside_program("../lib/axcan", board, is_elf, ret_path) ||
            look(AXI_OS_DIR, board, is_elf, ret_path);
 }
 

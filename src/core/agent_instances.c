@@ -119,6 +119,20 @@ static int check_meta(const struct axi_agent *agent, const axi_TaskSpec *spec,
     return 0;
 }
 
+/* Which bytes run here: the same on every host of one instruction set. */
+static void log_loaded(const struct axi_agent_instance *instance)
+{
+    static const char digits[] = "0123456789abcdef";
+    char hex[2 * AXI_AGENT_DIGEST_BYTES + 1] = {0};
+
+    for (size_t i = 0; i < AXI_AGENT_DIGEST_BYTES; i++) {
+        hex[2 * i] = digits[instance->spec.elf_digest[i] >> 4];
+        hex[2 * i + 1] = digits[instance->spec.elf_digest[i] & 15];
+    }
+    axi_log(AXI_LOG_INFO, "loaded", "task=%s slot=%u sha256=%s", instance->spec.name,
+            instance->slot, hex);
+}
+
 void axi_agent_loaded(struct axi_agent *agent, uint32_t slot, int code,
                       const struct axi_agent_loaded *loaded)
 {
@@ -148,6 +162,7 @@ void axi_agent_loaded(struct axi_agent *agent, uint32_t slot, int code,
     instance->region = loaded->region;
     instance->region_offset = loaded->region_offset;
     instance->phase = AXI_INSTANCE_INSTALLING;
+    log_loaded(instance);
     axi_instance_post(agent, instance, AXI_SCHED_INSTALL);
 }
 

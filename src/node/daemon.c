@@ -197,6 +197,7 @@ static int open_runtime(struct axi_node_daemon *daemon)
         .is_realtime = options->fifo != AXI_FIFO_NO,
         .is_pinned = options->cpu >= 0,
         .is_memory_locked = options->fifo != AXI_FIFO_NO,
+        .is_unconfined = options->no_sandbox != 0,
         .cpu = options->cpu >= 0 ? (uint32_t)options->cpu : 0,
         .history_path = options->history,
         .node_id = daemon->node_id,
@@ -205,6 +206,10 @@ static int open_runtime(struct axi_node_daemon *daemon)
         .channels = options->channels,
         .channel_count = options->channel_count,
     };
+    if (options->no_sandbox) {
+        axi_log(AXI_LOG_WARN, "no-sandbox",
+                "tasks are not confined: they may do what this user may; assurance is shared");
+    }
     int r = axi_runtime_new(&config, &daemon->runtime);
 
     if (r < 0) {

@@ -29,6 +29,7 @@ struct axi_node_options {
     uint32_t manager_count;
     uint64_t offload_ppm; /* processor load that makes it ask for help; 0 = never */
     int offload_on_stop;  /* SIGTERM: its tasks move away first, for at most 10 s */
+    int no_sandbox;       /* tasks are trusted: the kernel has no seccomp */
     int allow_remote;     /* else only loopback addresses are accepted */
     struct axi_channel_config channels[AXI_NODE_CHANNELS_MAX];
     uint32_t channel_count;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/images.h"
 
+#include "base/sha256.h"
 #include "net/host.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +32,13 @@ struct axi_images {
 
 static bool is_intact(const struct image *image)
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
+    uint8_t digest[AXI_SHA256_BYTES];
+    struct axi_sha256 sha;
 
-    return EVP_Digest(image->bytes, image->size, digest, &length, EVP_sha256(), NULL) == 1 &&
-           memcmp(digest, image->digest, AXI_IMAGES_DIGEST_BYTES) == 0;
+    axi_sha256_init(&sha);
+    axi_sha256_update(&sha, image->bytes, image->size);
+    axi_sha256_final(&sha, digest);
+    return memcmp(digest, image->digest, sizeof(digest)) == 0;
 }
 
 static void path_of(const struct axi_images *images, const uint8_t *digest, const char *suffix,

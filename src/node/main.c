@@ -26,6 +26,7 @@ static const char usage[] =
     "  --offload-on-stop      SIGTERM: let the tasks move away first, for at most 10 s\n"
     "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
     "  --io out:NAME=TARGET   channel; TARGET file:PATH, udp:HOST:PORT or node:HOST:PORT\n"
+    "  --no-sandbox           do not confine tasks: for kernels without seccomp (qemu-user)\n"
     "  --allow-remote         go beyond loopback; the streams are not encrypted yet\n"
     "  --verbose, --quiet     more or less on stderr\n"
     "  --version, --help\n";
@@ -47,6 +48,7 @@ static const struct option names[] = {
     {"offload-above", required_argument, NULL, 'o'},
     {"offload-on-stop", no_argument, NULL, 'O'},
     {"io", required_argument, NULL, 'i'},
+    {"no-sandbox", no_argument, NULL, 'S'},
     {"allow-remote", no_argument, NULL, 'R'},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
@@ -160,6 +162,9 @@ static int read_option(int option, struct axi_node_options *options, enum axi_lo
         break;
     case 'i':
         read_channel(optarg, options);
+        break;
+    case 'S':
+        options->no_sandbox = 1;
         break;
     case 'R':
         options->allow_remote = 1;

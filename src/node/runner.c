@@ -203,7 +203,7 @@ _Noreturn void axi_runner_main(const struct axi_node_memory *memory,
     touch_stack(AXC_STACK_BYTES_DEFAULT);
     atomic_store(&slot->command, 0);
     set_scheduling(options);
-    if (axi_sandbox_enter() < 0) {
+    if (!options->is_unconfined && axi_sandbox_enter() < 0) {
         leave(4);
     }
     axi_services_report(AXI_REPORT_ALIVE);

@@ -5,12 +5,14 @@
 
 #include "node/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How runners are scheduled. */
 struct axi_runner_options {
-    int cpu;           /* pinned there; -1: anywhere */
-    int fifo_priority; /* SCHED_FIFO at the start; 0: SCHED_OTHER */
+    int cpu;            /* pinned there; -1: anywhere */
+    int fifo_priority;  /* SCHED_FIFO at the start; 0: SCHED_OTHER */
+    bool is_unconfined; /* no system call filter */
 };
 
 /* In a fresh child of the zygote; never returns. Maps the slot's windows at their fixed addresses,

@@ -80,6 +80,7 @@ static int start(struct axi_runtime *runtime)
     const struct axi_runner_options options = {
         .cpu = config->is_pinned ? (int)config->cpu : -1,
         .fifo_priority = runtime->assurance == AXI_ASSURANCE_REALTIME ? AXI_RUNNER_PRIORITY : 0,
+        .is_unconfined = config->is_unconfined,
     };
     int r = axi_memory_init(&runtime->memory, config->slots, config->image_bytes_max);
 
@@ -128,8 +129,10 @@ int axi_runtime_new(const struct axi_runtime_config *config, struct axi_runtime 
         free(runtime);
         return -AXC_EINVALID;
     }
-    runtime->assurance = runtime->config.is_realtime && may_use_fifo() ? AXI_ASSURANCE_REALTIME
-                                                                       : AXI_ASSURANCE_SHARED;
+    runtime->assurance =
+        runtime->config.is_realtime && !runtime->config.is_unconfined && may_use_fifo()
+            ? AXI_ASSURANCE_REALTIME
+            : AXI_ASSURANCE_SHARED;
     r = start(runtime);
     if (r < 0) {
         axi_runtime_free(runtime);

@@ -34,6 +34,8 @@ struct axi_runtime_config {
     bool is_realtime;         /* ask for SCHED_FIFO */
     bool is_pinned;           /* scheduler and tasks stay on `cpu`; always with is_realtime */
     bool is_memory_locked;
+    bool is_unconfined; /* for kernels without seccomp: a task may do any system call, and the node
+                           guarantees no more than AXI_ASSURANCE_SHARED */
     uint32_t cpu;
     const char *history_path; /* NULL: none; borrowed until axi_runtime_new returns */
     uint64_t node_id;         /* goes into the history and the regions' file */
