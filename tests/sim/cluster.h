@@ -17,7 +17,9 @@
 #define SIM_NODES_MAX 6u
 #define SIM_TASKS_MAX 8u
 #define SIM_MASTERS 2u
-#define SIM_NODE_HOST SIM_MASTERS /* host number of node 0 */
+#define SIM_MANAGERS_MAX 3u
+#define SIM_NODE_HOST SIM_MASTERS                        /* host number of node 0 */
+#define SIM_MANAGER_HOST (SIM_NODE_HOST + SIM_NODES_MAX) /* of checkpoint manager 0, "c0" */
 #define SIM_IMAGE_BYTES_MAX 20000u
 
 struct sim_cluster;

@@ -36,6 +36,9 @@ static int port_connect(void *context, const char *address, uint32_t *ret_link)
     if (address[0] == 'n') {
         host = SIM_NODE_HOST + (uint32_t)(address[1] - '0');
     }
+    if (address[0] == 'c') {
+        host = SIM_MANAGER_HOST + (uint32_t)(address[1] - '0');
+    }
     if (host == SIM_NODE_HOST + node->machine.index) {
         return -AXC_EINVALID;
     }
