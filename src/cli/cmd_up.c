@@ -366,9 +366,6 @@ static int open_cluster(struct up *up)
     }
     up->nodes = up->nodes == UNSET ? NODES_DEFAULT : up->nodes;
     up->ecus = up->ecus == UNSET ? 0 : up->ecus;
-    if (up->nodes + up->ecus == 0) {
-        return axi_cli_usage("up", "a cluster needs a node or an ECU");
-    }
     up->is_new = true;
     up->cluster = json_pack("{s:[]}", "members");
     int r = axi_up_store_prepare(up->cluster, up->dir, up->store);
