@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -147,11 +148,49 @@ def images(tmp_path_factory):
     return build
 
 
+class Restless:
+    """Kills each member of a cluster's etcd in turn, with `up` between, until it is ended."""
+
+    def __init__(self, cluster, run_s=1.5, dead_s=1.5):
+        self.cluster, self.run_s, self.dead_s, self.killed = cluster, run_s, dead_s, 0
+        self.is_ending = threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        while not self.is_ending.wait(self.run_s):
+            self.cluster.kill("etcd%d" % (self.killed % 3 + 1))
+            self.killed += 1
+            self.is_ending.wait(self.dead_s)
+            self.cluster.ok("up")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.is_ending.set()
+        self.thread.join()
+
+
+def pytest_generate_tests(metafunc):
+    """A module's list STORES: its tests run on a cluster on each of these stores."""
+    if "cluster" in metafunc.fixturenames and hasattr(metafunc.module, "STORES"):
+        metafunc.parametrize("cluster", metafunc.module.STORES, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """A cluster of three nodes that the tests of a module share; each deletes its tasks."""
-    shared = Cluster(tmp_path_factory.mktemp("c") / "state", 3)
-    yield shared
+def cluster(tmp_path_factory, request):
+    """A cluster of three nodes that the tests of a module share; each deletes its tasks. On etcd
+    one of its members is always dying or coming back; an election is shorter than this lease."""
+    directory = tmp_path_factory.mktemp("c") / "state"
+    if getattr(request, "param", "sqlite") == "sqlite":
+        shared = Cluster(directory, 3)
+        yield shared
+    else:
+        shared = Cluster(directory, 3, "--store", request.param, "--lease-ms", 2000)
+        with Restless(shared) as restless:
+            yield shared
+        assert restless.killed > 0
     shared.close()
 
 

@@ -6,6 +6,8 @@ import threading
 import pytest
 from conftest import AXCAN, until
 
+STORES = ["sqlite", "etcd"]
+
 
 def first_line(cluster, *arguments):
     """The first line with the word counter that a command which goes on prints."""
