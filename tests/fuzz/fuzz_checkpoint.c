@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What decodes must encode to the same bytes. Checksums are repaired first in a second try, because
- * no fuzzer guesses a CRC. The last part attaches a region to the input. */
+ * no fuzzer guesses a CRC. The last part attaches a region to the input and reads every write. */
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "core/region.h"
@@ -25,6 +25,29 @@ static void check_decode(const uint8_t *data, size_t size)
     FUZZ_CHECK(memcmp(again + AXI_CHECKPOINT_HEADER_BYTES, state, checkpoint.state_bytes) == 0);
 }
 
+/* As a manager reads memory of another process: by number, in parts. */
+static void check_writes(const struct axi_region *region)
+{
+    static uint8_t copy[AXI_CHECKPOINT_BYTES_MAX];
+    uint64_t newest = axi_region_writes(region);
+    struct axi_checkpoint checkpoint;
+    size_t bytes = 0;
+    size_t total = 0;
+
+    for (uint64_t age = 0; age <= region->slots; age++) {
+        if (axi_region_info(region, newest - age, &checkpoint) != 0) {
+            continue;
+        }
+        FUZZ_CHECK(checkpoint.state_bytes <= region->state_bytes_max);
+        for (size_t at = 0;
+             axi_region_read(region, newest - age, at, copy, 1000, &bytes, &total) == 0;
+             at += bytes) {
+            FUZZ_CHECK(bytes > 0 && bytes <= 1000 && at + bytes <= total);
+            FUZZ_CHECK(total <= AXI_CHECKPOINT_BYTES_MAX);
+        }
+    }
+}
+
 static void check_region(const uint8_t *data, size_t size)
 {
     static uint8_t copy[AXI_CHECKPOINT_BYTES_MAX];
@@ -35,9 +58,11 @@ static void check_region(const uint8_t *data, size_t size)
 
     FUZZ_CHECK(memory != NULL);
     memcpy(memory, data, size);
-    if (axi_region_attach(&region, memory, size) == 0 &&
-        axi_region_newest(&region, copy, sizeof(copy), &bytes) == 0) {
-        check_decode(copy, bytes);
+    if (axi_region_attach(&region, memory, size) == 0) {
+        check_writes(&region);
+        if (axi_region_newest(&region, copy, sizeof(copy), &bytes) == 0) {
+            check_decode(copy, bytes);
+        }
     }
     free(memory);
 }

@@ -149,6 +149,27 @@ static void put_hello(const char *folder)
     put_file(folder, "frames/hello-chunk", stream, 1 + bytes + more);
 }
 
+/* What a node tells a manager, and its answer to a read. */
+static void put_manager_frames(const char *folder)
+{
+    axi_Notices notices = {
+        .notices_count = 2,
+        .notices = {{.task_id = 1, .epoch = 2, .job = 3, .bytes = 200, .write = 4},
+                    {.task_id = 5, .epoch = 6, .job = 7, .step = 8, .bytes = 99, .write = 9}}};
+    axi_SlotData data = {.request = 10, .total = 200, .newest = 11};
+    const uint8_t tail[100] = {12};
+    uint8_t stream[1024] = {9};
+    size_t bytes = 0;
+    size_t more = 0;
+
+    if (axi_wire_encode(AXI_WIRE_NOTICES, &notices, NULL, 0, stream + 1, 511, &bytes) != 0 ||
+        axi_wire_encode(AXI_WIRE_SLOT_DATA, &data, tail, sizeof(tail), stream + 1 + bytes, 511,
+                        &more) != 0) {
+        exit(1);
+    }
+    put_file(folder, "frames/notices-slot-data", stream, 1 + bytes + more);
+}
+
 static void put_text(const char *folder, const char *name, char *text)
 {
     if (text == NULL) {
@@ -183,6 +204,7 @@ int main(int argc, char **argv)
     put_boot_configs(argv[1]);
     put_os_images(argv[1]);
     put_frames(argv[1]);
+    put_manager_frames(argv[1]);
     put_hello(argv[1]);
     put_oci(argv[1]);
     return 0;
