@@ -37,6 +37,9 @@ json_t *axi_cluster_processes(const json_t *cluster)
         (void)json_array_extend(all, json_object_get(cluster, "stores"));
     }
     (void)json_array_extend(all, json_object_get(cluster, "members"));
+    if (json_is_array(json_object_get(cluster, "managers"))) {
+        (void)json_array_extend(all, json_object_get(cluster, "managers"));
+    }
     return all;
 }
 
@@ -219,7 +222,8 @@ void axi_member_show_log(const json_t *member)
 
 int axi_find_program(const char *name, char *ret_path, size_t size)
 {
-    static const char *const places[] = {"", "../master/", "../node/", "../libexec/axcan/"};
+    static const char *const places[] = {"", "../master/", "../node/", "../cms/",
+                                         "../libexec/axcan/"};
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -4,7 +4,9 @@
 #include "cli/cluster.h"
 #include "cli/command.h"
 #include "cli/ecu.h"
+#include "cli/member.h"
 #include "cli/os_files.h"
+#include "cli/up_managers.h"
 #include "cli/up_store.h"
 #include "net/host.h"
 
@@ -23,54 +25,20 @@
 #define MEMBERS_MAX (1u + NODES_MAX + ECUS_MAX)
 #define UNSET UINT64_MAX
 #define NODES_DEFAULT 3u
+#define MANAGERS_DEFAULT 0u
 #define CAPACITY_PPM 900000u
 
 struct up {
     struct axi_client client;
     char dir[AXI_CLI_PATH_BYTES];
-    uint64_t nodes, ecus; /* wanted; UNSET = what is there */
+    uint64_t nodes, ecus, managers; /* wanted; UNSET = what is there */
     uint64_t lease_ms, capacity_ppm;
     const char *fifo, *board, *store;
     json_t *cluster;
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
-    bool is_new;                  /* there was no cluster here */
+    bool is_manager_started[AXI_UP_MANAGERS_MAX];
+    bool is_new; /* there was no cluster here */
 };
-
-static json_t *member_new(const char *dir, const char *name, const char *program)
-{
-    char path[AXI_CLI_PATH_BYTES];
-    char log[AXI_CLI_PATH_BYTES + 64];
-
-    if (axi_find_program(program, path, sizeof(path)) < 0) {
-        return NULL;
-    }
-    (void)snprintf(log, sizeof(log), "%s/%s.log", dir, name);
-    return json_pack("{s:s,s:s,s:[s]}", "name", name, "log", log, "argv", path);
-}
-
-static void add(json_t *member, const char *option, const char *value)
-{
-    json_t *argv = json_object_get(member, "argv");
-
-    (void)json_array_append_new(argv, json_string(option));
-    (void)json_array_append_new(argv, json_string(value));
-}
-
-static void add_path(json_t *member, const char *option, const char *dir, const char *name)
-{
-    char path[AXI_CLI_PATH_BYTES + 64];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    add(member, option, path);
-}
-
-static void add_number(json_t *member, const char *option, uint64_t value)
-{
-    char text[24];
-
-    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
-    add(member, option, text);
-}
 
 static json_t *members_of(const struct up *up)
 {
@@ -96,22 +64,22 @@ static int add_master(struct up *up)
 {
     const char *listen = json_string_value(json_object_get(up->cluster, "listen"));
     const char *api = json_string_value(json_object_get(up->cluster, "api"));
-    json_t *member = member_new(up->dir, "master", "axcan-master");
+    json_t *member = axi_member_new(up->dir, "master", "axcan-master");
 
     if (member == NULL) {
         return axi_cli_fail("up", "axcan-master is not there; build or install it");
     }
-    add_path(member, "--dir", up->dir, "master");
-    add_path(member, "--token-file", up->dir, "token");
-    add_path(member, "--ready-file", up->dir, "master.ready");
-    add(member, "--listen", listen != NULL ? listen : "127.0.0.1:0");
-    add(member, "--api", api != NULL ? api : "127.0.0.1:0");
-    add(member, "--history-dir", up->dir); /* of nodes without a disk */
+    axi_member_add_path(member, "--dir", up->dir, "master");
+    axi_member_add_path(member, "--token-file", up->dir, "token");
+    axi_member_add_path(member, "--ready-file", up->dir, "master.ready");
+    axi_member_add(member, "--listen", listen != NULL ? listen : "127.0.0.1:0");
+    axi_member_add(member, "--api", api != NULL ? api : "127.0.0.1:0");
+    axi_member_add(member, "--history-dir", up->dir); /* of nodes without a disk */
     if (json_object_get(up->cluster, "store") != NULL) {
-        add(member, "--store", json_string_value(json_object_get(up->cluster, "store")));
+        axi_member_add(member, "--store", json_string_value(json_object_get(up->cluster, "store")));
     }
     if (up->lease_ms > 0) {
-        add_number(member, "--lease-ms", up->lease_ms);
+        axi_member_add_number(member, "--lease-ms", up->lease_ms);
     }
     (void)json_array_append_new(members_of(up), member);
     return 0;
@@ -147,24 +115,24 @@ static int add_node(struct up *up, unsigned index, const char *listen)
     char file[64];
 
     (void)snprintf(name, sizeof(name), "node%u", index + 1);
-    json_t *member = member_new(up->dir, name, "axcan-node");
+    json_t *member = axi_member_new(up->dir, name, "axcan-node");
 
     if (member == NULL) {
         return axi_cli_fail("up", "axcan-node is not there; build or install it");
     }
-    add(member, "--name", name);
-    add(member, "--master", listen);
-    add(member, "--listen", "127.0.0.1:0");
-    add_path(member, "--dir", up->dir, name);
-    add_path(member, "--token-file", up->dir, "token");
+    axi_member_add(member, "--name", name);
+    axi_member_add(member, "--master", listen);
+    axi_member_add(member, "--listen", "127.0.0.1:0");
+    axi_member_add_path(member, "--dir", up->dir, name);
+    axi_member_add_path(member, "--token-file", up->dir, "token");
     (void)snprintf(file, sizeof(file), "%s.history", name);
-    add_path(member, "--history", up->dir, file);
-    add_number(member, "--capacity", capacity_ppm);
+    axi_member_add_path(member, "--history", up->dir, file);
+    axi_member_add_number(member, "--capacity", capacity_ppm);
     if (index < cpu_count && strcmp(up->fifo, "no") != 0) {
-        add_number(member, "--cpu", cpus[index % cpu_count]);
-        add(member, "--fifo", up->fifo);
+        axi_member_add_number(member, "--cpu", cpus[index % cpu_count]);
+        axi_member_add(member, "--fifo", up->fifo);
     } else { /* without SCHED_FIFO the kernel places better than we */
-        add(member, "--fifo", "no");
+        axi_member_add(member, "--fifo", "no");
     }
     (void)json_array_append_new(members_of(up), member);
     return 0;
@@ -210,65 +178,22 @@ static int make_token(const char *dir)
     return axi_host_write_file(path, text);
 }
 
-static bool is_dead_child(const json_t *member)
-{
-    (void)waitpid((pid_t)json_integer_value(json_object_get(member, "pid")), NULL, WNOHANG);
-    return !axi_member_is_alive(member);
-}
-
-static int say_dead(const json_t *member)
-{
-    axi_member_show_log(member);
-    return axi_cli_fail("up", "%s ended at once; its log above says why",
-                        json_string_value(json_object_get(member, "name")));
-}
-
 /* Starts the master when it is not alive and reads the addresses it bound. */
 static int start_master(struct up *up)
 {
     json_t *member = json_array_get(members_of(up), 0);
-    char path[AXI_CLI_PATH_BYTES + 16];
-    char line[160];
-    char listen[80];
-    char api[80];
 
     if (axi_member_is_alive(member)) {
         return 0;
     }
-    (void)snprintf(path, sizeof(path), "%s/master.ready", up->dir);
-    (void)unlink(path);
-    if (axi_member_start(member) < 0) {
-        return axi_cli_fail("up", "the master cannot be started: out of processes or memory");
-    }
     up->is_started[0] = true;
-    while (axi_host_read_line(path, line, sizeof(line)) < 0) {
-        if (is_dead_child(member)) {
-            return say_dead(member);
-        }
-        if (axi_client_left_ms(&up->client) == 0) {
-            (void)axi_member_stop(member, 1000);
-            return axi_cli_fail("up", "the master is not ready in time; see %s/master.log",
-                                up->dir);
-        }
-        (void)usleep(10000);
-    }
-    if (sscanf(line, "%79s %79s", listen, api) != 2) {
-        return axi_cli_fail("up", "%s: not what a master writes", path);
-    }
-    (void)json_object_set_new(up->cluster, "listen", json_string(listen));
-    (void)json_object_set_new(up->cluster, "api", json_string(api));
-    json_t *argv = json_object_get(member, "argv");
+    int r = axi_member_start_bound(member, up->dir, up->client.deadline_ns);
 
-    for (size_t i = 0; i + 1 < json_array_size(argv); i++) { /* a restart takes the same ports */
-        const char *option = json_string_value(json_array_get(argv, i));
-
-        if (strcmp(option, "--listen") == 0) {
-            (void)json_array_set_new(argv, i + 1, json_string(listen));
-        } else if (strcmp(option, "--api") == 0) {
-            (void)json_array_set_new(argv, i + 1, json_string(api));
-        }
+    if (r == 0) {
+        (void)json_object_set(up->cluster, "listen", json_object_get(member, "listen"));
+        (void)json_object_set(up->cluster, "api", json_object_get(member, "api"));
     }
-    return 0;
+    return r;
 }
 
 static int start_nodes(struct up *up)
@@ -322,8 +247,8 @@ static int wait_ready(struct up *up)
         for (size_t i = 0; i <= wanted; i++) {
             const json_t *member = json_array_get(members_of(up), i);
 
-            if (is_dead_child(member)) {
-                return say_dead(member);
+            if (axi_member_is_dead_child(member)) {
+                return axi_member_say_dead(member);
             }
         }
         if (axi_client_left_ms(&up->client) == 0) {
@@ -343,6 +268,7 @@ static void undo(struct up *up)
             (void)axi_member_stop(json_array_get(members_of(up), i - 1), 3000);
         }
     }
+    axi_up_managers_stop(up->cluster, up->is_manager_started);
     if (up->is_new) {
         axi_up_store_stop(up->cluster);
     } else { /* which of the store's members run now */
@@ -362,10 +288,12 @@ static int open_cluster(struct up *up)
         }
         up->nodes = up->nodes == UNSET ? 0 : up->nodes; /* what is there stays */
         up->ecus = up->ecus == UNSET ? 0 : up->ecus;
+        up->managers = up->managers == UNSET ? 0 : up->managers;
         return 0;
     }
     up->nodes = up->nodes == UNSET ? NODES_DEFAULT : up->nodes;
     up->ecus = up->ecus == UNSET ? 0 : up->ecus;
+    up->managers = up->managers == UNSET ? MANAGERS_DEFAULT : up->managers;
     up->is_new = true;
     up->cluster = json_pack("{s:[]}", "members");
     int r = axi_up_store_prepare(up->cluster, up->dir, up->store);
@@ -379,6 +307,10 @@ static int start_all(struct up *up)
 
     if (r == 0) {
         r = start_master(up);
+    }
+    if (r == 0) {
+        r = axi_up_managers_start(up->cluster, up->dir, up->managers, up->lease_ms,
+                                  up->client.deadline_ns, up->is_manager_started);
     }
     if (r == 0) {
         r = start_nodes(up);
@@ -396,18 +328,20 @@ static int start_all(struct up *up)
     return r == 0 ? wait_ready(up) : r;
 }
 
+static void say_count(uint64_t count, const char *what)
+{
+    if (count > 0) {
+        (void)printf(", %" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+    }
+}
+
 static void say_up(const struct up *up)
 {
-    uint64_t nodes = count_kind(up, "node");
-    uint64_t ecus = count_kind(up, "ecu");
-    char ecu_text[48] = "";
-
-    if (ecus > 0) {
-        (void)snprintf(ecu_text, sizeof(ecu_text), " and %" PRIu64 " ECU%s", ecus,
-                       ecus == 1 ? "" : "s");
-    }
-    (void)printf("up: master%s %" PRIu64 " node%s%s, api http://%s, state in %s\n",
-                 ecus > 0 ? "," : " and", nodes, nodes == 1 ? "" : "s", ecu_text,
+    (void)printf("up: master");
+    say_count(json_array_size(json_object_get(up->cluster, "managers")), "manager");
+    say_count(count_kind(up, "node"), "node");
+    say_count(count_kind(up, "ecu"), "ECU");
+    (void)printf(", api http://%s, state in %s\n",
                  json_string_value(json_object_get(up->cluster, "api")), up->dir);
 }
 
@@ -435,7 +369,8 @@ static int bring_up(struct up *up)
 
 static int run_up(int argc, char **argv)
 {
-    struct up up = {.fifo = "auto", .board = "virt", .nodes = UNSET, .ecus = UNSET};
+    struct up up = {
+        .fifo = "auto", .board = "virt", .nodes = UNSET, .ecus = UNSET, .managers = UNSET};
 
     axi_client_init(&up.client, "up");
     const struct axi_option options[] = {
@@ -444,6 +379,7 @@ static int run_up(int argc, char **argv)
         {"nodes", AXI_OPTION_NUMBER, &up.nodes},
         {"ecus", AXI_OPTION_NUMBER, &up.ecus},
         {"board", AXI_OPTION_TEXT, &up.board},
+        {"managers", AXI_OPTION_NUMBER, &up.managers},
         {"store", AXI_OPTION_TEXT, &up.store},
         {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
         {"capacity", AXI_OPTION_NUMBER, &up.capacity_ppm},
@@ -457,6 +393,9 @@ static int run_up(int argc, char **argv)
     }
     if (r == 0 && up.ecus > ECUS_MAX && up.ecus != UNSET) {
         r = axi_cli_usage("up", "--ecus: 0 to %u", ECUS_MAX);
+    }
+    if (r == 0 && up.managers > AXI_UP_MANAGERS_MAX && up.managers != UNSET) {
+        r = axi_cli_usage("up", "--managers: 0 to %u", AXI_UP_MANAGERS_MAX);
     }
     if (r == 0 && !axi_os_is_board(up.board)) {
         r = axi_cli_usage("up", "--board: virt or zcu102");
@@ -491,6 +430,7 @@ const struct axi_command axi_command_up = {
         "0);\n"
         "                    what they print is in DIR/ecu1.console\n"
         "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
+        "  --managers N      checkpoint managers, named manager1, ... (default 0)\n"
         "  --store WHERE     of a new cluster: sqlite (default), etcd (three members of its own),\n"
         "                    or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]\n"
         "  --dir DIR         state: store, logs, histories, token (default $AXCAN_DIR, else\n"

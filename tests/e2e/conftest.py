@@ -94,7 +94,8 @@ class Cluster:
     def members(self):
         with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as file:
             cluster = json.load(file)
-            return {m["name"]: m for m in cluster["members"] + cluster.get("stores", [])}
+            return {m["name"]: m for m in cluster["members"] + cluster.get("stores", []) +
+                    cluster.get("managers", [])}
 
     def signal(self, name, number):
         os.kill(self.members()[name]["pid"], number)
