@@ -386,6 +386,21 @@ static int create(sqlite3 *db)
                                                                                         : -AXC_EIO;
 }
 
+/* A lock is held for one disk commit, a fraction of a millisecond: SQLite's own waiting in whole
+ * milliseconds would be most of a claim. */
+static int wait_for_lock(void *context, int tries)
+{
+    const struct axi_store_sqlite *s = context;
+    struct timespec wait = {.tv_nsec = tries < 50 ? 100000 : 1000000};
+    uint64_t waited_us = tries < 50 ? (uint64_t)tries * 100u : (uint64_t)(tries - 45) * 1000u;
+
+    if (waited_us > s->timeout_us) {
+        return 0;
+    }
+    (void)nanosleep(&wait, NULL);
+    return 1;
+}
+
 static int open_database(struct axi_store_sqlite *s, const struct axi_store_sqlite_options *options)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -394,7 +409,8 @@ static int open_database(struct axi_store_sqlite *s, const struct axi_store_sqli
     if (sqlite3_open_v2(options->path, &s->db, flags, NULL) != SQLITE_OK) {
         return -AXC_EIO;
     }
-    sqlite3_busy_timeout(s->db, options->timeout_ms > 0 ? (int)options->timeout_ms : 2000);
+    s->timeout_us = (options->timeout_ms > 0 ? options->timeout_ms : 2000) * 1000ull;
+    sqlite3_busy_handler(s->db, wait_for_lock, s);
     rc = check_identity(s->db);
     if (rc != 0) {
         return rc;

@@ -44,6 +44,7 @@ struct axi_store_sqlite {
     void *clock_context;
     char boot[40];
     uint32_t deletions_max;
+    uint64_t timeout_us; /* wait for another process's lock */
 };
 
 /* A result of SQLite before a COMMIT was tried: nothing has changed. */
