@@ -149,6 +149,11 @@
     X(MODEL_CYCLE, 358, "model: the graph has a cycle")                                            \
     X(MODEL_UNREACHABLE, 359, "model: the target cannot be reached with the candidates given")     \
     X(MODEL_TAIL, 360, "model: the measurements do not support an extrapolated tail")              \
+    X(PTP_TRUNCATED, 400, "PTP: shorter than its type or its own length says")                     \
+    X(PTP_VERSION, 401, "PTP: not version 2")                                                      \
+    X(PTP_TYPE, 402, "PTP: a message this clock does not use")                                     \
+    X(PTP_TIMESTAMP, 403, "PTP: a timestamp out of range")                                         \
+    X(PTP_IDENTITY, 404, "PTP: a port identity that no clock has")                                 \
     X(BOOT_TRUNCATED, 380, "boot config: shorter than its header says")                            \
     X(BOOT_MAGIC, 381, "boot config: bad magic")                                                   \
     X(BOOT_VERSION, 382, "boot config: unknown version")                                           \

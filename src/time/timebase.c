@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 
+#define PPB 1000000000ll
 #define DRIFT_PPM 100u           /* assumed worst drift of two unsynchronised clocks */
 #define SLEW_PPB_MAX 500000      /* 500 ppm */
 #define SLEW_SPAN_NS 200000000   /* an offset is slewed away over this time */
@@ -14,21 +15,25 @@
 struct reference {
     uint64_t local_ns;
     uint64_t master_ns;
-    int64_t rate_ppb;
+    int64_t slew_ppb;
+    int64_t drift_ppb;
     uint64_t bound_ns;
+    uint32_t growth_ppm;
 };
 
 static void copy_write(struct axi_time_reference *copy, const struct reference *reference)
 {
     atomic_store_explicit(&copy->local_ns, reference->local_ns, memory_order_relaxed);
     atomic_store_explicit(&copy->master_ns, reference->master_ns, memory_order_relaxed);
-    atomic_store_explicit(&copy->rate_ppb, reference->rate_ppb, memory_order_relaxed);
+    atomic_store_explicit(&copy->slew_ppb, reference->slew_ppb, memory_order_relaxed);
+    atomic_store_explicit(&copy->drift_ppb, reference->drift_ppb, memory_order_relaxed);
     atomic_store_explicit(&copy->bound_ns, reference->bound_ns, memory_order_relaxed);
+    atomic_store_explicit(&copy->growth_ppm, reference->growth_ppm, memory_order_relaxed);
 }
 
 void axi_timebase_init(struct axi_timebase *timebase)
 {
-    const struct reference unset = {.bound_ns = UINT64_MAX};
+    const struct reference unset = {.bound_ns = UINT64_MAX, .growth_ppm = DRIFT_PPM};
 
     atomic_init(&timebase->sequence, 0);
     copy_write(&timebase->copies[0], &unset);
@@ -48,8 +53,10 @@ static struct reference reference_read(struct axi_timebase *timebase)
         copy = &timebase->copies[before % 2];
         reference.local_ns = atomic_load_explicit(&copy->local_ns, memory_order_relaxed);
         reference.master_ns = atomic_load_explicit(&copy->master_ns, memory_order_relaxed);
-        reference.rate_ppb = atomic_load_explicit(&copy->rate_ppb, memory_order_relaxed);
+        reference.slew_ppb = atomic_load_explicit(&copy->slew_ppb, memory_order_relaxed);
+        reference.drift_ppb = atomic_load_explicit(&copy->drift_ppb, memory_order_relaxed);
         reference.bound_ns = atomic_load_explicit(&copy->bound_ns, memory_order_relaxed);
+        reference.growth_ppm = atomic_load_explicit(&copy->growth_ppm, memory_order_relaxed);
         atomic_thread_fence(memory_order_acquire);
     } while (atomic_load_explicit(&timebase->sequence, memory_order_relaxed) != before);
     return reference;
@@ -95,7 +102,8 @@ static uint64_t to_master(const struct reference *reference, uint64_t local_ns)
     /* The slew ends with its span: going on without a new sample would overshoot the target. */
     return add_signed_sat(
         add_signed_sat(reference->master_ns, elapsed),
-        scaled(elapsed < SLEW_SPAN_NS ? elapsed : SLEW_SPAN_NS, reference->rate_ppb));
+        scaled(elapsed, reference->drift_ppb) +
+            scaled(elapsed < SLEW_SPAN_NS ? elapsed : SLEW_SPAN_NS, reference->slew_ppb));
 }
 
 struct axc_time_master axi_time_to_master(struct axi_timebase *timebase,
@@ -111,16 +119,18 @@ struct axc_time_local axi_time_to_local(struct axi_timebase *timebase,
 {
     struct reference reference = reference_read(timebase);
     int64_t ahead = (int64_t)(master.ns - reference.master_ns);
-    int64_t slewed = scaled(SLEW_SPAN_NS, reference.rate_ppb);
+    int64_t fast_ppb = PPB + reference.drift_ppb + reference.slew_ppb;
+    int64_t slewed = scaled(SLEW_SPAN_NS, reference.slew_ppb);
+    int64_t span = SLEW_SPAN_NS + scaled(SLEW_SPAN_NS, reference.drift_ppb) + slewed;
     uint64_t local_ns = 0;
 
     if (master.ns == UINT64_MAX) {
         return (struct axc_time_local){UINT64_MAX};
     }
-    if (ahead < SLEW_SPAN_NS + slewed) {
-        ahead = (int64_t)((__int128)ahead * 1000000000 / (1000000000 + reference.rate_ppb));
+    if (ahead < span) {
+        ahead = (int64_t)((__int128)ahead * PPB / fast_ppb);
     } else {
-        ahead -= slewed;
+        ahead = (int64_t)((__int128)(ahead - slewed) * PPB / (PPB + reference.drift_ppb));
     }
     local_ns = add_signed_sat(reference.local_ns, ahead);
     /* Rounding: the earliest local time whose master time is not before `master`, so that a timer
@@ -141,7 +151,7 @@ static uint64_t bound_at(const struct reference *reference, uint64_t now_ns)
     if (reference->bound_ns == UINT64_MAX) {
         return UINT64_MAX;
     }
-    return axi_add_sat(reference->bound_ns, axi_mul_sat(age, DRIFT_PPM) / 1000000u);
+    return axi_add_sat(reference->bound_ns, axi_mul_sat(age, reference->growth_ppm) / 1000000u);
 }
 
 uint64_t axi_time_bound_ns(struct axi_timebase *timebase, struct axc_time_local now)
@@ -171,7 +181,7 @@ int axi_timebase_sample(struct axi_timebase *timebase, struct axc_time_local sen
                         struct axc_time_local receive, struct axc_time_master master)
 {
     struct reference old = reference_read(timebase);
-    struct reference reference = {.local_ns = receive.ns};
+    struct reference reference = {.local_ns = receive.ns, .growth_ppm = DRIFT_PPM};
     uint64_t round_trip = axi_sub_sat(receive.ns, send.ns);
     uint64_t half = round_trip / 2 + 1;
     uint64_t target = axi_add_sat(master.ns, round_trip / 2);
@@ -191,9 +201,44 @@ int axi_timebase_sample(struct axi_timebase *timebase, struct axc_time_local sen
     }
     reference.master_ns = to_master(&old, receive.ns);
     offset = (int64_t)(target - reference.master_ns);
-    reference.rate_ppb = slew_rate(offset);
+    reference.slew_ppb = slew_rate(offset);
     /* What is not slewed away yet is part of the error. */
     reference.bound_ns = axi_add_sat(half, magnitude(offset));
+    reference_write(timebase, reference);
+    return magnitude(offset) > STEP_LIMIT_NS ? 1 : 0;
+}
+
+static int64_t limited_drift(int64_t drift_ppb)
+{
+    if (drift_ppb > SLEW_PPB_MAX) {
+        return SLEW_PPB_MAX;
+    }
+    return drift_ppb < -SLEW_PPB_MAX ? -SLEW_PPB_MAX : drift_ppb;
+}
+
+int axi_timebase_steer(struct axi_timebase *timebase, struct axc_time_local now,
+                       const struct axi_timebase_estimate *estimate, bool may_step)
+{
+    struct reference old = reference_read(timebase);
+    struct reference reference = {
+        .local_ns = now.ns,
+        .master_ns = to_master(&old, now.ns),
+        .drift_ppb = limited_drift(estimate->drift_ppb),
+        .growth_ppm = estimate->growth_ppm,
+    };
+    int64_t offset = (int64_t)(estimate->master_ns - reference.master_ns);
+
+    if (estimate->bound_ns == UINT64_MAX || now.ns < old.local_ns) {
+        return 0;
+    }
+    if (old.bound_ns == UINT64_MAX || may_step) {
+        reference.master_ns = estimate->master_ns;
+        reference.bound_ns = estimate->bound_ns;
+        reference_write(timebase, reference);
+        return 0;
+    }
+    reference.slew_ppb = slew_rate(offset);
+    reference.bound_ns = axi_add_sat(estimate->bound_ns, magnitude(offset));
     reference_write(timebase, reference);
     return magnitude(offset) > STEP_LIMIT_NS ? 1 : 0;
 }
