@@ -93,8 +93,13 @@ void axi_flow_fail(struct axi_master *m, struct axi_task *task, int code, const 
     axi_flow_idle(m, task);
 }
 
-static enum axi_step step_of_record(const struct axi_record *record)
+static enum axi_step step_of_record(const struct axi_master *m, const struct axi_task *task)
 {
+    const struct axi_record *record = &task->record;
+
+    if (axi_is_delegated(m, task)) {
+        return AXI_STEP_RESTORE_DELEGATED;
+    }
     switch (record->state) {
     case AXI_TASK_PLACING:
         return AXI_STEP_LAUNCH_PLACE;
@@ -123,7 +128,7 @@ static enum axi_step step_of_record(const struct axi_record *record)
 
 void axi_flow_resume(struct axi_master *m, struct axi_task *task)
 {
-    enum axi_step step = step_of_record(&task->record);
+    enum axi_step step = step_of_record(m, task);
 
     if (step != AXI_STEP_IDLE) {
         axi_event(m, AXI_INFO, "resumed", task, NULL, "goes on with step %s", steps[step].name);

@@ -44,6 +44,7 @@
     X(MIGRATE_ABORT, "abort", axi_migrate_abort, NULL)                                             \
     X(MIGRATE_UNDO, "undo", axi_migrate_undo, axi_migrate_undo_timeout)                            \
     X(MIGRATE_GIVE_UP, "give-up", axi_migrate_give_up, NULL)                                       \
+    X(RESTORE_DELEGATED, "delegated", axi_restore_delegated, NULL)                                 \
     X(RESTORE_WAIT, "wait", axi_restore_wait, NULL)                                                \
     X(RESTORE_CLAIM, "claim", axi_restore_claim, NULL)                                             \
     X(RESTORE_FETCH, "fetch", axi_restore_fetch, NULL)                                             \
@@ -78,6 +79,8 @@ struct axi_flow {
     uint64_t request_target;                   /* the request waited for; 0 = draw one */
     bool source_ready, target_ready, target_standby, target_prepared;
     bool is_source_frozen, has_confirmed, is_source_dead, is_warned;
+    bool is_certain;     /* the claimed node itself said that the instance is gone */
+    bool is_own_restore; /* no manager took it in time */
     uint64_t target_job, frozen_ns, activated_ns;
     uint64_t wanted, claimed_node, claimed_holder, claimed_holder_epoch;
     uint32_t tried_count, attempts;
@@ -105,6 +108,7 @@ struct axi_task {
     uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
     uint64_t reported_ns;           /* local: the owner's instance was in a Report last */
     uint64_t resume_sent_ns;
+    uint64_t adopted_ns; /* local: a manager changed the record last */
     struct axi_log_line *log;
     uint32_t log_count, log_start;
 };
@@ -122,8 +126,19 @@ struct axi_node {
     uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
 };
 
+#define AXI_MANAGERS_MAX 8u
+
+/* A checkpoint manager: known by its key in the store, its link, or both. */
+struct axi_manager {
+    uint64_t id, link, seen_ns; /* local: present or linked last */
+    bool is_present;            /* its key is in the store */
+    char name[32], address[64], api_address[64], version[32];
+    axi_ManagerStatus status;
+};
+
 struct axi_link {
-    uint64_t id, node; /* node 0 = before Hello */
+    uint64_t id, node; /* node 0 = before Hello, or a manager's */
+    uint64_t manager;
     char peer[64];
     struct axi_wire_parser parser;
     uint8_t *buffer;
@@ -154,6 +169,11 @@ struct axi_master {
     struct axi_image_info *images;
     struct axi_op **ops;
     size_t node_count, task_count, link_count, image_count, op_count;
+    struct axi_manager managers[AXI_MANAGERS_MAX];
+    size_t manager_count;
+    uint64_t watched_tasks, watched_managers; /* revisions */
+    uint64_t watch_ns, presence_ns, presence_lease;
+    bool is_watch_lost;
     uint64_t next_op, event_number, log_number, events_stored;
     json_t *events, *events_pending;
 };
@@ -210,6 +230,7 @@ struct axi_node *axi_node_lookup(struct axi_master *m, const char *name);
 const char *axi_node_name(struct axi_master *m, uint64_t id);
 bool axi_node_is_ready(const struct axi_node *node);
 int axi_nodes_load(struct axi_master *m);
+bool axi_token_is_right(const struct axi_master *m, const char *token);
 void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello *hello);
 void axi_node_report(struct axi_master *m, struct axi_node *node, const axi_Report *report);
 void axi_node_link_down(struct axi_master *m, struct axi_node *node);
@@ -221,7 +242,39 @@ uint64_t axi_leases_next(struct axi_master *m);
 uint64_t axi_lease_window_ns(struct axi_master *m);
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node);
 
+/* ---- managers.c ---- */
+bool axi_managers_present(const struct axi_master *m); /* one at least that can claim */
+bool axi_manager_is_present(const struct axi_master *m, uint64_t id);
+const char *axi_manager_name(const struct axi_master *m, uint64_t id);
+void axi_manager_join(struct axi_master *m, struct axi_link *link, const axi_ManagerJoin *join);
+void axi_manager_message(struct axi_master *m, struct axi_link *link, uint32_t type,
+                         const union axi_wire_message *message);
+void axi_manager_link_down(struct axi_master *m, struct axi_link *link);
+void axi_managers_tell(struct axi_master *m, struct axi_node *node);
+void axi_managers_keep(struct axi_master *m); /* lists what left; the master's own presence */
+void axi_managers_changed(void *context, const struct axi_store_change *change);
+int axi_managers_visit(void *context, const char *key, const struct axi_store_value *value);
+
+/* ---- watch.c: records that managers changed ---- */
+void axi_watch_tick(struct axi_master *m);
+/* Reads what managers changed, now; 0 or why the store could not say. */
+int axi_watch_poll(struct axi_master *m);
+/* Reads one record now. True when it is another one than was thought (the flow was derived anew:
+ * the caller returns), or when the store could not say. */
+bool axi_watch_refresh(struct axi_master *m, struct axi_task *task);
+
+/* ---- delegate.c: restores that are left to the managers ---- */
+/* A manager holds the claim, or is to take it. */
+bool axi_is_delegated(const struct axi_master *m, const struct axi_task *task);
+bool axi_is_for_managers(const struct axi_master *m, const struct axi_task *task);
+/* Restore without a holder: the record says so, and the master only watches. */
+void axi_delegate(struct axi_master *m, struct axi_task *task);
+/* The source of an undecided migration died: true when the task is left to the managers. */
+bool axi_delegate_undecided(struct axi_master *m, struct axi_task *task);
+
 /* ---- tasks.c ---- */
+/* Decodes a record; -AXC_EINVALID. */
+int axi_task_decode(const struct axi_store_value *value, struct axi_record *ret_record);
 struct axi_task *axi_task_find(struct axi_master *m, uint64_t id);
 struct axi_task *axi_task_lookup(struct axi_master *m, const char *name);
 struct axi_task *axi_task_add(struct axi_master *m, const struct axi_record *record,
@@ -269,9 +322,9 @@ axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeou
     axi_migrate_reserve, axi_migrate_prepare, axi_migrate_transfer, axi_migrate_timeout,
     axi_migrate_switch, axi_migrate_commit, axi_migrate_activate, axi_migrate_release,
     axi_migrate_finish, axi_migrate_abort, axi_migrate_undo, axi_migrate_undo_timeout,
-    axi_migrate_give_up, axi_restore_wait, axi_restore_claim, axi_restore_fetch, axi_restore_keep,
-    axi_restore_lost, axi_finish_record, axi_profile_load, axi_profile_start, axi_profile_timeout,
-    axi_profile_run_timeout, axi_profile_get;
+    axi_migrate_give_up, axi_restore_delegated, axi_restore_wait, axi_restore_claim,
+    axi_restore_fetch, axi_restore_keep, axi_restore_lost, axi_finish_record, axi_profile_load,
+    axi_profile_start, axi_profile_timeout, axi_profile_run_timeout, axi_profile_get;
 
 /* ---- launch.c, lifecycle.c, migrate.c, recover.c, profile.c: events of their steps ---- */
 void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
@@ -297,6 +350,9 @@ void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi
                          bool is_new_boot);
 /* Tells the owner that its fenced or frozen instance may go on. */
 void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_node *node);
+/* Claims the task of a dead or forgetful node; holder (0 = none) has a checkpoint of it. */
+void axi_restore_begin(struct axi_master *m, struct axi_task *task, uint64_t dead, bool is_certain,
+                       uint64_t holder, uint64_t holder_epoch);
 void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_task *task);
 void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_NodeEvent *event);
 

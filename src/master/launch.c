@@ -166,6 +166,8 @@ void axi_launch_start(struct axi_master *m, struct axi_task *task)
     }
     if (task->flow.request_target == 0) {
         task->flow.request_target = m->port.random64(m->port.context);
+    } else if (axi_watch_refresh(m, task)) { /* said before: it may have been claimed since */
+        return;
     }
     if (r->has_checkpoint && send_checkpoint(m, task, node, &header) != 0) {
         return;
@@ -184,6 +186,7 @@ void axi_launch_record(struct axi_master *m, struct axi_task *task)
 
     next.state = AXI_TASK_RUNNING;
     next.is_restore = false;
+    next.claim = (struct axi_claim){0};
     if (axi_task_commit(m, task, &next, NULL, 0) != 0) {
         return;
     }

@@ -73,6 +73,7 @@ void axi_leases_renew(struct axi_master *m)
     char values[BATCH_MAX][96];
     uint64_t revision = 0;
     bool is_anyone_new = false;
+    bool is_lapsed = false;
     size_t count;
     int rc;
 
@@ -83,7 +84,16 @@ void axi_leases_renew(struct axi_master *m)
     if (count == 0) {
         return;
     }
+    for (size_t i = 0; i < count; i++) {
+        is_lapsed |=
+            !batch[i]->has_lease || axi_now(m) - batch[i]->renewed_local_ns > m->config.lease_ns;
+    }
     rc = axi_commit(m, ops, count, &revision);
+    /* Before a node that had no lease gets one again, it is known what was claimed meanwhile; what
+     * is claimed from now on compares with this renewal. */
+    if (rc == 0 && is_lapsed && axi_managers_present(m) && axi_watch_poll(m) != 0) {
+        rc = -AXC_ETIMEOUT;
+    }
     m->next_batch_ns = axi_now(m) + m->config.batch_ns;
     for (size_t i = 0; i < count && (rc == 0 || rc == -AXC_ETIMEOUT); i++) {
         batch[i]->is_renewal_pending = false;

@@ -66,6 +66,7 @@ int axi_record_checkpoint(struct axi_master *m, struct axi_task *task, struct ax
     (void)snprintf(key, sizeof(key), "checkpoint/%016llx", (unsigned long long)next->id);
     next->has_checkpoint = true;
     next->checkpoint_job = checkpoint.job;
+    next->start = (struct axi_origin){checkpoint.epoch, checkpoint.job, checkpoint.step};
     struct axi_store_op also = {.kind = AXI_STORE_PUT,
                                 .key = key,
                                 .expected = AXI_STORE_ANY,

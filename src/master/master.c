@@ -309,6 +309,9 @@ static void drop_link(struct axi_master *m, size_t index)
     struct axi_node *node = axi_node_find(m, link->node);
 
     m->links[index] = m->links[--m->link_count];
+    if (link->manager != 0) {
+        axi_manager_link_down(m, link);
+    }
     if (node != NULL && node->link == link->id) {
         node->link = 0;
         axi_node_link_down(m, node);
@@ -351,6 +354,7 @@ uint64_t axi_master_tick(struct axi_master *m)
     }
     m->tick_ns = axi_now(m);
     sweep_links(m);
+    axi_watch_tick(m);
     axi_leases_excuse(m);
     axi_leases_renew(m);
     axi_leases_expire(m);
@@ -364,7 +368,7 @@ uint64_t axi_master_tick(struct axi_master *m)
     for (size_t i = 0; i < m->task_count; i++) {
         next = earlier(next, axi_flow_next(m->tasks[i]));
     }
-    m->due_ns = earlier(earlier(next, axi_leases_next(m)), m->events_due_ns);
+    m->due_ns = earlier(earlier(next, axi_leases_next(m)), earlier(m->events_due_ns, m->watch_ns));
     return m->due_ns;
 }
 

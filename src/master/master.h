@@ -146,6 +146,9 @@ AXC_MUST_USE int axi_master_profile(struct axi_master *master, const json_t *req
  *  "restored","first_job"}. The last 1000 operations are kept. */
 json_t *axi_master_op(struct axi_master *master, uint64_t op);
 json_t *axi_master_ops(struct axi_master *master);
+/* Checkpoint managers: {"id","name","address","api","version","state":"present|lost","linked",...
+ * and what each says of itself}. */
+json_t *axi_master_managers(struct axi_master *master);
 json_t *axi_master_nodes(struct axi_master *master);
 json_t *axi_master_node(struct axi_master *master, const char *node);
 json_t *axi_master_tasks(struct axi_master *master);

@@ -226,6 +226,7 @@ void axi_migrate_commit(struct axi_master *m, struct axi_task *task)
 
     next.owner = mig->target;
     next.epoch = mig->epoch;
+    next.start = (struct axi_origin){mig->source_epoch, task->flow.target_job, 0};
     mig->phase = AXI_MIGRATION_COMMITTED;
     if (task->flow.is_source_dead && source != NULL) {
         (void)snprintf(key, sizeof(key), "lease/%llx", (unsigned long long)source->id);

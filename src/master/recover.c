@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A report may be older than what a manager started since, over a link of its own. */
+#define REPORT_OLD_NS 3000000000ull
+
 /* ---- level-triggered: what the owner's last report asks for ---- */
 
 void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_node *node)
@@ -24,6 +27,9 @@ void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_n
                              .release_ns = task->record.release_ns,
                              .reason = "aborted earlier"};
 
+    if (axi_watch_refresh(m, task)) { /* a fence may have outlasted a manager's claim */
+        return;
+    }
     if (task->status.state == AXI_SLOT_FROZEN &&
         decision.migration != 0) { /* it froze for a migration that is no more */
         axi_send(m, node, AXI_WIRE_DECISION, &decision);
@@ -72,7 +78,12 @@ static bool is_needed(const struct axi_task *task, uint64_t node, uint64_t epoch
     const struct axi_record *r = &task->record;
     const struct axi_migration *mig = &r->migration;
 
-    if (r->state == AXI_TASK_RESTORING && r->holder == node && r->holder_epoch == epoch) {
+    if (r->state == AXI_TASK_RESTORING &&
+        ((r->holder == node && r->holder_epoch == epoch) ||
+         (r->claim.manager != 0 && epoch >= r->epoch))) { /* a manager has it loaded */
+        return true;
+    }
+    if (r->wants_standby && r->standby == node && r->standby_epoch == epoch) {
         return true;
     }
     switch (mig->phase) {
@@ -157,6 +168,12 @@ void axi_recover_instance(struct axi_master *m, struct axi_node *node,
     if (task != NULL && is_needed(task, node->id, status->epoch)) {
         return;
     }
+    if (task != NULL && axi_watch_refresh(m, task)) {
+        if (!m->is_watch_lost && !task->is_gone) { /* judged by what the record says now */
+            axi_recover_instance(m, node, status);
+        }
+        return;
+    }
     axi_event(m, AXI_WARNING, "instance-stale", task, node, "removes task %llx epoch %llu",
               (unsigned long long)status->task_id, (unsigned long long)status->epoch);
     axi_send_remove(m, node, status->task_id, status->epoch, m->port.random64(m->port.context));
@@ -190,12 +207,13 @@ void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_No
 /* ---- deaths ---- */
 
 /* The owner's instance is gone for good; holder (0 = none) has a checkpoint of it. */
-static void claim(struct axi_master *m, struct axi_task *task, uint64_t dead, uint64_t holder,
-                  uint64_t holder_epoch)
+void axi_restore_begin(struct axi_master *m, struct axi_task *task, uint64_t dead, bool is_certain,
+                       uint64_t holder, uint64_t holder_epoch)
 {
     const struct axi_node *node = axi_node_find(m, holder);
     bool is_there = node != NULL && !node->is_dead;
 
+    task->flow.is_certain = is_certain;
     task->flow.claimed_node = dead;
     task->flow.claimed_holder = is_there ? holder : 0;
     task->flow.claimed_holder_epoch = is_there ? holder_epoch : 0;
@@ -250,11 +268,12 @@ static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_t
     }
     if (is_certain || (task->record.migration.phase == AXI_MIGRATION_COMMITTED &&
                        axi_node_is_ready(axi_node_find(m, holder)) && node->joined_ns != 0)) {
-        claim(m, task, node->id, holder, epoch);
+        axi_restore_begin(m, task, node->id, is_certain, holder, epoch);
         return;
     }
     task->flow.claimed_node = node->id;
-    axi_flow_go(m, task, AXI_STEP_RESTORE_WAIT);
+    axi_flow_go(m, task,
+                axi_is_for_managers(m, task) ? AXI_STEP_RESTORE_DELEGATED : AXI_STEP_RESTORE_WAIT);
 }
 
 static void migration_party_dead(struct axi_master *m, struct axi_node *node, struct axi_task *task)
@@ -318,7 +337,8 @@ void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_ta
 void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi_task *task,
                          bool is_new_boot)
 {
-    if (task->is_ephemeral) {
+    if (task->is_ephemeral || axi_watch_refresh(m, task) || axi_is_delegated(m, task) ||
+        (task->adopted_ns != 0 && axi_now(m) - task->adopted_ns < REPORT_OLD_NS)) {
         return;
     }
     if (task->record.state == AXI_TASK_STARTING && !is_new_boot) {
@@ -353,7 +373,7 @@ void axi_restore_wait(struct axi_master *m, struct axi_task *task)
         axi_flow_resume(m, task);
         return;
     }
-    if (take_over(m, task)) {
+    if (take_over(m, task) || axi_delegate_undecided(m, task)) {
         return;
     }
     find_holder(&task->record, &holder, &epoch);
@@ -363,7 +383,7 @@ void axi_restore_wait(struct axi_master *m, struct axi_task *task)
                   : m->config.lost_after_ns;
     if (node == NULL || axi_now(m) - node->died_local_ns > allowed) {
         task->flow.is_warned = false;
-        claim(m, task, task->flow.claimed_node, holder, epoch);
+        axi_restore_begin(m, task, task->flow.claimed_node, false, holder, epoch);
     }
 }
 
@@ -377,12 +397,17 @@ void axi_restore_claim(struct axi_master *m, struct axi_task *task)
     char key[40];
     size_t also = 0;
 
-    if (dead != NULL && dead->is_dead && !m->config.skip_lease_wait) {
+    if (dead != NULL && dead->is_dead && !task->flow.is_certain && !m->config.skip_lease_wait) {
         (void)snprintf(key, sizeof(key), "lease/%llx", (unsigned long long)dead->id);
         lease.key = key;
         lease.expected = dead->lease_revision; /* 0: never had one */
         also = 1;
     }
+    if (next.state != AXI_TASK_RESTORING || next.claim.dead == 0) {
+        next.claim =
+            (struct axi_claim){.dead = task->flow.claimed_node, .dead_epoch = task->record.epoch};
+    }
+    next.claim.manager = 0;
     next.state = AXI_TASK_RESTORING;
     next.is_restore = true;
     next.owner = 0;
@@ -408,10 +433,16 @@ static void without_holder(struct axi_master *m, struct axi_task *task)
 {
     struct axi_record next = task->record;
 
+    if (axi_is_for_managers(m, task)) {
+        axi_delegate(m, task);
+        return;
+    }
     if (!next.has_checkpoint) {
         axi_flow_go(m, task, AXI_STEP_RESTORE_LOST);
         return;
     }
+    next.claim = (struct axi_claim){0};
+    next.start = (struct axi_origin){0};
     next.holder = 0;
     next.state = AXI_TASK_PLACING;
     if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
@@ -443,6 +474,9 @@ void axi_restore_result(struct axi_master *m, struct axi_task *task, const axi_R
 {
     const struct axi_incoming *in = &task->flow.incoming;
 
+    if (task->flow.step == AXI_STEP_RESTORE_DELEGATED && result->code == 0) {
+        axi_restore_begin(m, task, task->record.owner, true, 0, 0); /* the target dropped it */
+    }
     if (task->flow.step != AXI_STEP_RESTORE_FETCH) {
         return;
     }
@@ -462,6 +496,7 @@ void axi_restore_keep(struct axi_master *m, struct axi_task *task)
 
     next.state = AXI_TASK_PLACING;
     next.holder = 0;
+    next.claim = (struct axi_claim){0};
     rc = axi_record_checkpoint(m, task, &next);
     if (rc == 0) {
         axi_event(m, AXI_WARNING, "restored", task, holder,
@@ -480,6 +515,7 @@ void axi_restore_lost(struct axi_master *m, struct axi_task *task)
     struct axi_record next = task->record;
 
     next.state = AXI_TASK_LOST;
+    next.claim = (struct axi_claim){0};
     axi_copy_text(next.reason, sizeof(next.reason), axi_error_text(AXC_ELOST));
     if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
         axi_event(

@@ -145,24 +145,24 @@ static int store_node(struct axi_master *m, const axi_Hello *hello)
 
 /* ---- Hello ---- */
 
-static bool tokens_match(const char *expected, const char *given)
+bool axi_token_is_right(const struct axi_master *m, const char *token)
 {
+    char given[65] = {0};
     unsigned difference = 0;
 
+    axi_copy_text(given, sizeof(given), token);
     for (size_t i = 0; i < 64; i++) { /* in a time that does not depend on the texts */
-        difference |= (unsigned)(expected[i] ^ given[i]);
+        difference |= (unsigned)(m->config.token[i] ^ given[i]);
     }
-    return difference == 0;
+    return m->config.token[0] == '\0' || difference == 0;
 }
 
 static int judge_hello(struct axi_master *m, const axi_Hello *hello, char *ret_reason)
 {
     struct axi_node *node = axi_node_find(m, hello->node_id);
     struct axi_node *namesake = axi_node_lookup(m, hello->name);
-    char given[65] = {0};
 
-    axi_copy_text(given, sizeof(given), hello->token);
-    if (m->config.token[0] != '\0' && !tokens_match(m->config.token, given)) {
+    if (!axi_token_is_right(m, hello->token)) {
         return axi_refuse(ret_reason, AXC_EWIRE_AUTH, "wrong token");
     }
     if (hello->protocol_min > AXI_WIRE_VERSION || hello->protocol_max < AXI_WIRE_VERSION) {
@@ -244,6 +244,9 @@ void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello
         accept(m, link, node, hello);
     }
     axi_send_link(m, link->id, AXI_WIRE_HELLO_REPLY, &reply);
+    if (rc == 0) {
+        axi_managers_tell(m, node);
+    }
     if (rc != 0) {
         axi_event(m, AXI_WARNING, "node-refused", NULL, NULL, "%s (%s): %s", hello->name,
                   link->peer, reply.reason);

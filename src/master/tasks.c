@@ -86,7 +86,7 @@ static void task_key(uint64_t id, char key[40])
     (void)snprintf(key, 40, "task/%016llx", (unsigned long long)id);
 }
 
-static int decode(const struct axi_store_value *value, struct axi_record *ret_record)
+int axi_task_decode(const struct axi_store_value *value, struct axi_record *ret_record)
 {
     json_t *json = json_loads(value->bytes, 0, NULL);
     int rc = axi_record_from_json(json, ret_record);
@@ -100,7 +100,7 @@ static int visit(void *context, const char *key, const struct axi_store_value *v
     struct axi_master *m = context;
     struct axi_record record;
 
-    if (decode(value, &record) != 0) {
+    if (axi_task_decode(value, &record) != 0) {
         axi_event(m, AXI_ERROR, "record-corrupt", NULL, NULL, "cannot read record %s", key);
         return 0;
     }
@@ -133,7 +133,7 @@ static void reread(struct axi_master *m, struct axi_task *task)
         task->is_uncertain = true;
         return;
     }
-    if (decode(&value, &record) == 0) {
+    if (axi_task_decode(&value, &record) == 0) {
         task->record = record;
         task->revision = value.revision;
         axi_op_end(m, op, -AXC_ECONFLICT, "the task was changed by someone else meanwhile", NULL);
