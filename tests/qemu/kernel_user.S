@@ -2,6 +2,8 @@
 /* What the kernel's test image runs at EL0: one page, entered at the offset of a label. SVC #0 ends a
  * run; the other numbers are named in kernel_test.c. x0 is the argument. */
 
+    .arch_extension fp
+    .arch_extension simd
     .section .rodata.user, "a"
     .balign 4096
     .global user_page

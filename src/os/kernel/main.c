@@ -105,5 +105,6 @@ void axi_kernel_main(uint64_t tree, uint64_t boot_el)
         axi_console_print("axcan os: reset by: %s\n", boot.reset_reason);
     }
     axi_image_start(&boot, &ops);
+    axi_console_print("axcan os: started free_kib=%zu\n", axi_pages_free_bytes() / 1024);
     axi_trap_start(&ops);
 }

@@ -19,7 +19,7 @@ struct record {
 
 static struct record *record(void)
 {
-    return (struct record *)(uintptr_t)axi_reset_page;
+    return (struct record *)(void *)axi_reset_page;
 }
 
 static void leave_record(const char *text)

@@ -2,6 +2,8 @@
 /* Exceptions. TPIDR_EL1 holds the context that runs; SP_EL1 is the top of the kernel stack whenever
  * a context runs. Offsets: struct axi_context (context.h, asserted in context.c). */
 
+    .arch_extension fp                  /* whatever the C code may use */
+    .arch_extension simd
     .equ    CONTEXT_X30, 240            /* then sp */
     .equ    CONTEXT_PC, 256             /* then pstate */
 
