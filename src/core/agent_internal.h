@@ -267,6 +267,7 @@ struct axi_agent {
     uint64_t trace_base, trace_sent, trace_next, trace_at_ns;
     bool is_trace_wanted;
 
+    bool is_master_away;    /* its link was lost or could not be made */
     uint32_t keeper;        /* index of the manager that keeps the lease, or UINT32_MAX */
     uint64_t keeper_ack_ns; /* its last HeartbeatAck, or when it became the keeper */
     struct axi_agent_figures figures;

@@ -77,6 +77,7 @@ void axi_agent_join_down(struct axi_agent *agent, int code)
         axi_log(AXI_LOG_WARN, "master-lost", "error=%s", axi_error_name(code));
     }
     agent->join = AXI_JOIN_IDLE;
+    agent->is_master_away = true;
     agent->retry_at_ns = agent->now_ns + agent->retry_wait_ns + jitter;
     if (agent->retry_wait_ns < agent->config.retry_ns * RETRY_FACTOR_MAX) {
         agent->retry_wait_ns *= 2;
@@ -94,6 +95,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
         return;
     }
     agent->join = AXI_JOIN_DONE;
+    agent->is_master_away = false;
     agent->keeper = KEEPER_NONE;
     agent->retry_wait_ns = agent->config.retry_ns / RETRY_FIRST_PART;
     agent->master_ns = reply->master_ns;
@@ -315,7 +317,7 @@ uint64_t axi_agent_keeper_tick(struct axi_agent *agent)
 {
     bool is_silent;
 
-    if (agent->join == AXI_JOIN_DONE || agent->join == AXI_JOIN_LEFT) {
+    if (!agent->is_master_away || agent->join == AXI_JOIN_LEFT) {
         return UINT64_MAX;
     }
     is_silent = agent->now_ns >= agent->keeper_ack_ns + agent->heartbeat_ns * SILENT_HEARTBEATS;
