@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ECUs of `axcan up`: one task on bare metal, on aarch64 Linux and on x86-64 Linux, and between them.
+
+Emulated boards stand still while the host does something else, and that time counts as the job's. So
+the tasks here have long periods and budgets that a busy host does not use up."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import BUILD, Cluster, axcan, is_alive, until
+
+ARM_NODE = os.path.join(BUILD, "aarch64", "src", "node", "axcan-node")
+IMAGE = os.path.join(BUILD, "tasks", "neural.axi")  # T = 200 ms
+TASK = "scene-classifier"
+PLATFORMS = ("axcan-virt", "axcan-zcu102", "linux-aarch64")
+BUDGETS = [word for p in PLATFORMS for word in ("--wcet", p + "=140ms")]
+OPTIONS = ("--capacity", 900000, "--lease-ms", 2000)  # an emulated node may stand still for a while
+
+
+def start_arm_node(cluster, name="arm1"):
+    """axcan-node for aarch64 under qemu-aarch64, which has no seccomp."""
+    with open(os.path.join(cluster.dir, "cluster.json"), encoding="utf-8") as file:
+        master = json.load(file)["listen"]
+    with open(os.path.join(cluster.dir, name + ".log"), "w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            ["qemu-aarch64", ARM_NODE, "--name", name, "--master", master, "--dir",
+             os.path.join(cluster.dir, name), "--token-file", os.path.join(cluster.dir, "token"),
+             "--history", os.path.join(cluster.dir, name + ".history"), "--fifo", "no",
+             "--no-sandbox"], stdin=subprocess.DEVNULL, stderr=log)
+    until(lambda: (cluster.node(name) or {}).get("state") == "ready", 20, name + " joins")
+    return process
+
+
+@pytest.fixture(scope="module")
+def tiers(tmp_path_factory):
+    """An ECU of each board, an aarch64 Linux node, an x86-64 Linux node."""
+    made = Cluster(tmp_path_factory.mktemp("tiers") / "state", 1, "--ecus", 1, *OPTIONS)
+    made.ok("up", "--ecus", 2, "--board", "zcu102", "--capacity", 900000)
+    arm = start_arm_node(made)
+    yield made
+    made.close()
+    arm.terminate()
+    arm.wait(20)
+
+
+@pytest.fixture
+def tidy(tiers):
+    yield tiers
+    for task in tiers.json("tasks"):
+        tiers.run("delete", task["name"])
+
+
+def read(cluster, name):
+    with open(os.path.join(cluster.dir, name), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def loaded(text, task):
+    """The digests a host says it loaded for the task."""
+    return set(re.findall(r"loaded task=%s .*sha256=([0-9a-f]{64})" % task, text))
+
+
+def verdict(cluster, task_id, image):
+    """Exit code and words of the checker over the histories as they are now, and the task's row."""
+    histories = [os.path.join(cluster.dir, name) for name in sorted(os.listdir(cluster.dir))
+                 if name.endswith(".history")]
+    done = subprocess.run([os.path.join(BUILD, "src", "cli", "axcan-check"), "--image",
+                           "%s=%s" % (task_id, image), *histories], capture_output=True, text=True,
+                          timeout=60)
+    row = next((line.split() for line in done.stdout.splitlines() if line.startswith(TASK)), [])
+    return done.returncode, done.stdout + done.stderr, row
+
+
+def test_nodes_show_tier_board_platform_and_assurance(tiers):
+    nodes = {node["name"]: node for node in tiers.json("nodes")}
+    shown = {name: (node["tier"], node["board"], node["platforms"][0], node["assurance"])
+             for name, node in nodes.items()}
+    assert shown == {"node1": ("linux", "", "linux-x86_64", "shared"),
+                     "ecu1": ("ecu", "virt", "axcan-virt", "isolated"),
+                     "ecu2": ("ecu", "zcu102", "axcan-zcu102", "isolated"),
+                     "arm1": ("linux", "", "linux-aarch64", "shared")}
+    wide = tiers.ok("get", "nodes", "-o", "wide").splitlines()
+    assert wide[0].split()[:6] == ["NAME", "STATE", "TIER", "BOARD", "PLATFORM", "ASSURANCE"]
+    assert "console" in tiers.ok("status") and "zcu102" in tiers.ok("status")
+
+
+def test_one_task_visits_every_tier_with_equal_digests(tidy):
+    tidy.ok("deploy", IMAGE, "--node", "ecu1", "--backlog", 50, *BUDGETS)
+    tidy.wait_jobs(TASK, 3)
+    for target in ("ecu2", "arm1", "node1", "ecu1", "arm1", "ecu2", "node1"):
+        assert "blackout" in tidy.ok("migrate", TASK, "--to", target)
+        tidy.wait_jobs(TASK, 2)
+    task_id = tidy.task(TASK)["id"]
+    tidy.ok("stop", TASK)
+    tidy.wait_state(TASK, "stopped")
+    jobs = tidy.task(TASK)["next_job"]
+    end = time.monotonic() + 10
+    while True:  # until the ECUs' last records have come
+        code, text, row = verdict(tidy, task_id, IMAGE)
+        completed, killed, equal = int(row[3]), int(row[4]), int(row[10])
+        if completed + killed == jobs or time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    # A job that stood still with its emulated board beyond its budget was killed: not a wrong result.
+    assert completed + killed == jobs and equal == completed > 0, "of %d jobs: %s" % (jobs, text)
+    assert code == 0 and "7 handovers, 0 violations" in text, text
+    # the same bytes ran on bare metal, on both boards, and on Linux
+    digests = [loaded(read(tidy, name), TASK) for name in ("ecu1.console", "ecu2.console", "arm1.log")]
+    assert digests[0] == digests[1] == digests[2] and len(digests[0]) == 1, digests
+    other = loaded(read(tidy, "node1.log"), TASK)
+    assert len(other) == 1 and other != digests[0]
+
+
+def test_logs_and_top_work_as_on_linux(tidy):
+    cruise = os.path.join(BUILD, "tasks", "cruise.axi")
+    tidy.ok("deploy", cruise, "--node", "ecu2", "--wcet", "axcan-zcu102=6ms")
+    until(lambda: "ecu2" in tidy.ok("logs", "cruise-control"), 15, "a log line from the ECU")
+    assert re.search(r"cruise-control +running +ecu2", tidy.ok("top", "-n", 1))
+
+
+def test_a_fault_on_an_ecu_is_reported_and_stops_that_task_alone(tidy, images):
+    tidy.ok("deploy", IMAGE, "--node", "ecu1", "--backlog", 50, "--wcet", "axcan-virt=100ms")
+    tidy.ok("deploy", images("null"), "--node", "ecu1")
+    tidy.wait_state("null", "failed")
+    events = [e["text"] for e in tidy.json("events") if e.get("task") == "null"]
+    assert any("killed segv" in text for text in events), events
+    tidy.wait_jobs(TASK, 3)
+    assert not tidy.task(TASK)["killed"]
+
+
+def test_what_an_ecu_cannot_take_is_refused_with_a_reason(tidy, images, tmp_path):
+    source = tmp_path / "linuxonly.c"
+    with open(os.path.join(os.path.dirname(__file__), "tasks", "tally.c"), encoding="utf-8") as file:
+        text = file.read()
+    source.write_text(re.sub(r',\s*\{"axcan-[a-z0-9]+", \d+\}', "", text).replace("tally", "linuxonly"))
+    image = str(tmp_path / "linuxonly.axi")
+    assert axcan("build", source, "-o", image).code == 0
+    assert "WCET" in tidy.refused("deploy", image, "--node", "ecu1")
+    tidy.ok("deploy", image, "--node", "node1")
+    assert "WCET" in tidy.refused("migrate", "linuxonly", "--to", "ecu1")
+    tidy.wait_jobs("linuxonly", 5)
+    err = tidy.refused("deploy", images("counter"), "--node", "ecu1", "--wcet", "axcan-virt=9900us")
+    assert "density" in err or "ADMIT" in err or "schedulable" in err, err
+
+
+def test_an_ecu_that_dies_comes_back_with_up_and_goes_on_with_its_history(own_cluster):
+    cluster = own_cluster(1, "--ecus", 1, *OPTIONS)
+    cluster.ok("deploy", IMAGE, "--node", "ecu1", "--backlog", 50, *BUDGETS)
+    cluster.wait_jobs(TASK, 2)
+    cluster.ok("migrate", TASK, "--to", "node1")
+    pid = cluster.members()["ecu1"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_alive(pid), 5, "the end of QEMU")
+    assert cluster.run("status").code == 1
+    until(lambda: cluster.node("ecu1")["state"] == "dead", 10, "the master notices")
+    cluster.ok("up")
+    assert cluster.members()["ecu1"]["pid"] != pid
+    assert cluster.run("status").code == 0
+    cluster.ok("migrate", TASK, "--to", "ecu1")
+    cluster.wait_jobs(TASK, 2)
+    assert len(read(cluster, "ecu1.console").split("node-joined")) == 3
+    pid = cluster.members()["ecu1"]["pid"]
+    cluster.ok("down")
+    assert not is_alive(pid)
