@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs Axcan OS in QEMU with tasks that take an exact number of instructions.
 
-Under `-icount shift=3,sleep=off` an instruction takes 8 ns of virtual time, idle time passes at
-once, and a run is the same each time. The note of a task and the boot configuration are written here
-anew from docs/formats/, not by the code under test.
+The note of a task and the boot configuration are written here anew from docs/formats/, not by the
+code under test.
 """
 import os
 import struct
 import subprocess
+
+import machine
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 BUILD = os.environ.get("AXCAN_BUILD", os.path.join(ROOT, "build"))
@@ -22,12 +23,6 @@ MODES = ("well", "null-pointer", "illegal", "stack", "loop", "misaligned", "odd-
          "bad-text", "bad-buffer",
          "syscall", "result", "step", "jump", "write-text", "execute-data", "kernel", "privileged",
          "modes", "smash-data", "overlong")
-
-MACHINE = {
-    "virt": (["-M", "virt", "-cpu", "cortex-a53", "-m", "128"], 0x44000000),
-    "zcu102": (["-M", "xlnx-zcu102", "-m", "512"], 0x04000000),
-}
-
 
 def crc32c_table():
     table = []
@@ -163,22 +158,15 @@ class Run:
         return [r for r in self.records if r.task == task and (not kinds or r.kind in kinds)]
 
 
-def run(directory, board, tasks, seconds=120, image=None, icount="shift=3,sleep=off", **options):
-    machine, address = MACHINE[board]
+def run(directory, board, tasks, seconds=120, image=None, **options):
+    """One run to its end. `options` go to boot_config."""
     blob = os.path.join(str(directory), "boot.cfg")
-    console = os.path.join(str(directory), "console")
     with open(blob, "wb") as file:
         file.write(boot_config(tasks, **options))
-    image = image or os.path.join(BUILD, "os", "axcan-os-%s.elf" % board)
-    command = ["qemu-system-aarch64", *machine, "-nodefaults", "-display", "none",
-               "-icount", icount, "-semihosting-config", "enable=on,target=native",
-               "-serial", "file:" + console, "-kernel", image,
-               "-device", "loader,file=%s,addr=%#x,force-raw=on" % (blob, address)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, timeout=seconds, check=False,
-                          env=dict(os.environ, QEMU_AUDIO_DRV="none"))
-    with open(console, encoding="ascii", errors="replace") as file:
-        return Run(done.returncode, file.read())
+    image = image or os.path.join(machine.BUILD, "axcan-os-%s.elf" % board)
+    loader = "loader,file=%s,addr=%#x,force-raw=on" % (blob, machine.CONFIG_ADDRESS[board])
+    return Run(*machine.run(board, image, *machine.DETERMINISTIC, "-device", loader,
+                            seconds=seconds))
 
 
 def reference(tasks, horizon, behaviours=None):

@@ -8,7 +8,8 @@ import pytest
 
 from harness import BOARDS, ROOT, Task, reference, run
 
-with open(os.path.join(ROOT, "tests", "qemu", "vectors", "edf-sets.json"), encoding="utf-8") as file:
+VECTORS = os.path.join(ROOT, "tests", "qemu", "vectors", "edf-sets.json")
+with open(VECTORS, encoding="utf-8") as file:
     SETS = {entry["name"]: entry for entry in json.load(file)["sets"]}
 
 # Each job burns so much less than C that the kernel's own work fits in: then everything that is due
