@@ -32,7 +32,9 @@ struct parameters {
     uint64_t iterations; /* of two instructions each */
     uint64_t mode;
     uint64_t every; /* misbehaves in jobs every - 1, 2 * every - 1, ... */
-    uint64_t topic; /* 1: publishes its number, 2: reads it and adds it up, 3: puts it out */
+    uint64_t
+        topic; /* 1: publishes its number, 2: reads it and adds it up, 3: puts it out,
+                  4: logs how long after its release it began, 5: asks for the time 100 times */
 };
 
 /* Not constant to the compiler. */
@@ -154,6 +156,18 @@ static int misbehave(const struct axc_job *job, struct state *state, uint64_t mo
     return 0;
 }
 
+static void log_number(const struct axc_job *job, uint64_t number)
+{
+    char text[24] = {0};
+    int at = sizeof(text) - 1;
+
+    do {
+        text[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    job->services->log(job, 2, text + at);
+}
+
 static int32_t use_topic(const struct axc_job *job, struct state *state)
 {
     uint64_t value = 0;
@@ -169,6 +183,11 @@ static int32_t use_topic(const struct axc_job *job, struct state *state)
     case 3:
         job->services->log(job, 2, "a line");
         return job->services->output(job, "out", &state->n, sizeof(state->n));
+    case 5:
+        for (int i = 0; i < 100; i++) {
+            state->sum += job->services->now(job);
+        }
+        return 0;
     default:
         return 0;
     }
@@ -180,6 +199,9 @@ static int job(const struct axc_job *job, void *memory)
     uint64_t every = parameters.every;
     int r = 0;
 
+    if (parameters.topic == 4) {
+        log_number(job, job->services->now(job) - job->release_ns);
+    }
     state->n++;
     state->mean += ((double)state->n - state->mean) / 3.0;
     if (data[0] + data[1] + data[2] != 66) {

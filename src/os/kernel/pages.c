@@ -80,6 +80,24 @@ static size_t find_run(size_t count)
     return SIZE_MAX;
 }
 
+#define ZERO_BLOCK_BYTES 64u
+#define ZERO_BLOCK_ID 4u /* DCZID_EL0: 64 bytes, allowed */
+
+/* Clears whole pages, cache line by cache line where the processor can. */
+static void *wipe(char *pages, size_t bytes)
+{
+    uint64_t id;
+
+    __asm__("mrs %0, dczid_el0" : "=r"(id));
+    if ((id & 0x1fu) != ZERO_BLOCK_ID) {
+        return memset(pages, 0, bytes);
+    }
+    for (size_t at = 0; at < bytes; at += ZERO_BLOCK_BYTES) {
+        __asm__ volatile("dc zva, %0" ::"r"(pages + at) : "memory");
+    }
+    return pages;
+}
+
 void *axi_pages_take(size_t bytes)
 {
     size_t count = bytes / AXI_PAGE_BYTES + (bytes % AXI_PAGE_BYTES != 0);
@@ -97,7 +115,7 @@ void *axi_pages_take(size_t bytes)
     if (page == pool.lowest) {
         pool.lowest = page + count;
     }
-    return memset(pool.first + page * AXI_PAGE_BYTES, 0, count * AXI_PAGE_BYTES);
+    return wipe(pool.first + page * AXI_PAGE_BYTES, count * AXI_PAGE_BYTES);
 }
 
 void axi_pages_give(void *pages, size_t bytes)

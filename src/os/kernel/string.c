@@ -70,6 +70,14 @@ void *memset(void *to, int value, size_t bytes)
     for (; bytes > 0 && ((uintptr_t)t & 7u) != 0; bytes--) {
         *t++ = (uint8_t)value;
     }
+    for (; bytes >= 32; bytes -= 32, t += 32) {
+        word *target = (word *)(void *)t;
+
+        target[0] = pattern;
+        target[1] = pattern;
+        target[2] = pattern;
+        target[3] = pattern;
+    }
     for (; bytes >= 8; bytes -= 8, t += 8) {
         *(word *)(void *)t = pattern;
     }
