@@ -105,6 +105,10 @@ class Cluster:
         self.signal(name, signal.SIGKILL)
         until(lambda: not is_alive(pid), 5, "the end of %s" % name)
 
+    def master_port(self):
+        with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as file:
+            return int(json.load(file)["listen"].rsplit(":", 1)[1])
+
     def logs(self):
         text = ""
         for name in sorted(os.listdir(self.dir)) if os.path.isdir(self.dir) else []:

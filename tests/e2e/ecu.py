@@ -63,7 +63,7 @@ class Ecu:
     """One machine. With frames=True, send() puts raw Ethernet frames on its network beside the
     user network, and received() returns those it sent."""
 
-    def __init__(self, directory, name, master_port, board="virt", frames=False, icount=False,
+    def __init__(self, directory, name, master_port, board="virt", frames=False,
                  forwards=(), legacy=True, **config):
         self.dir, self.name, self.board = str(directory), name, board
         self.log = os.path.join(self.dir, name + ".console")
@@ -82,9 +82,9 @@ class Ecu:
             command += ["-cpu", "cortex-a53"]
         if not legacy:
             command += ["-global", "virtio-mmio.force-legacy=false"]
-        if icount:
-            command += ["-icount", "shift=3"]
         command += self.network(frames, [(self.peer_port, 7100), *forwards])
+        if os.path.exists(self.log):
+            os.remove(self.log)
         with open(self.log + ".qemu", "wb") as errors:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors,
                                             stderr=errors, env=dict(os.environ, QEMU_AUDIO_DRV="none"))
@@ -120,6 +120,11 @@ class Ecu:
             return ""
         with open(self.log, encoding="ascii", errors="replace") as file:
             return file.read()
+
+    def dropped(self):
+        """What the node said last of frames it dropped, by reason."""
+        lines = [line for line in self.console().splitlines() if "frames-dropped" in line]
+        return {k: int(v) for k, v in (f.split("=") for f in (lines or [""])[-1].split() if "=" in f)}
 
     def wait_line(self, text, seconds=20):
         until(lambda: text in self.console(), seconds, "%s: %s\n%s" % (self.name, text,

@@ -15,7 +15,7 @@
 #define NS_PER_MS 1000000ull
 #define TICK_NS_MAX (20 * NS_PER_MS)  /* records without a wake-up are drained so often */
 #define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
-#define DROPS_NS (10000 * NS_PER_MS)  /* between two lines about dropped frames */
+#define DROPS_NS (5000 * NS_PER_MS)   /* between two lines about dropped frames */
 #define TRACES_AT_ONCE 32u
 #define TRACES_KEPT 4096u /* until the master has written them into a history */
 #define IMAGE_BYTES_MAX (4u << 20)
