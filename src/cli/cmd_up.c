@@ -138,24 +138,14 @@ static int add_node(struct up *up, unsigned index, const char *listen)
     return 0;
 }
 
-static int add_ecu(struct up *up, uint64_t index, const char *listen)
+static void add_ecu(struct up *up, uint64_t index)
 {
     char name[32];
-    const struct axi_ecu ecu = {
-        .dir = up->dir,
-        .name = name,
-        .board = up->board,
-        .master = listen,
-        .capacity_ppm = (uint32_t)(up->capacity_ppm > 0 ? up->capacity_ppm : CAPACITY_PPM)};
-    json_t *member = NULL;
 
     (void)snprintf(name, sizeof(name), "ecu%" PRIu64, index + 1);
-    int r = axi_ecu_member(&ecu, &member);
-
-    if (r == 0) {
-        (void)json_array_append_new(members_of(up), member);
-    }
-    return r;
+    (void)json_array_append_new(
+        members_of(up), axi_ecu_member(up->dir, name, up->board,
+                                       up->capacity_ppm > 0 ? up->capacity_ppm : CAPACITY_PPM));
 }
 
 static int make_token(const char *dir)
@@ -205,23 +195,23 @@ static int start_nodes(struct up *up)
         r = add_node(up, (unsigned)i, listen);
     }
     for (uint64_t i = count_kind(up, "ecu"); i < up->ecus && r == 0; i++) {
-        r = add_ecu(up, i, listen);
+        add_ecu(up, i);
     }
-    if (r != 0) {
-        return r;
-    }
-    for (size_t i = 1; i < json_array_size(members_of(up)); i++) {
+    for (size_t i = 1; r == 0 && i < json_array_size(members_of(up)); i++) {
         json_t *member = json_array_get(members_of(up), i);
 
         if (axi_member_is_alive(member)) {
             continue;
         }
-        if (axi_member_start(member) < 0) {
-            return axi_cli_fail("up", "a node cannot be started: out of processes or memory");
+        if (axi_ecu_is_member(member)) {
+            r = axi_ecu_prepare(up->dir, listen, member);
         }
-        up->is_started[i] = true;
+        if (r == 0 && axi_member_start(member) < 0) {
+            r = axi_cli_fail("up", "a node cannot be started: out of processes or memory");
+        }
+        up->is_started[i] = r == 0;
     }
-    return 0;
+    return r;
 }
 
 static uint64_t count_ready(struct up *up)

@@ -4,6 +4,7 @@
 #include "cli/cluster.h"
 #include "cli/command.h"
 #include "cli/os_files.h"
+#include "image/file.h"
 #include "image/os_image.h"
 #include "net/host.h"
 
@@ -21,6 +22,12 @@
 #define GUEST "10.0.2.15" /* QEMU's user network: the guest, and the host as the guest sees it */
 #define HOST "10.0.2.2"
 #define PEER_PORT 7402u
+
+struct ecu {
+    const char *dir, *name, *board, *master;
+    uint32_t capacity_ppm;
+    char image[PATH_MAX];
+};
 
 /* A TCP port of 127.0.0.1 that is free now. Another program may take it before QEMU does; then QEMU
  * says so and ends, and the next 'axcan up' tries again. */
@@ -54,7 +61,31 @@ static int master_of_guest(const char *master, char ret_text[AXI_BOOT_TEXT_BYTES
     return 0;
 }
 
-static int fill_config(const struct axi_ecu *ecu, uint16_t port, struct axi_boot_config *config)
+/* The MAC of the image that is there; else a fresh one, locally administered. */
+static int find_mac(const char *path, uint8_t ret_mac[6])
+{
+    static struct axi_boot_config old;
+    struct axi_os_image image;
+    uint8_t *file = NULL;
+    size_t bytes = 0;
+    bool is_there = axi_file_read(path, AXI_OS_IMAGE_BYTES_MAX, &file, &bytes) == 0 &&
+                    axi_os_image_read(file, bytes, &image) == 0 && image.config != NULL &&
+                    axi_boot_config_decode(image.config, image.config_bytes, &old) == 0 &&
+                    old.has_mac;
+
+    free(file);
+    if (is_there) {
+        memcpy(ret_mac, old.mac, sizeof(old.mac));
+        return 0;
+    }
+    if (getrandom(ret_mac, sizeof(old.mac), 0) != (ssize_t)sizeof(old.mac)) {
+        return -AXC_EIO;
+    }
+    ret_mac[0] = (uint8_t)((ret_mac[0] & 0xfc) | 0x02);
+    return 0;
+}
+
+static int fill_config(const struct ecu *ecu, uint16_t port, struct axi_boot_config *config)
 {
     char path[PATH_MAX];
     char token[AXI_TOKEN_BYTES];
@@ -68,11 +99,13 @@ static int fill_config(const struct axi_ecu *ecu, uint16_t port, struct axi_boot
         return r;
     }
     (void)snprintf(config->token, sizeof(config->token), "%s", token);
-    if (getrandom(config->mac, sizeof(config->mac), 0) != (ssize_t)sizeof(config->mac) ||
-        getrandom(&config->seed, sizeof(config->seed), 0) != (ssize_t)sizeof(config->seed)) {
+    if (getrandom(&config->seed, sizeof(config->seed), 0) != (ssize_t)sizeof(config->seed)) {
         return -AXC_EIO;
     }
-    config->mac[0] = (uint8_t)((config->mac[0] & 0xfc) | 0x02); /* locally administered */
+    r = find_mac(ecu->image, config->mac);
+    if (r < 0) {
+        return r;
+    }
     config->has_mac = true;
     config->network = AXI_BOOT_NETWORK_STATIC;
     config->prefix = 24;
@@ -103,7 +136,7 @@ static int write_secret(const char *path, const uint8_t *bytes, size_t count)
     return is_ok ? 0 : -AXC_EIO;
 }
 
-static int write_image(const struct axi_ecu *ecu, const struct axi_boot_config *config,
+static int write_image(const struct ecu *ecu, const struct axi_boot_config *config,
                        const char *path)
 {
     static uint8_t blob[16384];
@@ -160,19 +193,19 @@ static void add_machine(json_t *argv, const char *board, const char *mac)
     add(argv, "-device", device);
 }
 
-static json_t *make_member(const struct axi_ecu *ecu, const struct axi_boot_config *config,
-                           uint16_t port, const char *image)
+/* The command line of QEMU; NULL when it is not installed. */
+static json_t *make_argv(const struct ecu *ecu, const struct axi_boot_config *config, uint16_t port,
+                         const char *console)
 {
     char program[PATH_MAX];
-    char console[PATH_MAX];
     char text[PATH_MAX + 64];
     char mac[18];
-    json_t *argv = json_array();
+    json_t *argv = NULL;
 
     if (axi_find_program(QEMU, program, sizeof(program)) < 0) {
-        json_decref(argv);
         return NULL;
     }
+    argv = json_array();
     (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", config->mac[0],
                    config->mac[1], config->mac[2], config->mac[3], config->mac[4], config->mac[5]);
     add(argv, program, NULL);
@@ -182,40 +215,60 @@ static json_t *make_member(const struct axi_ecu *ecu, const struct axi_boot_conf
     add_machine(argv, ecu->board, mac);
     add(argv, "-nodefaults", NULL);
     add(argv, "-display", "none");
-    (void)snprintf(console, sizeof(console), "%s/%s.console", ecu->dir, ecu->name);
     (void)snprintf(text, sizeof(text), "file,id=console,append=on,path=%s", console);
     add(argv, "-chardev", text);
     add(argv, "-serial", "chardev:console");
-    add(argv, "-kernel", image);
-    (void)snprintf(text, sizeof(text), "%s/%s.log", ecu->dir, ecu->name);
-    return json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", ecu->name, "log", text, "board", ecu->board,
-                     "console", console, "argv", argv);
+    add(argv, "-kernel", ecu->image);
+    return argv;
 }
 
-int axi_ecu_member(const struct axi_ecu *ecu, json_t **ret_member)
+json_t *axi_ecu_member(const char *dir, const char *name, const char *board, uint64_t capacity_ppm)
+{
+    char log[PATH_MAX];
+    char console[PATH_MAX];
+
+    (void)snprintf(log, sizeof(log), "%s/%s.log", dir, name);
+    (void)snprintf(console, sizeof(console), "%s/%s.console", dir, name);
+    return json_pack("{s:s,s:s,s:s,s:s,s:I,s:[]}", "name", name, "log", log, "board", board,
+                     "console", console, "capacity_ppm", (json_int_t)capacity_ppm, "argv");
+}
+
+bool axi_ecu_is_member(const json_t *member)
+{
+    return json_is_string(json_object_get(member, "board"));
+}
+
+static const char *text_of(const json_t *member, const char *key)
+{
+    const char *text = json_string_value(json_object_get(member, key));
+
+    return text != NULL ? text : "";
+}
+
+int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
 {
     static struct axi_boot_config config;
-    char image[PATH_MAX];
+    struct ecu ecu = {.dir = dir,
+                      .name = text_of(member, "name"),
+                      .board = text_of(member, "board"),
+                      .master = master,
+                      .capacity_ppm =
+                          (uint32_t)json_integer_value(json_object_get(member, "capacity_ppm"))};
+    json_t *argv = NULL;
     uint16_t port = 0;
-    json_t *member = NULL;
     int r = find_port(&port);
 
+    (void)snprintf(ecu.image, sizeof(ecu.image), "%s/%s.img", dir, ecu.name);
     if (r == 0) {
-        r = fill_config(ecu, port, &config);
+        r = fill_config(&ecu, port, &config);
     }
     if (r < 0) {
-        return axi_cli_fail("up", "%s cannot be configured: %s", ecu->name, axi_error_text(r));
+        return axi_cli_fail("up", "%s cannot be configured: %s", ecu.name, axi_error_text(r));
     }
-    (void)snprintf(image, sizeof(image), "%s/%s.img", ecu->dir, ecu->name);
-    member = make_member(ecu, &config, port, image);
-    if (member == NULL) {
+    argv = make_argv(&ecu, &config, port, text_of(member, "console"));
+    if (argv == NULL) {
         return axi_cli_fail("up", QEMU " is not installed; apt-get install qemu-system-arm");
     }
-    r = write_image(ecu, &config, image);
-    if (r != 0) {
-        json_decref(member);
-        return r;
-    }
-    *ret_member = member;
-    return 0;
+    (void)json_object_set_new(member, "argv", argv);
+    return write_image(&ecu, &config, ecu.image);
 }

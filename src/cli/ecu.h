@@ -6,18 +6,19 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-struct axi_ecu {
-    const char *dir;    /* of the cluster: token; image and console go there */
-    const char *name;   /* "ecu1" */
-    const char *board;  /* axi_os_is_board */
-    const char *master; /* "127.0.0.1:port" */
-    uint32_t capacity_ppm;
-};
+/* A member of the cluster (cli/cluster.h) that is to be prepared before it is started. board: see
+ * axi_os_is_board. */
+json_t *axi_ecu_member(const char *dir, const char *name, const char *board, uint64_t capacity_ppm);
 
-/* Packs DIR/NAME.img and makes a member of the cluster (cli/cluster.h) that runs it; its console
- * goes to DIR/NAME.console. 0, or the exit code after having said what is wrong. */
-AXC_MUST_USE int axi_ecu_member(const struct axi_ecu *ecu, json_t **ret_member);
+/* True for what axi_ecu_member made. */
+bool axi_ecu_is_member(const json_t *member);
+
+/* Before each start: packs DIR/NAME.img from the board's kernel and sets the member's argv. The
+ * identity (MAC) of an image that is there already stays; port and random seed are fresh. master:
+ * "127.0.0.1:port". 0, or the exit code after having said what is wrong. */
+AXC_MUST_USE int axi_ecu_prepare(const char *dir, const char *master, json_t *member);
 
 #endif

@@ -153,6 +153,7 @@ def test_an_ecu_that_dies_comes_back_with_up_and_goes_on_with_its_history(own_cl
     cluster.wait_jobs(TASK, 2)
     cluster.ok("migrate", TASK, "--to", "node1")
     pid = cluster.members()["ecu1"]["pid"]
+    identity = cluster.node("ecu1")["id"]
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(pid), 5, "the end of QEMU")
     assert cluster.run("status").code == 1
@@ -160,9 +161,28 @@ def test_an_ecu_that_dies_comes_back_with_up_and_goes_on_with_its_history(own_cl
     cluster.ok("up")
     assert cluster.members()["ecu1"]["pid"] != pid
     assert cluster.run("status").code == 0
+    assert cluster.node("ecu1")["id"] == identity
     cluster.ok("migrate", TASK, "--to", "ecu1")
     cluster.wait_jobs(TASK, 2)
     assert len(read(cluster, "ecu1.console").split("node-joined")) == 3
     pid = cluster.members()["ecu1"]["pid"]
     cluster.ok("down")
     assert not is_alive(pid)
+
+
+def test_the_history_of_an_ecu_outlives_its_master(own_cluster):
+    cluster = own_cluster(1, "--ecus", 1, *OPTIONS)
+    cluster.ok("deploy", IMAGE, "--node", "ecu1", "--backlog", 50, *BUDGETS)
+    cluster.wait_jobs(TASK, 3)
+    cluster.kill("master")
+    cluster.ok("up")
+    cluster.wait_jobs(TASK, 3)
+    task_id = cluster.task(TASK)["id"]
+    cluster.ok("migrate", TASK, "--to", "node1")
+    cluster.wait_jobs(TASK, 2)
+    cluster.ok("stop", TASK)
+    jobs = cluster.task(TASK)["next_job"]
+    until(lambda: sum(map(int, verdict(cluster, task_id, IMAGE)[2][3:5])) == jobs, 10,
+          "a history without gap: %s" % verdict(cluster, task_id, IMAGE)[1])
+    code, text, row = verdict(cluster, task_id, IMAGE)
+    assert code == 0 and row[2:5] == [str(jobs), row[3], row[4]] and row[10] == row[3], text
