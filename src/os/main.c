@@ -5,6 +5,7 @@
 #include "core/boot_config.h"
 #include "os/board/board.h"
 #include "os/kernel/kernel.h"
+#include "os/net/net.h"
 #include "os/node/node.h"
 #include "os/task/runtime.h"
 #include "os/task/standalone.h"
@@ -27,6 +28,7 @@ static int start_node(const struct axi_boot_info *boot, struct axi_kernel_ops *r
         standalone = (struct axi_standalone){runtime, &config, axi_board.platform};
         return axi_runtime_start(runtime, axi_standalone_run, &standalone, ret_ops);
     }
+    axi_net_seed(boot->boots);
     r = r < 0 ? r : axi_node_new(&config, runtime, boot->reset_reason, &node);
     return r < 0 ? r : axi_runtime_start(runtime, axi_node_main, node, ret_ops);
 }

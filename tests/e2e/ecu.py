@@ -64,7 +64,7 @@ class Ecu:
     user network, and received() returns those it sent."""
 
     def __init__(self, directory, name, master_port, board="virt", frames=False,
-                 forwards=(), legacy=True, **config):
+                 forwards=(), legacy=True, options=(), **config):
         self.dir, self.name, self.board = str(directory), name, board
         self.log = os.path.join(self.dir, name + ".console")
         self.peer_port = free_port()
@@ -82,7 +82,7 @@ class Ecu:
             command += ["-cpu", "cortex-a53"]
         if not legacy:
             command += ["-global", "virtio-mmio.force-legacy=false"]
-        command += self.network(frames, [(self.peer_port, 7100), *forwards])
+        command += self.network(frames, [(self.peer_port, 7100), *forwards]) + list(options)
         if os.path.exists(self.log):
             os.remove(self.log)
         with open(self.log + ".qemu", "wb") as errors:

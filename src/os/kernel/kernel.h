@@ -51,6 +51,7 @@ struct axi_boot_info {
     size_t config_bytes;
     /* Why the machine was reset, when it was by a panic; else "". Printable ASCII. */
     char reset_reason[AXI_RESET_REASON_BYTES];
+    uint32_t boots; /* since power-on, this one included: no two have the same random numbers */
     uint32_t boot_el;
 };
 

@@ -94,6 +94,7 @@ void axi_kernel_main(uint64_t tree, uint64_t boot_el)
     }
     axi_log_set_sink(axi_console_log, AXI_LOG_INFO);
     axi_panic_take_record(boot.reset_reason, sizeof(boot.reset_reason));
+    boot.boots = axi_panic_count_boot();
     axi_pages_init((void *)(uintptr_t)axi_image_last, ram_end - axi_physical(axi_image_last));
     find_config(&facts, ram_end, &boot);
     axi_irq_init();

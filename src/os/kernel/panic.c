@@ -15,6 +15,7 @@ struct record {
     uint32_t magic;
     uint32_t crc; /* of the text */
     char text[AXI_RESET_REASON_BYTES];
+    uint32_t boots, not_boots; /* each other's complement, or never counted */
 };
 
 static struct record *record(void)
@@ -26,7 +27,7 @@ static void leave_record(const char *text)
 {
     struct record *page = record();
 
-    memset(page, 0, sizeof(*page));
+    memset(page->text, 0, sizeof(page->text));
     memcpy(page->text, text, strnlen(text, sizeof(page->text) - 1));
     page->crc = axi_crc32c(0, page->text, sizeof(page->text));
     page->magic = RECORD_MAGIC;
@@ -48,6 +49,16 @@ void axi_panic_take_record(char *ret_text, size_t capacity)
     }
     page->magic = 0;
     axi_cache_clean(page, sizeof(*page));
+}
+
+uint32_t axi_panic_count_boot(void)
+{
+    struct record *page = record();
+
+    page->boots = page->not_boots == ~page->boots ? page->boots + 1 : 1;
+    page->not_boots = ~page->boots;
+    axi_cache_clean(page, sizeof(*page));
+    return page->boots;
 }
 
 static __attribute__((noreturn)) void end(const char *text)
