@@ -275,3 +275,24 @@ int axi_client_put(struct axi_client *client, const char *path, const void *byte
     (void)parse(&answer, &json);
     return judge(client, status, json, NULL);
 }
+
+int axi_client_raw(struct axi_client *client, const char *method, const char *path,
+                   const void *bytes, size_t count, long *ret_status, uint8_t **ret_answer,
+                   size_t *ret_count)
+{
+    struct buffer answer = {0};
+    int code = exchange(client, method, path, bytes, count, &answer, ret_status);
+
+    if (code == 0 && answer.bytes == NULL) { /* an empty body */
+        answer.bytes = malloc(1);
+        code = answer.bytes == NULL ? CURLE_OUT_OF_MEMORY : 0;
+    }
+    if (code != 0) {
+        free(answer.bytes);
+        return code;
+    }
+    answer.bytes[answer.count] = '\0';
+    *ret_answer = (uint8_t *)answer.bytes;
+    *ret_count = answer.count;
+    return 0;
+}

@@ -56,6 +56,12 @@ int axi_client_put(struct axi_client *client, const char *path, const void *byte
 int axi_client_try(struct axi_client *client, const char *method, const char *path,
                    const json_t *body, long *ret_status, json_t **ret_json);
 
+/* Bytes instead of JSON, both ways: *ret_answer from malloc (NUL after the end), also when the
+ * status is no success. bytes NULL: no body. Non-zero: nobody answered. */
+int axi_client_raw(struct axi_client *client, const char *method, const char *path,
+                   const void *bytes, size_t count, long *ret_status, uint8_t **ret_answer,
+                   size_t *ret_count);
+
 /* Time left until the command's deadline, in ms; 0 = past. */
 uint64_t axi_client_left_ms(const struct axi_client *client);
 uint64_t axi_cli_now_ns(void);

@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "cli/managers.h"
 #include "cli/output.h"
 #include "cli/resource.h"
 
@@ -70,6 +71,46 @@ static const struct axi_column event_columns[] = {
     {"AGE", "time_ns", AXI_CELL_AGE, false},
 };
 
+static const struct axi_column manager_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"STATE", "state", AXI_CELL_TEXT, false},
+    {"STORE", "store", AXI_CELL_TEXT, false},
+    {"NODES", "linked_nodes", AXI_CELL_TEXT, false},
+    {"STORED", "stored", AXI_CELL_TEXT, false},
+    {"AGE-P50", "age_p50_ns", AXI_CELL_TIME, false},
+    {"AGE-P99", "age_p99_ns", AXI_CELL_TIME, false},
+    {"RESTORES", "restores", AXI_CELL_TEXT, false},
+    {"OVERTAKEN", "overtaken", AXI_CELL_TEXT, true},
+    {"PEERS", "peers", AXI_CELL_LIST, true},
+    {"ADDRESS", "address", AXI_CELL_TEXT, true},
+    {"API", "api", AXI_CELL_TEXT, true},
+    {"ID", "id", AXI_CELL_TEXT, true},
+};
+
+static const struct axi_column newest_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"MANAGER", "manager", AXI_CELL_TEXT, false},
+    {"NODE", "node", AXI_CELL_TEXT, false},
+    {"EPOCH", "epoch", AXI_CELL_TEXT, false},
+    {"JOB", "job", AXI_CELL_TEXT, false},
+    {"BEHIND-JOBS", "age_jobs", AXI_CELL_TEXT, false},
+    {"BEHIND", "age_ns", AXI_CELL_TIME, false},
+    {"KEPT", "kept", AXI_CELL_TEXT, false},
+    {"SIZE", "bytes", AXI_CELL_BYTES, false},
+    {"STEP", "step", AXI_CELL_TEXT, true},
+    {"STORED", "stored_bytes", AXI_CELL_BYTES, true},
+    {"PINNED", "pinned", AXI_CELL_TEXT, true},
+    {"TASK", "task", AXI_CELL_TEXT, true},
+};
+
+static const struct axi_column checkpoint_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},     {"MANAGER", "manager", AXI_CELL_TEXT, false},
+    {"NODE", "node", AXI_CELL_TEXT, false},     {"EPOCH", "epoch", AXI_CELL_TEXT, false},
+    {"JOB", "job", AXI_CELL_TEXT, false},       {"STEP", "step", AXI_CELL_TEXT, false},
+    {"SIZE", "bytes", AXI_CELL_BYTES, false},   {"STORED", "stored_bytes", AXI_CELL_BYTES, false},
+    {"PINNED", "pinned", AXI_CELL_TEXT, false}, {"AGE", "stored_ns", AXI_CELL_AGE, false},
+};
+
 #define COLUMNS(list) list, sizeof(list) / sizeof((list)[0])
 
 static const struct axi_resource resources[] = {
@@ -77,7 +118,13 @@ static const struct axi_resource resources[] = {
     {"tasks", "task", "/v1/tasks", COLUMNS(task_columns)},
     {"images", "image", "/v1/images", COLUMNS(image_columns)},
     {"events", "event", "/v1/events", COLUMNS(event_columns)},
+    {"managers", "manager", NULL, COLUMNS(manager_columns)},
+    {"checkpoints", "checkpoint", NULL, COLUMNS(newest_columns)},
 };
+
+/* Of one task: asked for by its name. */
+static const struct axi_resource task_checkpoints = {"checkpoints", "checkpoint", NULL,
+                                                     COLUMNS(checkpoint_columns)};
 
 const struct axi_resource *axi_resource_find(const char *name)
 {
@@ -185,11 +232,17 @@ static int keep_named(struct axi_client *client, const struct axi_resource *reso
                                     resource->singular, name, resource->plural);
 }
 
-/* Events: all pages there are. Others: the list. */
-static int fetch(struct axi_client *client, const struct axi_resource *resource, uint64_t since,
-                 uint64_t wait_ms, json_t **ret_answer)
+/* Events: all pages there are. Others: the list. name: of the task whose checkpoints are wanted. */
+static int fetch(struct axi_client *client, const struct axi_resource *resource, const char *name,
+                 uint64_t since, uint64_t wait_ms, json_t **ret_answer)
 {
     char path[96];
+
+    if (resource->path == NULL) {
+        return strcmp(resource->plural, "managers") == 0
+                   ? axi_managers_get(client, ret_answer)
+                   : axi_managers_checkpoints(client, name, ret_answer);
+    }
 
     if (strcmp(resource->plural, "events") != 0) {
         return axi_client_call(client, "GET", resource->path, NULL, ret_answer);
@@ -225,7 +278,7 @@ static int fetch(struct axi_client *client, const struct axi_resource *resource,
 }
 
 /* Events: prints what comes. Others: prints the list each time it looks different. */
-static int watch(struct axi_client *client, const struct axi_resource *resource,
+static int watch(struct axi_client *client, const struct axi_resource *resource, const char *name,
                  enum axi_format format)
 {
     uint64_t since = 0;
@@ -235,7 +288,7 @@ static int watch(struct axi_client *client, const struct axi_resource *resource,
         json_t *answer = NULL;
 
         client->deadline_ns = axi_cli_now_ns() + client->timeout_ns;
-        int r = fetch(client, resource, since, is_first || !is_events ? 0 : 10000, &answer);
+        int r = fetch(client, resource, name, since, is_first || !is_events ? 0 : 10000, &answer);
 
         if (r != 0) {
             return r;
@@ -257,9 +310,9 @@ static int get(struct axi_client *client, const struct axi_resource *resource, c
                enum axi_format format)
 {
     json_t *answer = NULL;
-    int r = fetch(client, resource, 0, 0, &answer);
+    int r = fetch(client, resource, name, 0, 0, &answer);
 
-    if (r == 0 && name != NULL) {
+    if (r == 0 && name != NULL && resource != &task_checkpoints) {
         r = keep_named(client, resource, answer, name);
     }
     if (r == 0) {
@@ -287,7 +340,7 @@ static int run_get(int argc, char **argv)
         {"watch", AXI_OPTION_FLAG, &is_watched},
     };
     int r = axi_options_parse("get", argc, argv, options, sizeof(options) / sizeof(options[0]),
-                              "nodes, tasks, images or events", 1, 2, arguments, &count);
+                              "what to list", 1, 2, arguments, &count);
 
     if (r != 0) {
         return r;
@@ -295,14 +348,19 @@ static int run_get(int argc, char **argv)
     const struct axi_resource *resource = axi_resource_find(arguments[0]);
 
     if (resource == NULL) {
-        return axi_cli_usage("get", "'%s' is none of nodes, tasks, images, events", arguments[0]);
+        return axi_cli_usage("get",
+                             "'%s' is none of nodes, tasks, images, events, managers, checkpoints",
+                             arguments[0]);
     }
     if (!axi_parse_format(output, &format)) {
         return axi_cli_usage("get", "-o: '%s' is none of wide, json, yaml, name", output);
     }
+    if (count == 2 && strcmp(resource->plural, "checkpoints") == 0) {
+        resource = &task_checkpoints;
+    }
     r = axi_client_open(&client);
     if (r == 0) {
-        r = is_watched ? watch(&client, resource, format)
+        r = is_watched ? watch(&client, resource, arguments[1], format)
                        : get(&client, resource, arguments[1], format);
     }
     axi_client_close(&client);
@@ -311,8 +369,12 @@ static int run_get(int argc, char **argv)
 
 const struct axi_command axi_command_get = {
     .name = "get",
-    .summary = "list nodes, tasks, images or events",
-    .usage = "usage: axcan get nodes|tasks|images|events [NAME] [-o wide|json|yaml|name] [-w]\n"
+    .summary = "list nodes, tasks, images, events, managers or checkpoints",
+    .usage = "usage: axcan get nodes|tasks|images|events|managers [NAME] [-o wide|json|yaml|name]"
+             " [-w]\n"
+             "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
+             "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"
+             "behind the newest that was made; with TASK: all that are kept of it.\n"
              "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
              "  -w, --watch       go on showing it\n" AXI_CLIENT_USAGE,
     .run = run_get};
@@ -365,7 +427,7 @@ static int run_describe(int argc, char **argv)
     }
     const struct axi_resource *resource = axi_resource_find(count == 2 ? arguments[0] : "task");
 
-    if (resource == NULL || strcmp(resource->plural, "events") == 0) {
+    if (resource == NULL || resource->path == NULL || strcmp(resource->plural, "events") == 0) {
         return axi_cli_usage("describe", "'%s' is none of node, task, image", arguments[0]);
     }
     if (output != NULL && strcmp(output, "json") != 0 && strcmp(output, "yaml") != 0) {

@@ -25,6 +25,7 @@ int axi_cli_fail(const char *name, const char *format, ...) __attribute__((forma
 
 extern const struct axi_command axi_command_analyze;
 extern const struct axi_command axi_command_build;
+extern const struct axi_command axi_command_checkpoint;
 extern const struct axi_command axi_command_image;
 extern const struct axi_command axi_command_inspect;
 extern const struct axi_command axi_command_replay;

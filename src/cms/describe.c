@@ -38,6 +38,9 @@ static json_t *peer_list(const struct axi_cms *cms)
     for (size_t i = 0; i < cms->peer_count; i++) {
         const struct axi_cms_peer *peer = &cms->peers[i];
 
+        if (peer->id == cms->config.manager_id) {
+            continue;
+        }
         json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:s, s:b, s:b}", "id",
                                               axi_json_id(peer->id), "name", peer->name, "address",
                                               peer->address, "api", peer->api_address, "present",
