@@ -5,20 +5,24 @@
 #include "cms/fetcher.h"
 #include "cms/manager.h"
 #include "cms/regions.h"
+#include "core/agent.h"
 #include "image/blobs.h"
 #include "net/host.h"
 #include "net/links.h"
+#include "net/notify.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define NS_PER_MS 1000000ull
 #define PATH_BYTES 4096u
 #define CONNECT_MS 2000u
+#define DATAGRAMS_AT_ONCE 64u
 
 struct daemon {
     const struct axi_cms_options *options;
@@ -26,6 +30,8 @@ struct daemon {
     uv_timer_t tick;
     uv_signal_t on_term, on_int;
     uv_poll_t stored; /* results of the checkpoint store */
+    uv_poll_t notified;
+    int notify_fd; /* datagrams of nodes; -1 = none */
     struct axi_listener *listener;
     struct axi_links links;
     struct axi_store *store;
@@ -80,6 +86,25 @@ static void on_stored(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     tick(poll->data);
+}
+
+/* What a flood leaves in the socket's buffer waits for the next turn of the loop. */
+static void on_notified(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    uint8_t bytes[AXI_AGENT_NOTIFY_BYTES];
+
+    (void)status;
+    (void)events;
+    for (unsigned i = 0; i < DATAGRAMS_AT_ONCE; i++) {
+        ssize_t count = recv(daemon->notify_fd, bytes, sizeof(bytes), 0);
+
+        if (count < 0) {
+            break;
+        }
+        axi_cms_datagram(daemon->cms, bytes, (size_t)count);
+    }
+    tick(daemon);
 }
 
 static void on_blob(void *context)
@@ -201,6 +226,9 @@ static void stop(struct daemon *daemon, const char *reason)
     axi_cms_fetcher_free(daemon->fetcher);
     axi_links_close_all(&daemon->links);
     uv_close((uv_handle_t *)&daemon->stored, NULL);
+    if (daemon->notify_fd >= 0) {
+        uv_close((uv_handle_t *)&daemon->notified, NULL);
+    }
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
@@ -331,6 +359,26 @@ static int open_sockets(struct daemon *daemon)
     return r < 0 ? complain("api", options->api, r) : 0;
 }
 
+static int open_notify(struct daemon *daemon)
+{
+    const struct axi_cms_options *options = daemon->options;
+    int r = options->notify == NULL
+                ? 0
+                : axi_notify_open_receiver(options->notify, options->allow_remote != 0,
+                                           &daemon->notify_fd);
+
+    return r < 0 ? complain("notify", options->notify, r) : 0;
+}
+
+static void start_notify(struct daemon *daemon)
+{
+    if (daemon->notify_fd >= 0) {
+        (void)uv_poll_init(&daemon->loop, &daemon->notified, daemon->notify_fd);
+        daemon->notified.data = daemon;
+        (void)uv_poll_start(&daemon->notified, UV_READABLE, on_notified);
+    }
+}
+
 static void copy(char *to, size_t size, const char *from)
 {
     (void)snprintf(to, size, "%s", from != NULL ? from : "");
@@ -406,13 +454,14 @@ static int start(struct daemon *daemon)
     r = r < 0 ? r : open_stores(daemon);
     r = r < 0 ? r : open_fetcher(daemon);
     r = r < 0 ? r : open_sockets(daemon);
+    r = r < 0 ? r : open_notify(daemon);
     r = r < 0 ? r : make_core(daemon);
     return r < 0 ? r : announce(daemon);
 }
 
 int axi_cms_daemon_run(const struct axi_cms_options *options)
 {
-    struct daemon daemon = {.options = options};
+    struct daemon daemon = {.options = options, .notify_fd = -1};
 
     (void)signal(SIGPIPE, SIG_IGN);
     (void)uv_loop_init(&daemon.loop);
@@ -426,6 +475,7 @@ int axi_cms_daemon_run(const struct axi_cms_options *options)
     (void)uv_poll_init(&daemon.loop, &daemon.stored, axi_checkpoints_fd(daemon.checkpoints));
     daemon.stored.data = &daemon;
     (void)uv_poll_start(&daemon.stored, UV_READABLE, on_stored);
+    start_notify(&daemon);
     (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
     tick(&daemon);

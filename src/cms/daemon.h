@@ -21,6 +21,7 @@ struct axi_cms_options {
     uint64_t keep;           /* checkpoints per task; 0 = default */
     uint64_t lease_ms;       /* of nodes, until the master says; 0 = default of manager.h */
     uint64_t claim_lease_ms; /* 0 = default of manager.h */
+    const char *notify;      /* optional: "udp:GROUP:PORT" where nodes send notices, too */
     int allow_remote;        /* else only loopback addresses are accepted */
 };
 

@@ -354,12 +354,57 @@ static void take_notice(struct axi_cms *cms, struct axi_cms_node *node, const ax
     fetch(cms, node, it);
 }
 
+/* A datagram named a write that the node does not have: what its link says counts. */
+static void correct_hint(struct axi_cms_instance *it, const axi_Notice *notice)
+{
+    if (it->is_hinted && notice->write < it->notice.write &&
+        it->refused_write == it->notice.write) {
+        it->notice.write = it->taken_write;
+        it->refused_write = 0;
+        it->is_hinted = false;
+    }
+}
+
+static void take_hint(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice)
+{
+    struct axi_cms_instance *it = find(cms, node->id, notice->task_id, notice->epoch);
+
+    if (it != NULL && notice->write > it->notice.write) {
+        it->is_hinted = true;
+        take_notice(cms, node, notice);
+    }
+}
+
+void axi_cms_datagram(struct axi_cms *cms, const uint8_t *bytes, size_t count)
+{
+    uint8_t buffer[AXI_WIRE_CONTROL_BYTES_MAX];
+    struct axi_wire_parser parser;
+    struct axi_wire_frame frame;
+    struct axi_cms_node *node;
+
+    axi_wire_parser_init(&parser, buffer, sizeof(buffer));
+    if (cms->is_crashed || axi_wire_feed(&parser, &bytes, &count, &frame) != 1 ||
+        frame.type != AXI_WIRE_NOTICES || axi_wire_decode(&frame, &cms->message) != 0) {
+        return;
+    }
+    node = axi_cms_node_find(cms, cms->message.Notices.node_id);
+    for (pb_size_t i = 0; node != NULL && node->link != 0 && i < cms->message.Notices.notices_count;
+         i++) {
+        take_hint(cms, node, &cms->message.Notices.notices[i]);
+    }
+}
+
 void axi_cms_notices(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notices *notices)
 {
     for (pb_size_t i = 0; i < notices->notices_count; i++) {
         const axi_Notice *notice = &notices->notices[i];
 
         if (notice->task_id != 0 && notice->epoch != 0 && notice->write != 0) {
+            struct axi_cms_instance *it = find(cms, node->id, notice->task_id, notice->epoch);
+
+            if (it != NULL) {
+                correct_hint(it, notice);
+            }
             take_notice(cms, node, notice);
         }
     }

@@ -81,6 +81,7 @@ struct axi_cms_task {
 struct axi_cms_instance {
     uint64_t node_id, task_id, epoch;
     axi_Notice notice;    /* the newest */
+    bool is_hinted;       /* ... came as a datagram */
     uint64_t noticed_ns;  /* its arrival */
     uint64_t taken_write; /* fetched, and given to the checkpoint store */
     uint64_t durable_write, acked_write, durable_job;

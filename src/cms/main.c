@@ -24,6 +24,7 @@ static const char usage[] =
     "  --keep N               checkpoints kept of each task (default 8)\n"
     "  --lease-ms N           lease of a node, until the master says (default 500)\n"
     "  --claim-lease-ms N     a claim without progress is open again (default 1000)\n"
+    "  --notify udp:GROUP:PORT  where nodes with the same option send their notices\n"
     "  --allow-remote         go beyond loopback; the streams are not encrypted yet\n"
     "  --ready-file FILE      written with both addresses once they are bound\n"
     "  --verbose, --quiet     more or less on stderr\n"
@@ -44,6 +45,7 @@ static const struct option names[] = {
     {"lease-ms", required_argument, NULL, 'L'},
     {"claim-lease-ms", required_argument, NULL, 'c'},
     {"ready-file", required_argument, NULL, 'r'},
+    {"notify", required_argument, NULL, 'N'},
     {"allow-remote", no_argument, NULL, 'R'},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
@@ -90,7 +92,7 @@ static int set_text(int option, const char *text, struct axi_cms_options *option
         {'n', &options->name},       {'d', &options->dir},        {'s', &options->store},
         {'t', &options->token_file}, {'l', &options->listen},     {'A', &options->advertise},
         {'a', &options->api},        {'m', &options->master},     {'M', &options->master_api},
-        {'o', &options->own_node},   {'r', &options->ready_file},
+        {'o', &options->own_node},   {'r', &options->ready_file}, {'N', &options->notify},
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

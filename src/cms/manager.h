@@ -101,6 +101,9 @@ void axi_cms_free(struct axi_cms *cms);
 void axi_cms_link_up(struct axi_cms *cms, uint64_t link, bool is_incoming, const char *peer);
 void axi_cms_link_bytes(struct axi_cms *cms, uint64_t link, const uint8_t *bytes, size_t count);
 void axi_cms_link_down(struct axi_cms *cms, uint64_t link, int code);
+/* A Notices frame that came as a datagram: a hint from anybody, good only for an instance that its
+ * node has told of on its link. Anything else is ignored. */
+void axi_cms_datagram(struct axi_cms *cms, const uint8_t *bytes, size_t count);
 
 /* Does what is due (also polls the checkpoint store); returns the local time of the next thing. */
 uint64_t axi_cms_tick(struct axi_cms *cms);

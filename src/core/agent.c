@@ -79,7 +79,7 @@ static void lay_out(struct carver *carver, struct axi_agent *agent)
     agent->link_count = c->links + c->managers_max;
     agent->links = carve(carver, agent->link_count, sizeof(*agent->links));
     agent->managers = carve(carver, c->managers_max, sizeof(*agent->managers));
-    agent->marks = carve(carver, (size_t)c->managers_max * c->slots, sizeof(*agent->marks));
+    agent->marks = carve(carver, (size_t)(c->managers_max + 1) * c->slots, sizeof(*agent->marks));
     agent->instances = carve(carver, c->slots, sizeof(*agent->instances));
     agent->migrations = carve(carver, c->migrations, sizeof(*agent->migrations));
     agent->transfers = carve(carver, c->transfers, sizeof(*agent->transfers));

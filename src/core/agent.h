@@ -24,6 +24,7 @@
 #define AXI_AGENT_PLATFORMS_MAX 4u
 #define AXI_AGENT_DIGEST_BYTES 32u
 #define AXI_AGENT_MANAGERS_MAX 8u
+#define AXI_AGENT_NOTIFY_BYTES 1400u
 
 /* Set once at start; strings are borrowed for the agent's life. Zeros mean the defaults given. */
 struct axi_agent_config {
@@ -142,6 +143,10 @@ struct axi_agent_port {
      * no instance has any. */
     size_t (*log_drain)(void *context, uint64_t *ret_task_id, uint64_t *ret_epoch, char *buffer,
                         size_t capacity);
+
+    /* Optional, may be NULL: sends a Notices frame (at most AXI_AGENT_NOTIFY_BYTES) as a datagram
+     * to all managers. It may get lost: each manager's link says the newest again now and then. */
+    void (*notify)(void *context, const uint8_t *frame, size_t bytes);
 
     /* Optional, may be NULL: called at every transition of a migration, see below. The simulation
      * kills the node here. It may not come back (longjmp). */

@@ -73,6 +73,9 @@ struct fake_node {
     struct fake_frame *frames; /* what the master got */
     uint32_t frame_count, frame_next;
     struct fake_manager managers[FAKE_MANAGERS];
+    struct axi_wire_parser datagram_parser;
+    struct fake_frame *datagrams;
+    uint32_t datagram_count;
 
     bool has_image;
     uint8_t image[FAKE_IMAGE_BYTES], incoming[FAKE_IMAGE_BYTES];
@@ -485,7 +488,18 @@ static inline struct axi_agent_config fake_config(struct fake_node *node, uint64
     };
 }
 
-static inline struct fake_node *fake_new(uint64_t node_id)
+/* What went to the group of managers. */
+static void fake_notify(void *context, const uint8_t *frame, size_t bytes)
+{
+    struct fake_node *node = context;
+
+    assert_true(bytes <= AXI_AGENT_NOTIFY_BYTES);
+    assert_true(node->datagram_count < 64);
+    axi_wire_parser_init(&node->datagram_parser, node->parser_buffer, sizeof(node->parser_buffer));
+    fake_keep(&node->datagram_parser, &node->datagrams[node->datagram_count++], frame, bytes);
+}
+
+static inline struct fake_node *fake_make(uint64_t node_id, bool is_notifying)
 {
     struct fake_node *node = aligned_alloc(64, sizeof(*node)); /* regions want their alignment */
     struct axi_agent_config config = fake_config(node, node_id);
@@ -494,6 +508,8 @@ static inline struct fake_node *fake_new(uint64_t node_id)
 
     memset(node, 0, sizeof(*node));
     port.context = node;
+    port.notify = is_notifying ? fake_notify : NULL;
+    node->datagrams = calloc(64, sizeof(*node->datagrams));
     node->frames = calloc(FAKE_FRAMES, sizeof(*node->frames));
     for (uint32_t i = 0; i < FAKE_MANAGERS; i++) {
         node->managers[i] = (struct fake_manager){.link = FAKE_NONE, .room = 1000000};
@@ -518,12 +534,18 @@ static inline struct fake_node *fake_new(uint64_t node_id)
     return node;
 }
 
+static inline struct fake_node *fake_new(uint64_t node_id)
+{
+    return fake_make(node_id, false);
+}
+
 static inline void fake_free(struct fake_node *node)
 {
     free(node->memory);
     for (uint32_t i = 0; i < FAKE_MANAGERS; i++) {
         free(node->managers[i].frames);
     }
+    free(node->datagrams);
     free(node->frames);
     free(node);
 }

@@ -238,6 +238,7 @@ struct axi_agent_manager {
     char name[32];
     uint32_t link;
     uint64_t since_ns, retry_at_ns, retry_wait_ns;
+    uint64_t again_at_ns; /* with datagrams: the newest is told on the link too */
     uint64_t notices, overtaken, read_bytes;
     axi_SlotRead reads[AXI_AGENT_READS]; /* ring */
     uint32_t read_first, read_count;
@@ -278,7 +279,8 @@ struct axi_agent {
     uint32_t link_count; /* config.links and then one per manager */
     struct axi_agent_link *links;
     struct axi_agent_manager *managers;
-    struct axi_agent_mark *marks;         /* config.slots per manager */
+    struct axi_agent_mark *marks;         /* config.slots per manager, and for the group */
+    struct axi_agent_manager group;       /* port.notify: all of them at once; has marks only */
     struct axi_agent_instance *instances; /* index = slot */
     struct axi_agent_migration *migrations;
     struct axi_agent_transfer *transfers;
@@ -324,8 +326,10 @@ void axi_agent_refresh_figures(struct axi_agent *agent);
 
 /* agent_managers.c, agent_notices.c */
 struct axi_agent_manager *axi_manager_by_link(struct axi_agent *agent, uint32_t link);
-/* Tells of every write that is new to it, as far as there is room. */
+/* Tells of every write that is new to it (or the group), as far as there is room. */
 void axi_manager_notice(struct axi_agent *agent, struct axi_agent_manager *manager);
+/* Tells of the newest write of each instance, unless it did already. */
+void axi_manager_notice_newest(struct axi_agent *agent, struct axi_agent_manager *manager);
 void axi_managers_init(struct axi_agent *agent);
 void axi_managers_on_list(struct axi_agent *agent, const axi_Managers *list);
 void axi_managers_link_up(struct axi_agent *agent, struct axi_agent_link *link);

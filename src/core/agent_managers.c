@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define RETRY_FACTOR_MAX 8u
+#define AGAIN_NS UINT64_C(100000000)
 
 void axi_managers_init(struct axi_agent *agent)
 {
@@ -22,6 +23,8 @@ void axi_managers_init(struct axi_agent *agent)
         manager->marks = agent->marks + (size_t)i * c->slots;
         manager->link = AXI_AGENT_LINK_NONE;
     }
+    agent->group.marks = agent->marks + (size_t)c->managers_max * c->slots;
+    agent->group.link = AXI_AGENT_LINK_NONE;
     for (uint32_t i = 0; i < c->managers_max && c->managers[i] != NULL; i++) {
         struct axi_agent_manager *manager = &agent->managers[i];
 
@@ -244,6 +247,7 @@ void axi_managers_on_reply(struct axi_agent *agent, struct axi_agent_link *link,
     manager->state = AXI_MANAGER_LINKED;
     manager->retry_wait_ns = agent->config.retry_ns;
     manager->read_count = 0;
+    manager->again_at_ns = 0;
     memset(manager->marks, 0, agent->config.slots * sizeof(*manager->marks));
     axi_log(AXI_LOG_INFO, "manager-linked", "name=%s address=%s", manager->name, manager->address);
 }
@@ -325,7 +329,12 @@ static uint64_t tick_manager(struct axi_agent *agent, struct axi_agent_manager *
         axi_agent_close_link(agent, manager->link, -AXC_ETIMEOUT, "the manager does not answer");
         return manager->retry_at_ns;
     case AXI_MANAGER_LINKED:
-        axi_manager_notice(agent, manager);
+        if (agent->port.notify == NULL) {
+            axi_manager_notice(agent, manager);
+        } else if (agent->now_ns >= manager->again_at_ns) {
+            axi_manager_notice_newest(agent, manager);
+            manager->again_at_ns = agent->now_ns + AGAIN_NS;
+        }
         return has_running(agent) ? agent->now_ns + agent->config.notice_ns : UINT64_MAX;
     default:
         return UINT64_MAX;
@@ -335,6 +344,7 @@ static uint64_t tick_manager(struct axi_agent *agent, struct axi_agent_manager *
 uint64_t axi_managers_tick(struct axi_agent *agent)
 {
     uint64_t next_ns = UINT64_MAX;
+    bool is_linked = false;
 
     if (agent->join == AXI_JOIN_LEFT) {
         return UINT64_MAX;
@@ -343,6 +353,10 @@ uint64_t axi_managers_tick(struct axi_agent *agent)
         uint64_t at_ns = tick_manager(agent, &agent->managers[i]);
 
         next_ns = at_ns < next_ns ? at_ns : next_ns;
+        is_linked |= agent->managers[i].state == AXI_MANAGER_LINKED;
+    }
+    if (is_linked && agent->port.notify != NULL) {
+        axi_manager_notice(agent, &agent->group);
     }
     return next_ns;
 }

@@ -258,6 +258,39 @@ static void standby_has_no_checkpoints_of_its_own(void **state)
     assert_null(got(0, AXI_WIRE_NOTICES));
 }
 
+static int setup_notifying(void **state)
+{
+    (void)state;
+    node = fake_make(1, true);
+    return 0;
+}
+
+/* The link says the newest now and then: what a datagram lost is not lost for ever. */
+static void datagrams_tell_all_managers_at_once(void **state)
+{
+    axi_Acks acks = {.acks_count = 1, .acks = {{.task_id = 77, .epoch = 3, .write = 3, .job = 2}}};
+
+    (void)state;
+    begin(2);
+    assert_int_equal(only_notice(0).write, 1);
+    assert_int_equal(node->datagram_count, 1);
+    for (int i = 0; i < 2; i++) {
+        run_job(node, 0);
+        pass_time(node, NULL, 5 * MS);
+    }
+    assert_null(got(0, AXI_WIRE_NOTICES));
+    assert_int_equal(node->datagram_count, 3);
+    assert_int_equal(node->datagrams[2].type, AXI_WIRE_NOTICES);
+    assert_int_equal(node->datagrams[2].m.Notices.node_id, 1);
+    assert_int_equal(node->datagrams[2].m.Notices.notices[0].write, 3);
+    tell(0, AXI_WIRE_ACKS, &acks);
+    assert_int_equal(axi_agent_durable_job(node->agent, 0, 77, 3), 2);
+    pass_time(node, NULL, 100 * MS);
+    assert_int_equal(only_notice(1).write, 1);
+    assert_int_equal(only_notice(1).write, 3);
+    assert_int_equal(node->datagram_count, 3);
+}
+
 /* ---- reads and acks ---- */
 
 static void answers_reads_whole_and_in_parts(void **state)
@@ -670,6 +703,8 @@ int main(void)
         TEST(tells_every_write_still_in_the_ring_and_counts_the_others),
         TEST(slow_manager_gets_no_notices_until_it_has_room),
         TEST(standby_has_no_checkpoints_of_its_own),
+        cmocka_unit_test_setup_teardown(datagrams_tell_all_managers_at_once, setup_notifying,
+                                        teardown),
         TEST(answers_reads_whole_and_in_parts),
         TEST(reads_of_what_is_not_there_have_their_own_codes),
         TEST(reads_wait_for_room_and_a_flood_ends_the_link),

@@ -7,6 +7,11 @@
 
 #define READS_PER_PUMP 16u /* of one manager, so that others and timers have their turn */
 #define NOTICES_MAX (sizeof(((axi_Notices *)0)->notices) / sizeof(axi_Notice))
+#define DATAGRAM_NOTICES 15u
+
+_Static_assert(AXI_WIRE_HEADER_BYTES + 9 + DATAGRAM_NOTICES * (axi_Notice_size + 3) <=
+                   AXI_AGENT_NOTIFY_BYTES,
+               "fits a datagram");
 
 /* When the checkpoint was taken, master time: known for the last completed job, else about now. */
 static uint64_t taken_ns(const struct axi_agent *agent, const struct axi_agent_instance *instance,
@@ -52,15 +57,30 @@ static void add_notice(struct axi_agent *agent, struct axi_agent_manager *manage
 
 static bool has_room(const struct axi_agent *agent, const struct axi_agent_manager *manager)
 {
-    return agent->port.send_room(agent->port.context, manager->link) >= AXI_WIRE_CONTROL_BYTES_MAX;
+    return manager == &agent->group ||
+           agent->port.send_room(agent->port.context, manager->link) >= AXI_WIRE_CONTROL_BYTES_MAX;
+}
+
+static void send_datagram(struct axi_agent *agent)
+{
+    size_t bytes = 0;
+
+    agent->notices.node_id = agent->config.node_id;
+    if (axi_wire_encode(AXI_WIRE_NOTICES, &agent->notices, NULL, 0, agent->frame,
+                        AXI_AGENT_NOTIFY_BYTES, &bytes) == 0) {
+        agent->port.notify(agent->port.context, agent->frame, bytes);
+    }
+    agent->notices.node_id = 0;
 }
 
 static void flush(struct axi_agent *agent, const struct axi_agent_manager *manager)
 {
-    if (agent->notices.notices_count > 0) {
+    if (agent->notices.notices_count > 0 && manager == &agent->group) {
+        send_datagram(agent);
+    } else if (agent->notices.notices_count > 0) {
         axi_agent_send(agent, manager->link, AXI_WIRE_NOTICES, &agent->notices);
-        agent->notices.notices_count = 0;
     }
+    agent->notices.notices_count = 0;
 }
 
 /* Every write of one instance that is still in the ring. False: no room, the rest waits. */
@@ -69,13 +89,14 @@ static bool notice_instance(struct axi_agent *agent, struct axi_agent_manager *m
 {
     struct axi_agent_mark *mark = &manager->marks[instance->slot];
     uint64_t newest = axi_region_writes(instance->region);
+    size_t most = manager == &agent->group ? DATAGRAM_NOTICES : NOTICES_MAX;
 
     if (newest > mark->noticed + instance->region->slots) {
         manager->overtaken += newest - instance->region->slots - mark->noticed;
         mark->noticed = newest - instance->region->slots;
     }
     while (mark->noticed < newest) {
-        if (agent->notices.notices_count == NOTICES_MAX) {
+        if (agent->notices.notices_count == most) {
             flush(agent, manager);
         }
         if (agent->notices.notices_count == 0 && !has_room(agent, manager)) {
@@ -106,6 +127,20 @@ void axi_manager_notice(struct axi_agent *agent, struct axi_agent_manager *manag
     flush(agent, manager);
 }
 
+void axi_manager_notice_newest(struct axi_agent *agent, struct axi_agent_manager *manager)
+{
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        struct axi_agent_mark *mark = &manager->marks[i];
+
+        if (has_checkpoints(&agent->instances[i])) {
+            uint64_t newest = axi_region_writes(agent->instances[i].region);
+
+            mark->noticed = mark->noticed < newest ? newest - 1 : newest;
+        }
+    }
+    axi_manager_notice(agent, manager);
+}
+
 void axi_managers_on_acks(struct axi_agent *agent, const struct axi_agent_link *link,
                           const axi_Acks *acks)
 {
@@ -117,7 +152,9 @@ void axi_managers_on_acks(struct axi_agent *agent, const struct axi_agent_link *
             axi_instance_find(agent, ack->task_id, ack->epoch);
         struct axi_agent_mark *mark = instance != NULL ? &manager->marks[instance->slot] : NULL;
 
-        if (mark != NULL && ack->write > mark->acked && ack->write <= mark->noticed) {
+        if (mark != NULL && ack->write > mark->acked &&
+            (ack->write <= mark->noticed ||
+             ack->write <= agent->group.marks[instance->slot].noticed)) {
             mark->acked = ack->write;
             mark->acked_job = ack->job;
         }
@@ -129,6 +166,7 @@ void axi_managers_forget_slot(struct axi_agent *agent, uint32_t slot)
     for (uint32_t i = 0; i < agent->config.managers_max; i++) {
         agent->managers[i].marks[slot] = (struct axi_agent_mark){0};
     }
+    agent->group.marks[slot] = (struct axi_agent_mark){0};
 }
 
 uint64_t axi_managers_durable_job(const struct axi_agent *agent, uint32_t slot)

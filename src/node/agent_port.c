@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 static uint64_t now_ns(void *context)
 {
@@ -250,6 +251,12 @@ static size_t log_drain(void *context, uint64_t *ret_task_id, uint64_t *ret_epoc
     return 0;
 }
 
+/* One that does not go out is as good as lost on the way. */
+static void notify(void *context, const uint8_t *frame, size_t bytes)
+{
+    (void)!send(((struct axi_node_daemon *)context)->notify_fd, frame, bytes, 0);
+}
+
 void axi_node_fill_port(struct axi_node_daemon *daemon, struct axi_agent_port *ret_port)
 {
     *ret_port = (struct axi_agent_port){
@@ -274,5 +281,6 @@ void axi_node_fill_port(struct axi_node_daemon *daemon, struct axi_agent_port *r
         .set_lease = set_lease,
         .figures = figures,
         .log_drain = log_drain,
+        .notify = daemon->notify_fd >= 0 ? notify : NULL,
     };
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/daemon.h"
 
+#include "net/notify.h"
 #include "node/daemon_internal.h"
 
 #include <inttypes.h>
@@ -332,6 +333,11 @@ static int start(struct axi_node_daemon *daemon)
     if (r == 0) {
         r = open_loop(daemon);
     }
+    if (r == 0 && daemon->options->notify != NULL) {
+        r = axi_notify_open_sender(daemon->options->notify, daemon->options->allow_remote != 0,
+                                   &daemon->notify_fd);
+        r = r < 0 ? complain("notify", daemon->options->notify, r) : 0;
+    }
     return r < 0 ? r : open_agent(daemon);
 }
 
@@ -341,12 +347,17 @@ static void close_all(struct axi_node_daemon *daemon)
     axi_images_free(daemon->images);
     free(daemon->agent);
     free(daemon->loads);
+    if (daemon->notify_fd >= 0) {
+        (void)close(daemon->notify_fd);
+    }
 }
 
 int axi_node_daemon_run(const struct axi_node_options *options)
 {
-    struct axi_node_daemon daemon = {
-        .options = options, .slots = (uint32_t)options->slots, .boot_id = axi_host_random()};
+    struct axi_node_daemon daemon = {.options = options,
+                                     .slots = (uint32_t)options->slots,
+                                     .boot_id = axi_host_random(),
+                                     .notify_fd = -1};
 
     (void)signal(SIGPIPE, SIG_IGN);
     if (start(&daemon) < 0) {

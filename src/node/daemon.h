@@ -27,6 +27,7 @@ struct axi_node_options {
     uint64_t region_slots;                       /* checkpoints kept per instance */
     const char *managers[AXI_NODE_MANAGERS_MAX]; /* besides those the master names */
     uint32_t manager_count;
+    const char *notify;   /* NULL, or "udp:GROUP:PORT" where its notices go, too */
     uint64_t offload_ppm; /* processor load that makes it ask for help; 0 = never */
     int offload_on_stop;  /* SIGTERM: its tasks move away first, for at most 10 s */
     int no_sandbox;       /* tasks are trusted: the kernel has no seccomp */

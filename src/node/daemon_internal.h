@@ -43,6 +43,7 @@ struct axi_node_daemon {
     uint64_t drain_until_ns, drain_ask_ns;
     uint64_t node_id, boot_id;
     char region_path[64];
+    int notify_fd; /* -1 = none */
     uv_loop_t loop;
     uv_timer_t tick;
     uv_poll_t events;

@@ -22,6 +22,7 @@ static const char usage[] =
     "  --slots N              instances at once (default 16)\n"
     "  --region-slots N       checkpoints kept per instance, 2 to 64 (default 4)\n"
     "  --manager HOST:PORT    checkpoint manager, besides those the master names; up to 4\n"
+    "  --notify udp:GROUP:PORT  notices of checkpoints go there, once for all managers\n"
     "  --offload-above PPM    ask for a task to be moved when the processors are busier\n"
     "  --offload-on-stop      SIGTERM: let the tasks move away first, for at most 10 s\n"
     "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
@@ -45,6 +46,7 @@ static const struct option names[] = {
     {"slots", required_argument, NULL, 's'},
     {"region-slots", required_argument, NULL, 'r'},
     {"manager", required_argument, NULL, 'M'},
+    {"notify", required_argument, NULL, 'N'},
     {"offload-above", required_argument, NULL, 'o'},
     {"offload-on-stop", no_argument, NULL, 'O'},
     {"io", required_argument, NULL, 'i'},
@@ -153,6 +155,9 @@ static int read_option(int option, struct axi_node_options *options, enum axi_lo
             refuse("manager", optarg, "one of at most 4");
         }
         options->managers[options->manager_count++] = optarg;
+        break;
+    case 'N':
+        options->notify = optarg;
         break;
     case 'o':
         options->offload_ppm = read_number("offload-above", optarg, 1, 1000000);
