@@ -24,7 +24,8 @@ enum mode { /* harness.py has the same names */
             PRIVILEGED, /* a system register */
             MODES,      /* changes FPCR, leaves values in FP registers */
             SMASH_DATA, /* destroys its data, then faults: the next job finds it as loaded */
-            OVERLONG    /* runs to twice its instructions */
+            OVERLONG,   /* runs to twice its instructions more */
+            RANDOM      /* calls services with whatever comes: another job, other calls */
 };
 
 struct parameters {
@@ -40,6 +41,7 @@ struct parameters {
 /* Not constant to the compiler. */
 static const volatile struct parameters parameters = {"AXBURN01", 0, 0, 0, 0};
 static volatile uint64_t data[4] = {11, 22, 33, 44};
+static volatile uint8_t target[1024];
 
 struct state {
     uint64_t n;
@@ -66,6 +68,63 @@ static __attribute__((noinline)) int dig(volatile int depth)
 static void poke(uint64_t address)
 {
     __asm__ volatile("str %0, [%1]" ::"r"(1ull), "r"(address) : "memory");
+}
+
+static uint64_t draw(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static void call_at_random(const struct axc_job *job, const struct state *state)
+{
+    static const char name[] = "numbers";
+    const uint64_t addresses[] = {
+        0,
+        8,
+        (uintptr_t)name,
+        (uintptr_t)name,
+        (uintptr_t)name,
+        (uintptr_t)&target[0],
+        (uintptr_t)state,
+        ((uintptr_t)state | 0xfff) - 7, /* the end of its page */
+        (uintptr_t)&job - 64,           /* on the stack */
+        0x7ff00000 - 4,                 /* below it */
+        (uintptr_t)job,
+        (uintptr_t)job->services,
+        0x7fffffffffull,
+        0xffffff8040200000ull,
+        ~0ull,
+    };
+    const uint32_t sizes[] = {0, 1, 8, 32, 116, 1024, 1025, 4096, ~0u};
+    uint64_t seed = (job->number + 1) * 0x9e3779b97f4a7c15ull;
+
+    for (uint64_t i = draw(&seed) % 20; i > 0; i--) {
+        const void *a = (const void *)(uintptr_t)addresses[draw(&seed) % 15];
+        void *b = (void *)(uintptr_t)addresses[draw(&seed) % 15];
+        uint64_t *c = (uint64_t *)(uintptr_t)addresses[draw(&seed) % 15];
+        uint32_t bytes = sizes[draw(&seed) % 9];
+
+        switch (draw(&seed) % 5) {
+        case 0:
+            job->services->log(job, (uint32_t)draw(&seed), a);
+            break;
+        case 1:
+            (void)job->services->publish(job, a, b, bytes);
+            break;
+        case 2:
+            (void)job->services->output(job, a, b, bytes);
+            break;
+        case 3:
+            (void)job->services->read_topic(job, a, b, bytes, c);
+            break;
+        default:
+            (void)job->services->input(job, a, b, bytes, c);
+            break;
+        }
+    }
 }
 
 static int misbehave_in_memory(uint64_t mode)
@@ -147,6 +206,9 @@ static int misbehave(const struct axc_job *job, struct state *state, uint64_t mo
         __asm__ volatile("msr fpcr, %0" ::"r"(mode_bits));
         break;
     }
+    case RANDOM:
+        call_at_random(job, state);
+        break;
     case OVERLONG:
         burn(2 * parameters.iterations);
         break;

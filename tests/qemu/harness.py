@@ -22,7 +22,7 @@ TRACE = 1
 MODES = ("well", "null-pointer", "illegal", "stack", "loop", "misaligned", "odd-jump",
          "bad-text", "bad-buffer",
          "syscall", "result", "step", "jump", "write-text", "execute-data", "kernel", "privileged",
-         "modes", "smash-data", "overlong")
+         "modes", "smash-data", "overlong", "random")
 
 def crc32c_table():
     table = []

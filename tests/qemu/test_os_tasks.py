@@ -120,6 +120,35 @@ def test_a_job_is_resumed_from_its_step(tmp_path, board):
         if event[1] != "missed"]
 
 
+def test_services_called_at_random_harm_nobody(tmp_path):
+    """Pointers to everywhere, sizes of all kinds, in 3000 jobs: the kernel stays, and in time."""
+    wild = Task("wild", 2 * MS, exec_ns=10000, budget=MS, jobs=3000, mode="random", every=1)
+    writer = Task("writer", 10 * MS, exec_ns=MS, jobs=600, topic=1)
+    done = run(tmp_path, "virt", [wild, writer], flags=0, server=(MS, 10 * MS))
+    again = run(tmp_path, "virt", [Task("wild", 2 * MS, exec_ns=10000, budget=MS, jobs=300,
+                                        mode="random", every=1)])
+
+    assert done.code == 0, done.console[-2000:]
+    assert done.summary["wild"]["killed"] > 500 and done.summary["wild"]["completed"] > 50
+    assert done.summary["writer"]["completed"] == 600
+    assert done.summary["writer"]["missed"] == done.summary["writer"]["killed"] == 0
+    assert done.end["memory_before"] == done.end["memory_after"]
+    assert {r.cause for r in again.of("wild", "killed")} == {"segv", "stack"}
+
+
+def test_the_server_takes_no_more_than_its_share(tmp_path):
+    """The console gets more lines than the server's 10 % can print: lines are lost, deadlines not."""
+    short = [Task("s%d" % i, MS, exec_ns=10000, jobs=1500) for i in range(8)]
+    long = Task("long", 100 * MS, exec_ns=40 * MS, jobs=15)
+    done = run(tmp_path, "virt", [*short, long], server=(MS, 10 * MS))
+
+    assert done.code == 0, done.console[-2000:]
+    assert done.end["traces_lost"] > 0
+    for task in [*short, long]:
+        assert done.summary[task.name]["completed"] == task.jobs
+        assert done.summary[task.name]["missed"] == 0
+
+
 def test_policies(tmp_path):
     def bad(name, policy, every, **options):
         return Task(name, 10 * MS, exec_ns=MS, jobs=12, mode="illegal", every=every, fault=policy,

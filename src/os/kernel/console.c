@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "os/board/board.h"
-#include "os/kernel/context.h"
 
 #define LINE_BYTES 512u
 
@@ -18,10 +17,8 @@ static void print(const char *format, va_list arguments)
 {
     char line[LINE_BYTES];
     int length = axi_vformat(line, sizeof(line), format, arguments);
-    uint64_t mask = axi_irq_mask();
 
     axi_console_write(line, length < (int)LINE_BYTES ? (size_t)length : LINE_BYTES - 1);
-    axi_irq_restore(mask);
 }
 
 void axi_console_print(const char *format, ...)

@@ -15,8 +15,8 @@ int axi_format(char *to, size_t capacity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 void axi_console_write(const char *text, size_t bytes);
-/* One line of at most 511 characters (cut), whole also when a preemption comes between; "\n" is
- * the caller's. Any context. */
+/* One line of at most 511 characters (cut); "\n" is the caller's. Any context. The console is slow,
+ * so a thread's line may be preempted: what a hook prints meanwhile comes in between. */
 void axi_console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Sink for base/log.h: "LEVEL id text". The kernel sets it at start, up to level info. */
 void axi_console_log(enum axi_log_level level, const char *id, const char *format,

@@ -209,15 +209,11 @@ static void on_fault(struct axi_context *context, const struct axi_fault *fault)
     axi_sched_job_fault(running->sched, slot_of(context), cause, detail);
 }
 
-/* What the last choice cost: idle time, and the server's when jobs were ready. */
+/* What the last choice cost: the server's time counts when jobs were ready. */
 static void account(struct axi_runtime *runtime, uint64_t now_master_ns)
 {
     uint64_t ticks = runtime->server_context.ticks;
 
-    if (runtime->was_idle) {
-        atomic_store(&runtime->idle_ns, atomic_load(&runtime->idle_ns) +
-                                            (axi_kernel_entry_ns() - runtime->idle_since_ns));
-    }
     if (runtime->was_server && runtime->was_job_ready) {
         axi_server_charge(&runtime->server, axi_clock_from_ticks(ticks - runtime->server_ticks),
                           now_master_ns);
@@ -268,7 +264,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 /* Jobs and server under one EDF; while the server is first, the top job is held. */
-static uint64_t run_scheduler(struct axi_runtime *runtime)
+static uint64_t run_scheduler(struct axi_runtime *runtime, uint64_t now_master_ns)
 {
     uint64_t next_ns;
     bool is_held;
@@ -278,6 +274,10 @@ static uint64_t run_scheduler(struct axi_runtime *runtime)
 
         next_ns = axi_sched_run(runtime->sched);
         key = axi_sched_current_key(runtime->sched);
+        if (key != UINT64_MAX && !runtime->was_job_ready) {
+            axi_server_rejoin(&runtime->server, now_master_ns);
+        }
+        runtime->was_job_ready = key != UINT64_MAX;
         is_held = runtime->is_held;
         runtime->was_server = axi_server_is_first(&runtime->server, key);
         runtime->is_held = runtime->was_server && key != UINT64_MAX;
@@ -303,15 +303,12 @@ static struct axi_context *on_choose(void)
     account(runtime, now_master_ns);
     take_resets(runtime);
     wake_ns = update_server(runtime, now_ns, now_master_ns);
-    next_ns = run_scheduler(runtime);
+    next_ns = run_scheduler(runtime, now_master_ns);
     top = axi_sched_current(runtime->sched);
-    runtime->was_job_ready = top >= 0;
-    runtime->was_idle = !runtime->was_server && top < 0;
     if (runtime->was_server && top >= 0) {
         next_ns = earlier(next_ns, axi_add_sat(now_ns, runtime->server.left_ns));
     }
     axi_timer_set(earlier(next_ns, wake_ns));
-    runtime->idle_since_ns = axi_clock_ns();
     if (runtime->was_server) {
         return &runtime->server_context;
     }

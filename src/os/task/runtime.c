@@ -437,7 +437,7 @@ uint64_t axi_runtime_outputs_lost(const struct axi_runtime *runtime)
 void axi_runtime_figures(struct axi_runtime *runtime, struct axi_runtime_load *ret_load)
 {
     uint64_t now_ns = axi_clock_ns();
-    uint64_t idle_ns = atomic_load(&runtime->idle_ns);
+    uint64_t idle_ns = axi_kernel_idle_ns();
     uint64_t passed_ns = now_ns - runtime->load_at_ns;
     uint64_t idle_part_ns = idle_ns - runtime->load_idle_ns;
 

@@ -85,13 +85,11 @@ struct axi_runtime {
     _Atomic bool is_wake_pending;   /* somebody woke it since its last wait returned */
     _Atomic uint64_t wait_until_ns; /* local */
     /* kernel hooks only */
-    bool was_server, was_job_ready, was_idle; /* what the last choice was */
-    bool is_choice_kept;   /* a service that changes nothing for the scheduler was called */
-    bool is_held;          /* the server is before the top job */
-    uint64_t server_ticks; /* of its context, at the last look */
-    uint64_t idle_since_ns;
-    _Atomic uint64_t idle_ns;
-    struct axi_output output;                 /* scratch, too large for the stack */
+    bool was_server, was_job_ready; /* what the last choice was */
+    bool is_choice_kept;      /* a service that changes nothing for the scheduler was called */
+    bool is_held;             /* the server is before the top job */
+    uint64_t server_ticks;    /* of its context, at the last look */
+    struct axi_output output; /* scratch, too large for the stack */
     struct axi_runtime_output channel_output; /* the same */
     uint8_t value[AXC_VALUE_BYTES_MAX];       /* the same */
     /* server thread only */

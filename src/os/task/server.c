@@ -15,18 +15,22 @@ void axi_server_init(struct axi_server *server, uint64_t budget_ns, uint64_t per
     renew(server, 0);
 }
 
-void axi_server_wake(struct axi_server *server, uint64_t now_ns)
+void axi_server_rejoin(struct axi_server *server, uint64_t now_ns)
 {
     uint64_t window_ns = axi_sub_sat(server->deadline_ns, now_ns);
 
-    if (server->is_awake) {
-        return;
-    }
-    server->is_awake = true;
     /* left / window > Q / T: the old deadline would give it more than its share. */
     if (axi_mul_sat(server->left_ns, server->period_ns) >=
         axi_mul_sat(window_ns, server->budget_ns)) {
         renew(server, now_ns);
+    }
+}
+
+void axi_server_wake(struct axi_server *server, uint64_t now_ns)
+{
+    if (!server->is_awake) {
+        server->is_awake = true;
+        axi_server_rejoin(server, now_ns);
     }
 }
 

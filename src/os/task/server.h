@@ -5,6 +5,8 @@
  *
  *   wakes:     keeps (Q, d) when what is left of Q fits before d, else d = now + T, Q is full
  *   runs:      when no job is ready, for free; else while its d is earlier than the top job's
+ *   rejoins:   a job became ready: as if it woke now, for what it got for free must not count as
+ *              still owed
  *   out of Q:  d = d + T, Q is full again: it waits behind the jobs that are due before
  *
  * The policy is pure: times in, decision out. Master time, as the jobs' deadlines are. */
@@ -25,6 +27,8 @@ struct axi_server {
 /* 0 < budget_ns <= period_ns. */
 void axi_server_init(struct axi_server *server, uint64_t budget_ns, uint64_t period_ns);
 void axi_server_wake(struct axi_server *server, uint64_t now_ns);
+/* A job is ready, and none was before. */
+void axi_server_rejoin(struct axi_server *server, uint64_t now_ns);
 void axi_server_sleep(struct axi_server *server);
 
 /* It ran for that long while a job was ready. */

@@ -78,6 +78,20 @@ static void runs_before_later_jobs_and_when_there_are_none(void **state)
     assert_false(axi_server_is_first(&server, UINT64_MAX));
 }
 
+/* The free time would otherwise be owed a second time, to a job that is due just before. */
+static void after_free_time_it_starts_anew(void **state)
+{
+    struct axi_server server = server_at(1000);
+
+    (void)state;
+    axi_server_rejoin(&server, 1095); /* ran all the time, alone */
+    assert_int_equal(server.deadline_ns, 1195);
+    axi_server_charge(&server, 6, 1110);
+    axi_server_rejoin(&server, 1120); /* its share for the 75 left is 7.5; 4 are left */
+    assert_int_equal(server.deadline_ns, 1195);
+    assert_int_equal(server.left_ns, 4);
+}
+
 /* Awake for ever beside a job that is always ready and due late: its share is Q of every T. */
 static void a_flood_gets_no_more_than_its_share(void **state)
 {
@@ -105,6 +119,7 @@ int main(void)
         cmocka_unit_test(waking_an_awake_server_changes_nothing),
         cmocka_unit_test(out_of_budget_it_waits_one_period_more),
         cmocka_unit_test(runs_before_later_jobs_and_when_there_are_none),
+        cmocka_unit_test(after_free_time_it_starts_anew),
         cmocka_unit_test(a_flood_gets_no_more_than_its_share),
     };
 
