@@ -25,6 +25,8 @@ enum mode { /* harness.py has the same names */
             MODES,      /* changes FPCR, leaves values in FP registers */
             SMASH_DATA, /* destroys its data, then faults: the next job finds it as loaded */
             OVERLONG,   /* runs to twice its instructions more */
+            CALL_LOOP,  /* calls a service for ever */
+            STEP_LOOP,  /* makes checkpoints for ever */
             RANDOM      /* calls services with whatever comes: another job, other calls */
 };
 
@@ -206,6 +208,14 @@ static int misbehave(const struct axc_job *job, struct state *state, uint64_t mo
         __asm__ volatile("msr fpcr, %0" ::"r"(mode_bits));
         break;
     }
+    case CALL_LOOP:
+        for (;;) {
+            (void)job->services->now(job);
+        }
+    case STEP_LOOP:
+        for (uint32_t step = 1;; step++) {
+            job->services->checkpoint(job, step);
+        }
     case RANDOM:
         call_at_random(job, state);
         break;

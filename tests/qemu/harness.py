@@ -22,7 +22,8 @@ TRACE = 1
 MODES = ("well", "null-pointer", "illegal", "stack", "loop", "misaligned", "odd-jump",
          "bad-text", "bad-buffer",
          "syscall", "result", "step", "jump", "write-text", "execute-data", "kernel", "privileged",
-         "modes", "smash-data", "overlong", "random")
+         "modes", "smash-data", "overlong", "call-loop",
+         "step-loop", "random")
 
 def crc32c_table():
     table = []
@@ -158,14 +159,15 @@ class Run:
         return [r for r in self.records if r.task == task and (not kinds or r.kind in kinds)]
 
 
-def run(directory, board, tasks, seconds=120, image=None, **options):
-    """One run to its end. `options` go to boot_config."""
+def run(directory, kind, tasks, seconds=120, **options):
+    """One run to its end on a machine of that kind. `options` go to boot_config."""
+    board = machine.board_of(kind)
     blob = os.path.join(str(directory), "boot.cfg")
     with open(blob, "wb") as file:
         file.write(boot_config(tasks, **options))
-    image = image or os.path.join(machine.BUILD, "axcan-os-%s.elf" % board)
+    image = os.path.join(machine.BUILD, "axcan-os-%s.elf" % board)
     loader = "loader,file=%s,addr=%#x,force-raw=on" % (blob, machine.CONFIG_ADDRESS[board])
-    return Run(*machine.run(board, image, *machine.DETERMINISTIC, "-device", loader,
+    return Run(*machine.run(kind, image, *machine.DETERMINISTIC, "-device", loader,
                             seconds=seconds))
 
 

@@ -20,6 +20,7 @@ FAULTS = {
     "illegal": ("illegal", lambda detail: 0x40000000 <= detail < 0x40100000),
     "stack": ("stack", lambda detail: GUARD <= detail < STACK),
     "loop": ("budget", lambda detail: BUDGET <= detail < BUDGET + 30000),
+    "call-loop": ("budget", lambda detail: BUDGET <= detail < BUDGET + 30000),
     "misaligned": ("bus", lambda detail: detail % 2 == 1),
     "odd-jump": ("bus", lambda detail: detail % 4 == 2),
     "bad-text": ("stack", lambda detail: detail == STACK - 1),
@@ -37,7 +38,7 @@ FAULTS = {
 
 
 def behaviour_of(mode):
-    return {"loop": "loop", "overlong": "over", "result": "result"}.get(mode, "fault")
+    return {"loop": "loop", "call-loop": "loop", "overlong": "over", "result": "result"}.get(mode, "fault")
 
 
 def good_tasks():
@@ -118,6 +119,17 @@ def test_a_job_is_resumed_from_its_step(tmp_path, board):
     assert outcome(done.records) == [
         event[1:4] + event[5:] for event in reference(tasks, 10**12, {"bad": "step"})
         if event[1] != "missed"]
+
+
+def test_checkpoints_for_ever_end_with_the_budget(tmp_path):
+    """A job that is repeated from its step does not advance; after some attempts the task failed."""
+    done = run(tmp_path, "virt", good_tasks() + [bad_task("step-loop")], flags=0)
+
+    assert done.code == 1
+    assert done.summary["bad"]["state"] == "FAILED"
+    assert done.summary["bad"]["overruns"] == done.summary["bad"]["killed"] == 4
+    for name in ("fast", "slow"):
+        assert done.summary[name]["missed"] == done.summary[name]["killed"] == 0
 
 
 def test_services_called_at_random_harm_nobody(tmp_path):
