@@ -59,9 +59,13 @@ def free_port(kind=socket.SOCK_STREAM):
         return probe.getsockname()[1]
 
 
+ICOUNT = ["-icount", "shift=3"]
+
+
 class Ecu:
-    """One machine. With frames=True, send() puts raw Ethernet frames on its network beside the
-    user network, and received() returns those it sent."""
+    """One machine. With frames=True, send() puts raw Ethernet frames on its network beside the user
+    network. With options=ICOUNT its clock counts instructions: what keeps QEMU from running makes
+    nothing late, but the clock falls behind the host's."""
 
     def __init__(self, directory, name, master_port, board="virt", frames=False,
                  forwards=(), legacy=True, options=(), **config):
@@ -120,6 +124,13 @@ class Ecu:
             return ""
         with open(self.log, encoding="ascii", errors="replace") as file:
             return file.read()
+
+    def memory_bytes(self, node):
+        """RAM in use: the image with its bss and stacks, and what is taken from the page pool."""
+        with open(os.path.join(KERNELS, "axcan-os-%s.bin" % self.board), "rb") as file:
+            image_bytes, = struct.unpack("<Q", file.read(24)[16:])
+        pool_kib = int(self.console().split("memory_kib=")[1].split()[0])
+        return image_bytes + pool_kib * 1024 - node["memory_free_bytes"]
 
     def dropped(self):
         """What the node said last of frames it dropped, by reason."""

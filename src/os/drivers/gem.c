@@ -68,7 +68,7 @@ enum {
 #define TX_WRAP (1u << 30)
 #define TX_OURS (1u << 31)
 
-#define ENTRIES 128u
+#define ENTRIES 64u
 #define BUFFER_BYTES 1536u
 
 struct descriptor {

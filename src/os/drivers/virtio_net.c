@@ -50,7 +50,7 @@ enum {
 
 #define QUEUE_RX 0u
 #define QUEUE_TX 1u
-#define ENTRIES 128u
+#define ENTRIES 64u
 #define BUFFER_BYTES 2048u
 #define HEADER_BYTES_V1 10u
 #define HEADER_BYTES_V2 12u

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AXI_STREAMS_MAX 12u
-#define AXI_STREAM_QUEUE_BYTES 65536u /* a power of two */
-#define AXI_STREAM_BULK_BYTES 40960u  /* bulk data may fill the queue so far */
+#define AXI_STREAMS_MAX 16u
+#define AXI_STREAM_QUEUE_BYTES 32768u /* a power of two */
+#define AXI_STREAM_BULK_BYTES 20480u  /* bulk data may fill the queue so far */
 
 struct axi_stream_handler {
     void *context;

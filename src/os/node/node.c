@@ -17,11 +17,12 @@
 #define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
 #define DROPS_NS (5000 * NS_PER_MS)   /* between two lines about dropped frames */
 #define TRACES_AT_ONCE 32u
-#define TRACES_KEPT 4096u /* until the master has written them into a history */
+#define TRACES_KEPT 2048u /* until the master has written them into a history */
 #define IMAGE_BYTES_MAX (4u << 20)
-#define CHUNK_BYTES 16384u
-#define AGENT_LINKS 10u /* fewer than streams: some are closing or strangers */
-#define AGENT_MIGRATIONS 8u
+#define CHUNK_BYTES 8192u
+#define AGENT_LINKS 6u    /* master and peers ... */
+#define AGENT_MANAGERS 3u /* ... and those: fewer than streams, some of which are closing */
+#define AGENT_MIGRATIONS 6u
 #define AGENT_TRANSFERS 2u
 
 static int complain(const struct axi_node *node, const char *what, const char *value, int error)
@@ -144,6 +145,7 @@ static int open_agent(struct axi_node *node)
         .server_period_ns = config->server_period_ns,
         .slots = node->slots,
         .links = AGENT_LINKS,
+        .managers_max = AGENT_MANAGERS,
         .migrations = AGENT_MIGRATIONS,
         .transfers = AGENT_TRANSFERS,
         .chunk_bytes = CHUNK_BYTES,
