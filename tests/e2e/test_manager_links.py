@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node does with checkpoint managers: the lease without a master, durable checkpoints."""
+import json
+import os
+import struct
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from conftest import BUILD, until
+
+FENCED, COMPLETED = 9, 3
+
+
+def records(cluster, node, kind):
+    """Number of trace records of this kind in the node's history (docs/formats/history.md)."""
+    with open(os.path.join(cluster.dir, node + ".history"), "rb") as file:
+        header = file.read(64)
+        count = struct.unpack_from("<Q", header, 24)[0]
+        return sum(file.read(80)[78] == kind for _ in range(count))
+
+
+def durable_job(cluster, api):
+    """Next job of the newest checkpoint of the counter that the manager has."""
+    with open(os.path.join(cluster.dir, "token"), encoding="ascii") as file:
+        request = urllib.request.Request("http://%s/v1/checkpoints" % api, headers={
+            "Authorization": "Bearer " + file.read().strip()})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        found = json.load(answer)["items"]
+        return max((task["job"] for task in found if task["name"] == "counter"), default=0)
+
+
+def test_a_manager_keeps_the_lease_while_the_master_is_away(own_cluster, images):
+    cluster = own_cluster(2, "--managers", 2, "--lease-ms", 1000)
+    cluster.ok("deploy", images("counter"), "--node", "node1")
+    cluster.wait_jobs("counter", 10)
+    cluster.kill("master")
+    before = records(cluster, "node1", COMPLETED)
+    time.sleep(2.5)  # more than two leases
+    assert records(cluster, "node1", FENCED) == 0
+    assert records(cluster, "node1", COMPLETED) > before + 100
+    cluster.ok("up")
+    cluster.wait_state("counter", "running")
+    cluster.wait_jobs("counter", 10)
+    assert records(cluster, "node1", FENCED) == 0
+    assert cluster.task("counter")["killed"] == 0
+
+
+def test_no_keeper_fences_and_a_manager_lets_the_task_go_on(own_cluster, images):
+    """Master and managers away: fenced. A manager comes back, the master does not: resumed."""
+    cluster = own_cluster(1, "--managers", 1)
+    cluster.ok("deploy", images("counter"))
+    cluster.wait_jobs("counter", 10)
+    for name in ("master", "manager1"):
+        cluster.kill(name)
+    until(lambda: records(cluster, "node1", FENCED) == 1, 10, "the fence")
+    fenced_at = records(cluster, "node1", COMPLETED)
+    time.sleep(0.3)
+    assert records(cluster, "node1", COMPLETED) == fenced_at
+    ready = os.path.join(cluster.dir, "manager1.ready")
+    with open(ready, encoding="utf-8") as file:
+        listen, api = file.read().split()
+    manager = subprocess.Popen(
+        [os.path.join(BUILD, "src", "cms", "axcan-cms"), "--name", "manager1",
+         "--dir", os.path.join(cluster.dir, "manager1"), "--store",
+         os.path.join(cluster.dir, "master", "store.db"), "--token-file",
+         os.path.join(cluster.dir, "token"), "--listen", listen, "--api", api],
+        stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: records(cluster, "node1", COMPLETED) > fenced_at + 20, 10, "jobs go on")
+    finally:
+        manager.terminate()
+        assert manager.wait(10) == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--notify", "udp:239.255.78.%d:%d"]],
+                         ids=["links", "multicast"])
+def test_every_checkpoint_of_a_node_becomes_durable(own_cluster, images, options):
+    cluster = own_cluster(1)
+    if options:
+        options = ["--notify", options[1] % (os.getpid() % 250 + 1, 20000 + os.getpid() % 20000)]
+    master = json.loads(cluster.ok("status", "-o", "json"))["node_address"]
+    common = ["--token-file", os.path.join(cluster.dir, "token"), "--master", master, *options]
+    ready = os.path.join(cluster.dir, "extra.ready")
+    processes = []
+    try:
+        processes.append(subprocess.Popen(
+            [os.path.join(BUILD, "src", "cms", "axcan-cms"), "--name", "extra", "--dir",
+             os.path.join(cluster.dir, "extra"), "--store",
+             os.path.join(cluster.dir, "master", "store.db"), "--listen", "127.0.0.1:0", "--api",
+             "127.0.0.1:0", "--ready-file", ready, *common], stderr=subprocess.DEVNULL))
+        until(lambda: os.path.exists(ready), 10, "the manager starts")
+        with open(ready, encoding="utf-8") as file:
+            listen, api = file.read().split()
+        processes.append(subprocess.Popen(
+            [os.path.join(BUILD, "src", "node", "axcan-node"), "--name", "apart", "--dir",
+             os.path.join(cluster.dir, "apart"), "--fifo", "no", "--manager", listen, *common],
+            stderr=subprocess.DEVNULL))
+        until(lambda: (cluster.node("apart") or {}).get("state") == "ready", 10, "it joins")
+        cluster.ok("deploy", images("counter"), "--node", "apart", "--jobs", 60)
+        cluster.wait_state("counter", "completed")
+        until(lambda: durable_job(cluster, api) == 60, 10, "the last checkpoint is durable")
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            assert process.wait(10) == 0
