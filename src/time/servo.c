@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define PPB 1000000000ll
-#define Q 16                            /* fraction bits of a rate */
-#define RATE_MAX ((int64_t)500000 << Q) /* 500 ppm */
-#define BASELINE_NS 1000000000ull       /* of the first frequency */
-#define GAIN_P_NUM 3                    /* kp = 0.3 / s */
+#define ONE 65536ll               /* 1 ppb of a rate */
+#define RATE_MAX (500000 * ONE)   /* 500 ppm */
+#define BASELINE_NS 1000000000ull /* of the first frequency */
+#define GAIN_P_NUM 3              /* kp = 0.3 / s */
 #define GAIN_P_DEN 10
 #define GAIN_I_NUM 4 /* ki = 0.04 / s^2 */
 #define GAIN_I_DEN 100
@@ -54,7 +54,7 @@ static int64_t clamp(int64_t value, int64_t limit)
 static uint64_t line_at(const struct axi_servo *servo, uint64_t local_ns)
 {
     int64_t elapsed = (int64_t)(local_ns - servo->anchor.local_ns);
-    __int128 extra = (__int128)elapsed * servo->rate / ((__int128)PPB << Q);
+    __int128 extra = (__int128)elapsed * servo->rate / ((__int128)PPB * ONE);
 
     return servo->anchor.master_ns + (uint64_t)elapsed + (uint64_t)(int64_t)extra;
 }
@@ -161,7 +161,7 @@ static void find_rate(struct axi_servo *servo, uint64_t t1, uint64_t t2)
 {
     int64_t local = (int64_t)(t2 - servo->first.local_ns);
     int64_t master = (int64_t)(t1 - servo->first.master_ns);
-    __int128 rate = ((__int128)(master - local) * PPB << Q) / local;
+    __int128 rate = (__int128)(master - local) * PPB * ONE / local;
 
     servo->drift = clamp(rate > RATE_MAX    ? RATE_MAX
                          : rate < -RATE_MAX ? -RATE_MAX
@@ -183,10 +183,10 @@ static void control(struct axi_servo *servo, uint64_t t2)
     since = since < UPDATE_NS_MAX ? since : UPDATE_NS_MAX;
     anchor_at(servo, t2, line_at(servo, t2));
     servo->drift -=
-        (int64_t)((((__int128)offset << Q) * GAIN_I_NUM / GAIN_I_DEN) * (int64_t)since / PPB);
+        (int64_t)(((__int128)offset * ONE * GAIN_I_NUM / GAIN_I_DEN) * (int64_t)since / PPB);
     servo->drift = clamp(servo->drift, RATE_MAX);
-    servo->rate = clamp(servo->drift - (int64_t)(((__int128)offset << Q) * GAIN_P_NUM / GAIN_P_DEN),
-                        RATE_MAX);
+    servo->rate =
+        clamp(servo->drift - (int64_t)((__int128)offset * ONE * GAIN_P_NUM / GAIN_P_DEN), RATE_MAX);
 }
 
 static uint32_t judge_lock(struct axi_servo *servo)
@@ -324,7 +324,7 @@ void axi_servo_estimate(const struct axi_servo *servo, uint64_t now_ns,
     *ret = (struct axi_servo_estimate){
         .state = servo->state,
         .master_ns = servo->has_line ? line_at(servo, now_ns) : now_ns,
-        .rate_ppb = servo->has_rate ? servo->drift / (1 << Q) : 0,
+        .rate_ppb = servo->has_rate ? servo->drift / ONE : 0,
         .bound_ns = UINT64_MAX,
         .growth_ppm = is_known ? GROWTH_LOCKED_PPM : GROWTH_PPM,
         .offset_ns = servo->offset_ns,
