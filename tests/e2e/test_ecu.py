@@ -64,11 +64,11 @@ def loaded(text, task):
     return set(re.findall(r"loaded task=%s .*sha256=([0-9a-f]{64})" % task, text))
 
 
-def verdict(cluster, task_id, image):
+def verdict(cluster, task_id, image, *options):
     """Exit code and words of the checker over the histories as they are now, and the task's row."""
     histories = [os.path.join(cluster.dir, name) for name in sorted(os.listdir(cluster.dir))
                  if name.endswith(".history")]
-    done = subprocess.run([os.path.join(BUILD, "src", "cli", "axcan-check"), "--image",
+    done = subprocess.run([os.path.join(BUILD, "src", "cli", "axcan-check"), *options, "--image",
                            "%s=%s" % (task_id, image), *histories], capture_output=True, text=True,
                           timeout=60)
     row = next((line.split() for line in done.stdout.splitlines() if line.startswith(TASK)), [])
@@ -186,3 +186,20 @@ def test_the_history_of_an_ecu_outlives_its_master(own_cluster):
           "a history without gap: %s" % verdict(cluster, task_id, IMAGE)[1])
     code, text, row = verdict(cluster, task_id, IMAGE)
     assert code == 0 and row[2:5] == [str(jobs), row[3], row[4]] and row[10] == row[3], text
+
+
+def test_managers_restore_what_a_dead_ecu_ran_on_linux(own_cluster):
+    cluster = own_cluster(1, "--ecus", 1, "--managers", 2, *OPTIONS)
+    cluster.ok("deploy", IMAGE, "--backlog", 50, *BUDGETS)
+    if cluster.task(TASK)["node"] != "ecu1":
+        cluster.ok("migrate", TASK, "--to", "ecu1")
+    cluster.wait_jobs(TASK, 4)
+    until(lambda: cluster.json("checkpoints"), 10, "a checkpoint at a manager")
+    os.kill(cluster.members()["ecu1"]["pid"], signal.SIGKILL)
+    until(lambda: cluster.task(TASK)["node"] == "node1" and cluster.task(TASK)["state"] == "running",
+          30, "the restore")
+    cluster.wait_jobs(TASK, 2)
+    task_id = cluster.task(TASK)["id"]
+    code, text, row = verdict(cluster, task_id, IMAGE, "--torn")  # its last records died with it
+    assert code == 0 and row[10] == row[3] and int(row[3]) > 4, text
+    assert "restore" in text and "ecu1 -> node1" in text, text
