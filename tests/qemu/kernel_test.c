@@ -14,13 +14,14 @@
 #define STACK_TOP (DATA + 2 * AXI_PAGE_BYTES)
 #define SLICES 300u
 #define MODE_MAGIC 0x54455354u
-#define MODE_RESET 16u /* added: the panic ends in a reset */
+#define MODE_RESET 16u  /* added: the panic ends in a reset */
+#define MODE_ALWAYS 32u /* added: in each boot */
 
 void axi_kernel_test_panic(uint32_t mode);
 
 extern const char user_page[], user_add[], user_read[], user_write[], user_jump[], user_illegal[];
 extern const char user_break[], user_counter[], user_kernel_register[], user_mask_interrupts[];
-extern const char user_wait[], user_hypercall[], user_cache[];
+extern const char user_thread_register[], user_wait[], user_hypercall[], user_cache[];
 extern const char user_registers[], user_fp_left[];
 
 struct task {
@@ -218,6 +219,9 @@ static void test_calls(void)
     check(run(user_read, DATA) && test.tasks[0].context.x[1] == 7, "a task reads its memory");
     check(run(user_write, DATA + 8) && *(uint64_t *)(void *)(test.data + 8) == DATA + 8,
           "a task writes its memory");
+    check(run(user_thread_register, 7) && run(user_thread_register, 7) &&
+              test.tasks[0].context.x[0] == 0,
+          "TPIDR_EL0 carries nothing over");
     check(run(user_read, READ_ONLY) && run(user_read, CODE), "a task reads its constants");
 }
 
@@ -342,8 +346,9 @@ void axi_image_start(const struct axi_boot_info *boot, struct axi_kernel_ops *re
 {
     const uint32_t *mode = axi_at_physical(axi_board.config_address - 16);
 
-    if (mode[0] == MODE_MAGIC && mode[1] >= MODE_RESET && boot->reset_reason[0] == '\0') {
-        axi_kernel_test_panic(mode[1] - MODE_RESET);
+    if (mode[0] == MODE_MAGIC &&
+        (mode[1] >= MODE_ALWAYS || (mode[1] >= MODE_RESET && boot->reset_reason[0] == '\0'))) {
+        axi_kernel_test_panic(mode[1] % MODE_RESET);
     }
     axi_machine_allow_semihosting();
     if (mode[0] == MODE_MAGIC) {

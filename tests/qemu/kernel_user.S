@@ -42,6 +42,12 @@ user_kernel_register:
 user_mask_interrupts:
     msr     daifset, #2
     svc     #0
+    .global user_thread_register
+user_thread_register:                   /* x0 = what was there */
+    mrs     x1, tpidr_el0
+    msr     tpidr_el0, x0
+    mov     x0, x1
+    svc     #0
     .global user_wait
 user_wait:
     wfi

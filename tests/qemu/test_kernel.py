@@ -69,3 +69,18 @@ def test_panic_record_survives_the_reset(machine):
     assert console.count("axcan os: board=") == 2
     assert re.search(r"reset by: exception in the kernel: esr=9600004f elr=ffffff\w+ far=ffffff",
                      console), console
+
+
+def test_boot_that_always_fails_ends_off():
+    """Mode + 32: in each boot."""
+    code, console = panic("virt", 32 + 3)
+    assert code == 0 and "twice in a row while booting: off" in console, console
+    assert console.count("axcan os: board=") == 2
+
+
+def test_memory_is_what_the_device_tree_says():
+    for mib in (64, 256):
+        code, console = run("virt", image("virt"), "-m", str(mib))
+        assert code == 0, console
+        kib = int(re.search(r"memory_kib=(\d+)", console).group(1))
+        assert mib - 4 < kib / 1024 < mib, console

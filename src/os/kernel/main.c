@@ -40,7 +40,7 @@ static uint64_t find_ram_bytes(const struct axi_fdt_facts *facts)
 {
     uint64_t bytes = axi_board.ram.bytes;
 
-    if (facts->ram_base == axi_board.ram.base && facts->ram_bytes > bytes) {
+    if (facts->ram_base == axi_board.ram.base && facts->ram_bytes > 0) {
         bytes = facts->ram_bytes;
     }
     if (bytes > (uint64_t)AXI_POOL_PAGES_MAX * AXI_PAGE_BYTES) {

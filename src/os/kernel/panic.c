@@ -18,6 +18,10 @@ struct record {
     uint32_t boots, not_boots; /* each other's complement, or never counted */
 };
 
+static struct {
+    bool is_under_way, was_before_boot, is_boot_done;
+} panic;
+
 static struct record *record(void)
 {
     return (struct record *)(void *)axi_reset_page;
@@ -46,6 +50,7 @@ void axi_panic_take_record(char *ret_text, size_t capacity)
             ret_text[i] = page->text[i] >= ' ' && page->text[i] <= '~' ? page->text[i] : '?';
         }
         ret_text[bytes] = '\0';
+        panic.was_before_boot = true;
     }
     page->magic = 0;
     axi_cache_clean(page, sizeof(*page));
@@ -61,9 +66,29 @@ uint32_t axi_panic_count_boot(void)
     return page->boots;
 }
 
+void axi_panic_boot_done(void)
+{
+    panic.is_boot_done = true;
+}
+
+/* A bug in the panic itself must not go round for ever. */
+static void begin(void)
+{
+    (void)axi_irq_mask();
+    if (panic.is_under_way) {
+        axi_machine_end_after_panic(EXIT_PANIC);
+    }
+    panic.is_under_way = true;
+}
+
+/* A boot that fails after a reset by a panic will always fail. */
 static __attribute__((noreturn)) void end(const char *text)
 {
     leave_record(text);
+    if (panic.was_before_boot && !panic.is_boot_done) {
+        axi_console_print("panic: twice in a row while booting: off\n");
+        axi_machine_off(EXIT_PANIC);
+    }
     axi_machine_end_after_panic(EXIT_PANIC);
 }
 
@@ -82,7 +107,7 @@ void axi_panic_exception(const char *what, const struct axi_context *context, ui
 {
     char text[AXI_RESET_REASON_BYTES];
 
-    axi_irq_mask();
+    begin();
     axi_format(text, sizeof(text), "%s: esr=%08lx elr=%016lx far=%016lx name=%s", what, syndrome,
                context->pc, address, context->name != NULL ? context->name : "-");
     axi_console_print("panic: %s\n", text);
@@ -95,7 +120,7 @@ void axi_panic(const char *format, ...)
     char text[AXI_RESET_REASON_BYTES];
     va_list arguments;
 
-    axi_irq_mask();
+    begin();
     va_start(arguments, format);
     axi_vformat(text, sizeof(text), format, arguments);
     va_end(arguments);

@@ -14,6 +14,9 @@ __attribute__((noreturn)) void axi_panic_exception(const char *what,
  * bytes with final NUL. */
 void axi_panic_take_record(char *ret_text, size_t capacity);
 
+/* The image runs: a panic from now on may be reset away. */
+void axi_panic_boot_done(void);
+
 /* Boots since the memory lost its content, this one included. Once per boot. */
 uint32_t axi_panic_count_boot(void);
 

@@ -48,6 +48,9 @@ from_el2:
     mov     x0, #0x33ff                 /* no FP traps */
     msr     cptr_el2, x0
     msr     hstr_el2, xzr
+    mrs     x0, pmcr_el0                /* no debug traps, all counters are EL1's */
+    ubfx    x0, x0, #11, #5
+    msr     mdcr_el2, x0
     msr     vttbr_el2, xzr
     mrs     x0, midr_el1
     msr     vpidr_el2, x0

@@ -54,7 +54,8 @@ static void use_space(const struct axi_space *space)
         root = axi_physical(space->root) | (uint64_t)space->asid << 48;
     }
     kernel.space = space;
-    __asm__ volatile("msr ttbr0_el1, %0\n\tisb" ::"r"(root) : "memory");
+    /* TPIDR_EL0 is the one register that tasks could otherwise leave each other messages in. */
+    __asm__ volatile("msr ttbr0_el1, %0\n\tmsr tpidr_el0, xzr\n\tisb" ::"r"(root) : "memory");
 }
 
 static void use_fp(struct axi_fp *fp)
@@ -128,6 +129,9 @@ static void idle(void *argument)
 
 void axi_trap_start(const struct axi_kernel_ops *ops)
 {
+    /* EL0 gets neither performance counters nor the debug channel. */
+    __asm__ volatile("msr pmuserenr_el0, xzr\n\tmsr mdscr_el1, %0\n\tisb" ::"r"(1ull << 12));
+    axi_panic_boot_done();
     kernel.ops = *ops;
     axi_context_init_thread(&kernel.idle, "idle", idle, NULL, kernel.idle_stack, IDLE_STACK_BYTES);
     kernel.entry_ticks = axi_clock_ticks();
