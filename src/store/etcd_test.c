@@ -293,8 +293,7 @@ static void a_line_that_makes_no_sense_reports_nothing(void **state)
         "{\"result\":{\"events\":[{}]}}",
         "{\"result\":{\"events\":[{\"kv\":{\"key\":\"cC9r\",\"mod_revision\":\"x\"}}]}}",
         "{\"result\":{\"events\":[{\"kv\":{\"key\":7,\"mod_revision\":\"8\"}}]}}",
-        "{\"result\":{\"events\":[{\"kv\":{\"key\":\"cC9r\",\"mod_revision\":"
-        "\"99999999999999999999\"}}]}}",
+        "{\"result\":{\"events\":[{\"kv\":{\"mod_revision\":\"99999999999999999999\"}}]}}",
         "{\"result\":{\"compact_revision\":\"-1\"}}",
     };
     struct counts counts = {0};
