@@ -36,6 +36,7 @@ extern const struct axi_command axi_command_deploy;
 extern const struct axi_command axi_command_get;
 extern const struct axi_command axi_command_describe;
 extern const struct axi_command axi_command_migrate;
+extern const struct axi_command axi_command_offload;
 extern const struct axi_command axi_command_start;
 extern const struct axi_command axi_command_stop;
 extern const struct axi_command axi_command_delete;

@@ -108,6 +108,14 @@ static int wait_for(struct axi_client *client, const char *id, bool every_step, 
     }
 }
 
+int axi_operation_wait(struct axi_client *client, const char *id, bool every_step, json_t **ret_op)
+{
+    int r = wait_for(client, id, every_step, ret_op);
+
+    end_progress();
+    return r == 0 ? judge(client, *ret_op) : r;
+}
+
 int axi_operation_run(struct axi_client *client, const char *method, const char *path,
                       const json_t *body, bool every_step, json_t **ret_op)
 {
@@ -127,11 +135,7 @@ int axi_operation_run(struct axi_client *client, const char *method, const char 
     if (client->no_wait || id == NULL) {
         (void)printf("operation %s started\n", id != NULL ? id : "?");
     } else {
-        r = wait_for(client, id, every_step, &op);
-        end_progress();
-        if (r == 0) {
-            r = judge(client, op);
-        }
+        r = axi_operation_wait(client, id, every_step, &op);
     }
     json_decref(answer);
     if (ret_op != NULL && r == 0) {

@@ -11,4 +11,7 @@
 int axi_operation_run(struct axi_client *client, const char *method, const char *path,
                       const json_t *body, bool every_step, json_t **ret_op);
 
+/* Waits for the end of an operation that began, by its id. */
+int axi_operation_wait(struct axi_client *client, const char *id, bool every_step, json_t **ret_op);
+
 #endif

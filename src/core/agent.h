@@ -199,8 +199,8 @@ void axi_agent_get_status(const struct axi_agent *agent, struct axi_agent_status
  */
 void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason);
 
-/* The same for every task that runs here, one by one. */
-void axi_agent_offload_all(struct axi_agent *agent, const char *reason);
+/* The same for every task that runs here, one by one; the node will end and takes no new ones. */
+void axi_agent_leave_tasks(struct axi_agent *agent, const char *reason);
 
 struct axi_agent_manager_status {
     uint64_t id;                /* 0: not known yet */

@@ -142,21 +142,27 @@ static void watch_load(struct axi_agent *agent)
     }
 }
 
-void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason)
+static void request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason,
+                            bool is_leaving)
 {
-    axi_OffloadRequest request = {.task_id = task_id};
+    axi_OffloadRequest request = {.task_id = task_id, .leaving = is_leaving};
 
     axi_agent_set_text(request.reason, sizeof(request.reason), reason);
     axi_agent_tell_master(agent, AXI_WIRE_OFFLOAD_REQUEST, &request);
 }
 
-void axi_agent_offload_all(struct axi_agent *agent, const char *reason)
+void axi_agent_request_offload(struct axi_agent *agent, uint64_t task_id, const char *reason)
+{
+    request_offload(agent, task_id, reason, false);
+}
+
+void axi_agent_leave_tasks(struct axi_agent *agent, const char *reason)
 {
     for (uint32_t i = 0; i < agent->config.slots; i++) {
         const struct axi_agent_instance *instance = &agent->instances[i];
 
         if (instance->phase == AXI_INSTANCE_READY && instance->sched_state == AXI_SLOT_ACTIVE) {
-            axi_agent_request_offload(agent, instance->spec.task_id, reason);
+            request_offload(agent, instance->spec.task_id, reason, true);
         }
     }
 }

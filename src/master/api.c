@@ -278,6 +278,29 @@ static int post_migrate(struct call *call)
     return with_node(call, axi_master_migrate);
 }
 
+static int post_offload(struct call *call)
+{
+    char reason[AXI_REASON_BYTES] = "";
+    uint64_t op = 0;
+    int r = axi_master_offload(call->api->master, call->name, &op, reason);
+
+    return reply_operation(call, r, op, reason);
+}
+
+static int post_offload_node(struct call *call)
+{
+    char reason[AXI_REASON_BYTES] = "";
+    json_t *answer = axi_master_offload_node(call->api->master, call->name, reason);
+
+    call->api->changed(call->api->context);
+    if (answer == NULL) {
+        axi_api_refuse(call->request, -AXC_ENOENT, reason);
+    } else {
+        axi_http_reply(call->request, MHD_HTTP_ACCEPTED, answer);
+    }
+    return 0;
+}
+
 static int post_start(struct call *call)
 {
     return with_node(call, axi_master_start);
@@ -377,6 +400,8 @@ static const struct route routes[] = {
     {"DELETE", "/v1/images/*", delete_image},
     {"POST", "/v1/tasks", post_task},
     {"POST", "/v1/tasks/*/migrate", post_migrate},
+    {"POST", "/v1/tasks/*/offload", post_offload},
+    {"POST", "/v1/nodes/*/offload", post_offload_node},
     {"POST", "/v1/tasks/*/start", post_start},
     {"POST", "/v1/tasks/*/stop", post_stop},
     {"DELETE", "/v1/tasks/*", delete_task},

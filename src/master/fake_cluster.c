@@ -262,6 +262,7 @@ static void report(struct fake_cluster *c, struct fake_node *node)
     axi_Report message = {.complete = true};
     axi_Heartbeat beat = {.sequence = ++node->sequence,
                           .send_local_ns = c->now_ns,
+                          .cpu_load_ppm = node->cpu_load_ppm,
                           .memory_free_bytes = 1 << 30,
                           .free_slots = 8};
 

@@ -22,6 +22,7 @@ struct fake_node {
     uint32_t refuse; /* wire type it answers with ADMIT_LOAD */
     uint32_t ignore; /* wire type it never answers */
     uint64_t heartbeat_ns, sequence;
+    uint32_t cpu_load_ppm;
     struct fake_instance instances[8];
     uint32_t received[32]; /* count per wire type */
     axi_Start start;       /* the last one */

@@ -246,6 +246,9 @@ static void dispatch_node(struct axi_master *m, struct axi_node *node, uint32_t 
     case AXI_WIRE_PROFILE_DATA:
         axi_profile_data(m, node, &message->ProfileData);
         break;
+    case AXI_WIRE_OFFLOAD_REQUEST:
+        axi_offload_request(m, node, &message->OffloadRequest);
+        break;
     case AXI_WIRE_GOODBYE:
         axi_event(m, AXI_INFO, "node-goodbye", NULL, node, "%s", message->Goodbye.reason);
         break;

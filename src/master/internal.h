@@ -121,6 +121,7 @@ struct axi_node {
     uint64_t link;                                      /* 0 = none */
     bool has_reported, is_dead, is_new_boot, has_lease; /* has_lease: renewed since it joined */
     bool is_renewal_pending;
+    bool is_leaving; /* it said that it will end */
     axi_Heartbeat heartbeat;
     uint64_t heartbeat_master_ns; /* receipt */
     uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
@@ -241,6 +242,10 @@ void axi_leases_expire(struct axi_master *m);
 uint64_t axi_leases_next(struct axi_master *m);
 uint64_t axi_lease_window_ns(struct axi_master *m);
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node);
+
+/* ---- offload.c ---- */
+void axi_offload_request(struct axi_master *m, struct axi_node *node,
+                         const axi_OffloadRequest *request);
 
 /* ---- managers.c ---- */
 bool axi_managers_present(const struct axi_master *m); /* one at least that can claim */

@@ -129,6 +129,13 @@ AXC_MUST_USE int axi_master_stop(struct axi_master *master, const char *task, ui
                                  char *ret_reason);
 AXC_MUST_USE int axi_master_delete(struct axi_master *master, const char *task, uint64_t *ret_op,
                                    char *ret_reason);
+/* Migrates to the other node with the least processor load (then most free memory) that admits it.
+ */
+AXC_MUST_USE int axi_master_offload(struct axi_master *master, const char *task, uint64_t *ret_op,
+                                    char *ret_reason);
+/* The same for all running tasks of a node: {"operations": [{"task", "operation"}], "refused":
+ * [{"task", "error", "reason"}]}, a new reference; NULL: no such node. */
+json_t *axi_master_offload_node(struct axi_master *master, const char *node, char *ret_reason);
 /* node NULL: the best other node. When the named target fails, the next best ones are tried. */
 AXC_MUST_USE int axi_master_migrate(struct axi_master *master, const char *task, const char *node,
                                     uint64_t *ret_op, char *ret_reason);

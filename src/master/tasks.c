@@ -295,7 +295,7 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
         .capacity_ppm = node->hello.capacity_ppm,
         .free_slots = node->hello.slots > count ? node->hello.slots - (uint32_t)count : 0,
         .memory_free_bytes = node->heartbeat.memory_free_bytes,
-        .is_ready = axi_node_is_ready(node),
+        .is_ready = axi_node_is_ready(node) && !node->is_leaving,
         .tasks = demands,
         .task_count = count};
     for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {

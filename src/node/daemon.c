@@ -53,7 +53,7 @@ static bool is_drained(struct axi_node_daemon *daemon, uint64_t now_ns)
         return true;
     }
     if (now_ns >= daemon->drain_ask_ns) {
-        axi_agent_offload_all(daemon->agent, "the node ends");
+        axi_agent_leave_tasks(daemon->agent, "the node ends");
         daemon->drain_ask_ns = now_ns + DRAIN_ASK_NS;
     }
     return false;

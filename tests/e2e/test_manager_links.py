@@ -105,3 +105,42 @@ def test_every_checkpoint_of_a_node_becomes_durable(own_cluster, images, options
         for process in reversed(processes):
             process.terminate()
             assert process.wait(10) == 0
+
+
+def test_offload_empties_a_node(own_cluster, images):
+    cluster = own_cluster(3)
+    cluster.ok("deploy", images("counter"))
+    cluster.ok("deploy", images("counter"), "--name", "bound", "--node", "node1")
+    cluster.wait_jobs("counter", 10)
+    source = cluster.task("counter")["node"]
+    assert "counter moved from %s" % source in cluster.ok("offload", "counter")
+    source = cluster.task("counter")["node"]
+    if source != "node1":
+        assert "counter moved" in cluster.ok("offload", source)
+    assert "bound stays: bound was deployed for node1 only" in cluster.refused("offload", "node1")
+    assert "nothing" in cluster.refused("offload", "nothing")
+    assert cluster.task("counter")["node"] != "node1"
+    assert cluster.task("counter")["killed"] == 0
+
+
+def test_a_node_that_ends_lets_its_tasks_move_first(own_cluster, images):
+    cluster = own_cluster(2)
+    master = json.loads(cluster.ok("status", "-o", "json"))["node_address"]
+    history = os.path.join(cluster.dir, "ending.history")
+    node = subprocess.Popen(
+        [os.path.join(BUILD, "src", "node", "axcan-node"), "--name", "ending", "--dir",
+         os.path.join(cluster.dir, "ending"), "--fifo", "no", "--master", master, "--token-file",
+         os.path.join(cluster.dir, "token"), "--history", history, "--offload-on-stop"],
+        stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: (cluster.node("ending") or {}).get("state") == "ready", 10, "it joins")
+        cluster.ok("deploy", images("counter"))
+        if cluster.task("counter")["node"] != "ending":
+            cluster.ok("migrate", "counter", "--to", "ending")
+        cluster.wait_jobs("counter", 10)
+    finally:
+        node.terminate()
+        assert node.wait(20) == 0
+    assert cluster.task("counter")["node"] in ("node1", "node2")
+    cluster.wait_jobs("counter", 10)
+    assert cluster.task("counter")["killed"] == 0
