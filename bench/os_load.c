@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bare-metal image that measures how tasks are loaded: the packed tasks of its configuration,
- * phase by phase, and the first of them again and again. One line per task on the console, in ns of
- * virtual time (8 ns are one instruction under -icount shift=3): P <task> <file_bytes>
- * <image_bytes> <relocations> check=.. copy=.. relocate=.. memory=.. map=.. cache=.. load=..
- * unload=.. G <rounds> memory_before=<bytes> memory_after=<bytes> ns=<of one round> */
+ * phase by phase, and the first of them again and again. In ns of virtual time (8 ns are one
+ * instruction under -icount shift=3), on the console:
+ *
+ *   Y <ns>    from a thread into the kernel, a decision, and back
+ *
+ *   P <task> <file_bytes> <image_bytes> <relocations> <phase>=<ns> ...    one line per task
+ *
+ *   G <rounds> memory_before=<bytes> memory_after=<bytes> ns=<of one round> */
 #include "core/boot_config.h"
 #include "core/elf.h"
 #include "os/kernel/kernel.h"
@@ -136,9 +140,20 @@ static void repeat(const struct axi_boot_task *task)
                       axi_pages_free_bytes(), (unsigned long long)(since(&at_ns) / ROUNDS));
 }
 
+static void measure_entry(void)
+{
+    uint64_t at_ns = axi_clock_ns();
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        axi_thread_yield();
+    }
+    axi_console_print("Y %llu\n", (unsigned long long)(since(&at_ns) / 1000));
+}
+
 static void run(void *argument)
 {
     (void)argument;
+    measure_entry();
     for (uint32_t i = 0; i < config.task_count; i++) {
         measure_task(&config.tasks[i]);
     }

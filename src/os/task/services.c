@@ -7,6 +7,13 @@
 
 #include <string.h>
 
+/* stubs.S */
+_Static_assert(sizeof(struct axc_services) == 64 && AXC_ABI == 1, "size and abi of the table");
+_Static_assert(offsetof(struct axc_services, log) == 8 &&
+                   offsetof(struct axc_services, checkpoint) == 24 &&
+                   offsetof(struct axc_services, output) == 56,
+               "order of the table");
+
 struct call {
     struct axi_runtime *runtime;
     struct axi_os_slot *slot;
