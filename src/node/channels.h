@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/ring.h"
 #include "core/gate.h"
-#include "node/runtime.h"
 #include "core/values.h"
+#include "node/runtime.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

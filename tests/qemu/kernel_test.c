@@ -134,6 +134,9 @@ static void test_pages(void)
     char *first = axi_pages_take(3 * AXI_PAGE_BYTES - 1), *hole, *last = NULL;
 
     check(first != NULL && (uintptr_t)first % AXI_PAGE_BYTES == 0, "pages are aligned");
+    if (first == NULL) {
+        return;
+    }
     check(axi_pages_free_bytes() == before - 3 * AXI_PAGE_BYTES, "sizes are rounded up");
     memset(first, 0xaa, 3 * AXI_PAGE_BYTES);
     hole = axi_pages_take(AXI_PAGE_BYTES);
@@ -219,8 +222,8 @@ static void test_calls(void)
     check(run(user_read, DATA) && test.tasks[0].context.x[1] == 7, "a task reads its memory");
     check(run(user_write, DATA + 8) && *(uint64_t *)(void *)(test.data + 8) == DATA + 8,
           "a task writes its memory");
-    check(run(user_thread_register, 7) && run(user_thread_register, 7) &&
-              test.tasks[0].context.x[0] == 0,
+    check(run(user_thread_register, 7), "a task may use TPIDR_EL0");
+    check(run(user_thread_register, 7) && test.tasks[0].context.x[0] == 0,
           "TPIDR_EL0 carries nothing over");
     check(run(user_read, READ_ONLY) && run(user_read, CODE), "a task reads its constants");
 }
