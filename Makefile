@@ -4,7 +4,7 @@ BUILD ?= build
 SEEDS ?= 500
 MESON_FLAGS ?=
 SETUP = tools/install-deps && tools/configure $(BUILD) $(MESON_FLAGS) && \
-	tools/configure $(BUILD)/os --cross-file cross/aarch64-none.ini && \
+	tools/configure $(BUILD)/os --cross-file cross/aarch64-none.ini $(filter --prefix=%,$(MESON_FLAGS)) && \
 	tools/configure $(BUILD)/aarch64 --cross-file cross/aarch64-linux.ini
 
 .PHONY: help build demo test test-sim test-qemu bench fuzz lint clean install soak
