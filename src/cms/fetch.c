@@ -79,7 +79,7 @@ static bool is_party(const struct axi_record *r, uint64_t node, uint64_t epoch)
              (mig->target == node && mig->epoch == epoch)));
 }
 
-/* May this node have a checkpoint of this task and epoch? 0; -AXC_EAGAIN: the record is to be read
+/* May this node have a checkpoint of this task and epoch? 0; -AXC_EBUSY: the record is to be read
  * anew before it can be said; else why not. */
 static int judge_owner(const struct axi_cms_task *task, const struct axi_cms_instance *it)
 {
@@ -103,8 +103,8 @@ static int judge(struct axi_cms *cms, struct axi_cms_instance *it, const uint8_t
     const uint8_t *state = NULL;
     int rc = task == NULL ? -AXC_ENOMEM : axi_checkpoint_decode(bytes, count, ret_header, &state);
 
-    if (rc == 0 && judge_owner(task, it) == -AXC_EBUSY) {
-        (void)axi_cms_view_read(cms, task); /* a task or epoch that is new to this manager */
+    if (rc == 0 && judge_owner(task, it) == -AXC_EBUSY && axi_cms_view_read(cms, task) != 0) {
+        return -AXC_EUNAVAILABLE; /* a task or epoch that is new to this manager */
     }
     if (rc != 0) {
         return rc;
@@ -161,6 +161,10 @@ static void take(struct axi_cms *cms, struct axi_cms_instance *it, uint64_t writ
     struct axi_checkpoint header;
     int rc = judge(cms, it, bytes, count, &header);
 
+    if (rc == -AXC_EUNAVAILABLE) {
+        it->retry_ns = axi_cms_now(cms) + 50 * MS;
+        return;
+    }
     if (rc != 0 && rc != -AXC_EEPOCH_STALE) {
         complain(cms, it, rc);
         it->refused_write = write;

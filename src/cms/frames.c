@@ -110,7 +110,7 @@ static void dispatch_node(struct axi_cms *cms, struct axi_cms_link *link, uint32
         axi_cms_report(node, &m->Report);
         break;
     case AXI_WIRE_HEARTBEAT:
-        axi_cms_heartbeat(cms, node, &m->Heartbeat);
+        axi_cms_heartbeat(node, &m->Heartbeat);
         break;
     case AXI_WIRE_RESULT:
         axi_cms_result(cms, node, &m->Result);

@@ -117,7 +117,7 @@ struct axi_cms_node {
     uint64_t promised_ppm;             /* density given to it since the answer */
     /* its lease is kept here while the master is away */
     axi_Heartbeat heartbeat;
-    uint64_t heartbeat_master_ns, kept_ns;
+    uint64_t kept_ns;
     bool is_renewal_pending, has_lapsed;
 };
 
@@ -240,7 +240,7 @@ void axi_cms_leases_expire(struct axi_cms *cms);
 void axi_cms_leases_excuse(struct axi_cms *cms);
 void axi_cms_lease_changed(struct axi_cms *cms, struct axi_cms_node *node, uint64_t revision);
 void axi_cms_report(struct axi_cms_node *node, const axi_Report *report);
-void axi_cms_heartbeat(struct axi_cms *cms, struct axi_cms_node *node, const axi_Heartbeat *beat);
+void axi_cms_heartbeat(struct axi_cms_node *node, const axi_Heartbeat *beat);
 void axi_cms_leases_keep(struct axi_cms *cms);
 uint64_t axi_cms_leases_next(struct axi_cms *cms);
 

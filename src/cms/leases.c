@@ -110,10 +110,9 @@ void axi_cms_report(struct axi_cms_node *node, const axi_Report *report)
     }
 }
 
-void axi_cms_heartbeat(struct axi_cms *cms, struct axi_cms_node *node, const axi_Heartbeat *beat)
+void axi_cms_heartbeat(struct axi_cms_node *node, const axi_Heartbeat *beat)
 {
     node->heartbeat = *beat;
-    node->heartbeat_master_ns = axi_cms_master_now(cms);
     node->is_renewal_pending = true;
 }
 
@@ -142,9 +141,9 @@ static void let_go_on(struct axi_cms *cms, struct axi_cms_node *node)
 
 static void keep(struct axi_cms *cms, struct axi_cms_node *node)
 {
+    /* no time: the master's is only estimated here */
     axi_HeartbeatAck ack = {.sequence = node->heartbeat.sequence,
                             .send_local_ns = node->heartbeat.send_local_ns,
-                            .receive_master_ns = node->heartbeat_master_ns,
                             .lease_ns = cms->config.lease_ns};
     uint64_t now = axi_cms_now(cms);
     uint64_t revision = 0;
@@ -170,7 +169,6 @@ static void keep(struct axi_cms *cms, struct axi_cms_node *node)
     }
     node->kept_ns = now;
     axi_cms_lease_changed(cms, node, revision);
-    ack.reply_master_ns = axi_cms_master_now(cms);
     axi_cms_send(cms, node->link, AXI_WIRE_HEARTBEAT_ACK, &ack);
     if (node->has_lapsed) {
         let_go_on(cms, node);

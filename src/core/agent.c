@@ -419,7 +419,9 @@ static void dispatch(struct axi_agent *agent, struct axi_agent_link *link,
         axi_agent_on_hello_reply(agent, &message->HelloReply);
         break;
     case AXI_WIRE_HEARTBEAT_ACK:
-        axi_agent_on_heartbeat_ack(agent, &message->HeartbeatAck);
+        axi_agent_on_heartbeat_ack(agent,
+                                   link->role == AXI_LINK_MANAGER ? link->id : AXI_ORIGIN_MASTER,
+                                   &message->HeartbeatAck);
         break;
     case AXI_WIRE_TRACE_ACK:
         axi_agent_on_trace_ack(agent, &message->TraceAck);

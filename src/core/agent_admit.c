@@ -155,6 +155,7 @@ int axi_instance_create(struct axi_agent *agent, const axi_TaskSpec *spec, uint6
         .slot = (uint32_t)(instance - agent->instances),
         .spec = *spec,
         .epoch = epoch,
+        .lapses = agent->lapses,
         .migration = migration,
         .fetch_id = fetch_id,
         .fetch_origin = fetch_origin,

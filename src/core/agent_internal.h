@@ -96,6 +96,7 @@ struct axi_agent_instance {
     void *state;
     struct axi_region *region;
     uint64_t region_offset;
+    uint64_t lapses;        /* of the agent when it was loaded */
     uint64_t standby_epoch; /* it was installed with this lower one; 0 = no */
     uint64_t fetch_id;      /* request or migration that fetches */
     uint32_t fetch_origin;  /* who brings the image; NONE: the migration's source */
@@ -269,6 +270,8 @@ struct axi_agent {
     bool is_trace_wanted;
 
     bool is_master_away;    /* its link was lost or could not be made */
+    uint64_t lapses;        /* how often a lease began anew, the one before being over */
+    uint32_t lease_origin;  /* link that the present lease came on */
     uint32_t keeper;        /* index of the manager that keeps the lease, or UINT32_MAX */
     uint64_t keeper_ack_ns; /* its last HeartbeatAck, or when it became the keeper */
     struct axi_agent_figures figures;
@@ -318,7 +321,8 @@ void axi_agent_add_number(char *to, size_t capacity, uint64_t number);
 void axi_agent_join_up(struct axi_agent *agent);
 void axi_agent_join_down(struct axi_agent *agent, int code);
 void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *reply);
-void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck *ack);
+void axi_agent_on_heartbeat_ack(struct axi_agent *agent, uint32_t origin,
+                                const axi_HeartbeatAck *ack);
 uint64_t axi_agent_join_tick(struct axi_agent *agent); /* returns when next */
 /* Not joined: picks a manager as keeper and sends it the heartbeats. */
 uint64_t axi_agent_keeper_tick(struct axi_agent *agent);

@@ -189,7 +189,8 @@ static void send_heartbeat(struct axi_agent *agent)
 
 /* The lease counts from this node's own send time: whatever the network and the master's store took
  * is already spent. Only the sending that this ack echoes counts, and a lease never shrinks. */
-void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck *ack)
+void axi_agent_on_heartbeat_ack(struct axi_agent *agent, uint32_t origin,
+                                const axi_HeartbeatAck *ack)
 {
     uint64_t sent_ns = agent->sent_ns[ack->sequence % AXI_AGENT_HEARTBEATS];
     uint64_t until_ns;
@@ -201,6 +202,8 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, const axi_HeartbeatAck 
     }
     until_ns = axi_add_sat(sent_ns, ack->lease_ns);
     if (until_ns > agent->lease_until_ns) {
+        agent->lapses += agent->now_ns >= agent->lease_until_ns;
+        agent->lease_origin = origin;
         agent->lease_until_ns = until_ns;
         agent->port.set_lease(agent->port.context, until_ns);
     }

@@ -149,6 +149,11 @@ static int take_start_state(struct axi_agent *agent, struct axi_agent_instance *
     return r;
 }
 
+static bool is_lease_over(const struct axi_agent *agent)
+{
+    return agent->lease_until_ns != 0 && agent->now_ns >= agent->lease_until_ns;
+}
+
 static void on_start(struct axi_agent *agent, struct axi_agent_request *request,
                      const axi_Start *start, struct axi_agent_instance *instance)
 {
@@ -161,6 +166,10 @@ static void on_start(struct axi_agent *agent, struct axi_agent_request *request,
         axi_request_done(agent, request, -AXC_EIN_MIGRATION, NULL); /* the Decision starts it */
     } else if (instance->phase != AXI_INSTANCE_READY || instance->sched_state != AXI_SLOT_STANDBY) {
         axi_request_done(agent, request, -AXC_ESTATE, "not in standby");
+    } else if (!instance->spec.profile &&
+               (is_lease_over(agent) || instance->lapses != agent->lapses)) {
+        /* this node was as good as dead since: the task may have been claimed for another one */
+        axi_request_done(agent, request, -AXC_ENODE_LEASE, "loaded before the lease lapsed");
     } else if (!instance->is_awaited) {
         instance->epoch = start->epoch; /* the checkpoint may be younger than a standby */
         r = take_start_state(agent, instance, start);
@@ -282,6 +291,11 @@ static void on_resume(struct axi_agent *agent, struct axi_agent_request *request
         axi_request_done(agent, request, -AXC_ESTATE, NULL);
     } else if (instance->sched_state == AXI_SLOT_ACTIVE) {
         axi_request_done(agent, request, 0, NULL);
+    } else if ((instance->sched_state == AXI_SLOT_FENCED ||
+                instance->sched_state == AXI_SLOT_FROZEN) &&
+               agent->lease_until_ns != 0 && request->origin != agent->lease_origin) {
+        /* said before another one kept the lease, and so perhaps before a claim */
+        axi_request_done(agent, request, -AXC_ENODE_LEASE, "not from who keeps the lease");
     } else if (instance->sched_state == AXI_SLOT_FENCED ||
                instance->sched_state == AXI_SLOT_FROZEN) {
         axi_instance_post(agent, instance, AXI_SCHED_RESUME);

@@ -3,6 +3,7 @@
 #ifndef AXI_SIM_CLUSTER_H
 #define AXI_SIM_CLUSTER_H
 
+#include "cms/manager.h"
 #include "consumer.h"
 #include "core/agent.h"
 #include "history/checker.h"
@@ -27,6 +28,8 @@ struct sim_cluster;
 struct sim_options {
     bool disable_cas;   /* the decisions are written blindly */
     bool disable_fence; /* nodes never notice that their lease is gone */
+    bool disable_claim; /* managers claim by plain writes */
+    int managers;       /* -1: drawn by the seed */
     bool disable_epoch; /* consumers use outputs of superseded epochs, nodes take such commands */
     bool is_verbose;
 };
@@ -80,6 +83,18 @@ struct sim_master {
     bool is_in_call;
 };
 
+struct sim_manager {
+    struct sim_cluster *cluster;
+    uint32_t host;
+    char name[8];
+    struct axi_cms *cms; /* NULL = dead */
+    struct axi_checkpoints *checkpoints;
+    struct sim_store store;
+    uint64_t tick_generation, life;
+    bool is_paused, is_dying;
+    uint32_t crash_at, crash_skip;
+};
+
 /* One request of a client and what came of it. */
 struct sim_request {
     char kind; /* 'd'eploy 'm'igrate 's'top 'r'un again 'x' delete */
@@ -117,6 +132,8 @@ struct sim_cluster {
     uint32_t current; /* the master that listens on the address nodes know */
     struct sim_node nodes[SIM_NODES_MAX];
     uint32_t node_count;
+    struct sim_manager managers[SIM_MANAGERS_MAX];
+    uint32_t manager_count;
     struct sim_image images[SIM_TASKS_MAX];
     struct sim_task tasks[SIM_TASKS_MAX];
     uint32_t task_count;
@@ -126,7 +143,7 @@ struct sim_cluster {
     struct axi_verdict *verdict;
     struct {
         uint64_t migrations, aborted, node_crashes, master_crashes, failovers, requests, restores;
-        uint64_t partitions, crash_points, store_faults;
+        uint64_t partitions, crash_points, store_faults, manager_crashes;
     } counts;
 };
 
@@ -146,6 +163,17 @@ void sim_master_crash(struct sim_cluster *cluster, uint32_t index, const char *w
 /* Something was asked of the core: it ticks soon. */
 void sim_master_touch(struct sim_master *master);
 
+/* manager_host.c */
+void sim_manager_init(struct sim_cluster *cluster, uint32_t index);
+void sim_manager_boot(struct sim_manager *host);
+void sim_manager_crash(struct sim_manager *host, const char *why);
+void sim_manager_touch(struct sim_manager *host);
+void sim_manager_deinit(struct sim_manager *host);
+
+/* manager_faults.c: one more thing that goes wrong around managers */
+void sim_manager_strike(struct sim_cluster *cluster);
+void sim_manager_faults_end(struct sim_cluster *cluster);
+
 /* store_faults.c */
 void sim_store_init(struct sim_store *store, struct sim_cluster *cluster);
 void sim_store_deinit(struct sim_cluster *cluster); /* the store itself too */
@@ -153,6 +181,8 @@ void sim_store_deinit(struct sim_cluster *cluster); /* the store itself too */
 /* workload.c: images and tasks, clients that ask for things and wait for answers */
 void sim_workload_prepare(struct sim_cluster *cluster);
 void sim_workload_start(struct sim_cluster *cluster);
+int sim_image_blob(const struct sim_cluster *cluster, const uint8_t digest[32], uint8_t **ret_bytes,
+                   size_t *ret_size); /* as the ports' get_blob */
 void sim_workload_note_id(struct sim_cluster *cluster, uint32_t image, uint64_t task_id);
 
 /* faults.c */

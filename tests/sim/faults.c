@@ -146,7 +146,9 @@ static void strike(struct sim_cluster *cluster)
     struct sim_clock *clock = &cluster->clock;
     uint64_t dice = sim_below(clock, 100);
 
-    if (dice < 35) {
+    if (cluster->manager_count > 0 && sim_chance(clock, 500000)) {
+        sim_manager_strike(cluster);
+    } else if (dice < 35) {
         arm_crash_point(cluster);
     } else if (dice < 40) {
         sim_node_crash(&cluster->nodes[sim_below(clock, cluster->node_count)], "fault", 0);
@@ -185,6 +187,7 @@ static void stop(struct sim_cluster *cluster)
             sim_master_crash(cluster, i, "the old master is killed");
         }
     }
+    sim_manager_faults_end(cluster);
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         cluster->nodes[i].crash_at = UINT32_MAX;
         cluster->nodes[i].machine.overrun_ppm = 0;

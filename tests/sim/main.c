@@ -76,8 +76,18 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_init(cluster, i);
     }
+    cluster->manager_count = options->managers >= 0 ? (uint32_t)options->managers
+                             : sim_chance(&cluster->clock, 300000)
+                                 ? 0
+                                 : (uint32_t)sim_between(&cluster->clock, 2, SIM_MANAGERS_MAX);
+    for (uint32_t i = 0; i < cluster->manager_count; i++) {
+        sim_manager_init(cluster, i);
+    }
     sim_faults_start(cluster);
     sim_master_boot(cluster, 0);
+    for (uint32_t i = 0; i < cluster->manager_count; i++) {
+        sim_manager_boot(&cluster->managers[i]);
+    }
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_boot(&cluster->nodes[i]);
     }
@@ -88,6 +98,9 @@ static void tear_down(struct sim_cluster *cluster)
 {
     for (uint32_t i = 0; i < SIM_MASTERS; i++) {
         axi_master_free(cluster->masters[i].master);
+    }
+    for (uint32_t i = 0; i < cluster->manager_count; i++) {
+        sim_manager_deinit(&cluster->managers[i]);
     }
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_deinit(&cluster->nodes[i]);
@@ -130,7 +143,8 @@ static bool run_seed(uint64_t seed, const struct sim_options *options, struct to
         totals->migrations += !cluster->verdict->handovers[i].is_restore;
     }
     totals->aborted += cluster->counts.aborted;
-    totals->crashes += cluster->counts.node_crashes + cluster->counts.master_crashes;
+    totals->crashes += cluster->counts.node_crashes + cluster->counts.master_crashes +
+                       cluster->counts.manager_crashes;
     totals->crash_points += cluster->counts.crash_points;
     totals->failovers += cluster->counts.failovers;
     totals->store_faults += cluster->counts.store_faults;
@@ -141,9 +155,11 @@ static bool run_seed(uint64_t seed, const struct sim_options *options, struct to
 
 static int usage(void)
 {
-    (void)fputs("usage: axcan-sim [--seeds N] [--seed S] [--disable cas|fence|epoch]... [-v]\n"
+    (void)fputs("usage: axcan-sim [--seeds N] [--seed S] [--managers N] [--disable "
+                "cas|fence|epoch|claim]... [-v]\n"
                 "  --seeds N   seeds S .. S + N - 1 (default 500 from 1)\n"
                 "  --seed S    first seed; alone: only this one\n"
+                "  --managers N  so many checkpoint managers (default: drawn, 0, 2 or 3)\n"
                 "  --disable X turns one protection off: the run must then fail\n"
                 "  --keep-going  do not stop at the fifth failing seed\n"
                 "  -v          event log\n",
@@ -156,11 +172,13 @@ static bool disable(struct sim_options *options, const char *what)
     bool is_cas = strcmp(what, "cas") == 0;
     bool is_fence = strcmp(what, "fence") == 0;
     bool is_epoch = strcmp(what, "epoch") == 0;
+    bool is_claim = strcmp(what, "claim") == 0;
 
     options->disable_cas |= is_cas;
     options->disable_fence |= is_fence;
     options->disable_epoch |= is_epoch;
-    return is_cas || is_fence || is_epoch;
+    options->disable_claim |= is_claim;
+    return is_cas || is_fence || is_epoch || is_claim;
 }
 
 static int run_all(uint64_t first, uint64_t count, const struct sim_options *options,
@@ -170,15 +188,21 @@ static int run_all(uint64_t first, uint64_t count, const struct sim_options *opt
     uint64_t failed = 0;
     uint64_t done = 0;
     clock_t began = clock();
+    char managers[24] = "";
+
+    if (options->managers >= 0) {
+        (void)snprintf(managers, sizeof managers, " --managers %d", options->managers);
+    }
 
     for (; done < count && (failed < 5 || is_going_on); done++) {
         if (!run_seed(first + done, options, &totals)) {
             failed++;
-            (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s%s%s\n",
+            (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s%s%s%s%s\n",
                          (unsigned long long)(first + done), (unsigned long long)(first + done),
                          options->disable_cas ? " --disable cas" : "",
                          options->disable_fence ? " --disable fence" : "",
-                         options->disable_epoch ? " --disable epoch" : "");
+                         options->disable_epoch ? " --disable epoch" : "",
+                         options->disable_claim ? " --disable claim" : "", managers);
             (void)fflush(stdout);
         }
     }
@@ -196,11 +220,14 @@ static int run_all(uint64_t first, uint64_t count, const struct sim_options *opt
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
-        {"disable", required_argument, NULL, 'd'}, {"keep-going", no_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
-    struct sim_options options = {0};
+    static const struct option names[] = {{"seeds", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"managers", required_argument, NULL, 'm'},
+                                          {"disable", required_argument, NULL, 'd'},
+                                          {"keep-going", no_argument, NULL, 'k'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+    struct sim_options options = {.managers = -1};
     uint64_t first = 1;
     uint64_t count = 0;
     bool is_one = false;
@@ -214,6 +241,9 @@ int main(int argc, char **argv)
         case 's':
             first = strtoull(optarg, NULL, 10);
             is_one = true;
+            break;
+        case 'm':
+            options.managers = atoi(optarg) % (int)(SIM_MANAGERS_MAX + 1);
             break;
         case 'd':
             if (!disable(&options, optarg)) {

@@ -47,23 +47,7 @@ static void port_close(void *context, uint64_t link)
 static int port_get_blob(void *context, const uint8_t digest[32], uint8_t **ret_bytes,
                          size_t *ret_size)
 {
-    struct sim_cluster *cluster = ((struct sim_master *)context)->cluster;
-
-    for (uint32_t i = 0; i < cluster->task_count; i++) {
-        const struct sim_image *image = &cluster->images[i];
-        size_t bytes = (size_t)image->info.entries[0].elf_bytes;
-
-        if (memcmp(image->digest, digest, 32) == 0) {
-            *ret_bytes = malloc(bytes);
-            if (*ret_bytes == NULL) {
-                abort();
-            }
-            memcpy(*ret_bytes, image->bytes, bytes);
-            *ret_size = bytes;
-            return 0;
-        }
-    }
-    return -AXC_ENOENT;
+    return sim_image_blob(((struct sim_master *)context)->cluster, digest, ret_bytes, ret_size);
 }
 
 static void port_on_event(void *context, const json_t *event)

@@ -67,6 +67,26 @@ void sim_workload_prepare(struct sim_cluster *cluster)
         cluster->images[cluster->task_count - 1].info.spec.period_ns * 6 / 5;
 }
 
+int sim_image_blob(const struct sim_cluster *cluster, const uint8_t digest[32], uint8_t **ret_bytes,
+                   size_t *ret_size)
+{
+    for (uint32_t i = 0; i < cluster->task_count; i++) {
+        const struct sim_image *image = &cluster->images[i];
+        size_t bytes = (size_t)image->info.entries[0].elf_bytes;
+
+        if (memcmp(image->digest, digest, 32) == 0) {
+            *ret_bytes = malloc(bytes);
+            if (*ret_bytes == NULL) {
+                abort();
+            }
+            memcpy(*ret_bytes, image->bytes, bytes);
+            *ret_size = bytes;
+            return 0;
+        }
+    }
+    return -AXC_ENOENT;
+}
+
 void sim_workload_note_id(struct sim_cluster *cluster, uint32_t image, uint64_t task_id)
 {
     struct sim_task *task = &cluster->tasks[image];
