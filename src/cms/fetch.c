@@ -85,13 +85,10 @@ static int judge_owner(const struct axi_cms_task *task, const struct axi_cms_ins
 {
     const struct axi_record *r = &task->record;
 
-    if (task->revision == 0 || it->epoch > r->epoch) {
-        return is_party(r, it->node_id, it->epoch) && task->revision != 0 ? 0 : -AXC_EBUSY;
-    }
-    if (is_party(r, it->node_id, it->epoch)) {
+    if (task->revision != 0 && is_party(r, it->node_id, it->epoch)) {
         return 0;
     }
-    return -AXC_EEPOCH_STALE;
+    return task->revision == 0 || it->epoch >= r->epoch ? -AXC_EBUSY : -AXC_EEPOCH_STALE;
 }
 
 static int judge(struct axi_cms *cms, struct axi_cms_instance *it, const uint8_t *bytes,

@@ -319,7 +319,7 @@ int axi_cms_commit(struct axi_cms *cms, struct axi_cms_task *task, const struct 
                    const struct axi_store_op *also, size_t also_count)
 {
     struct axi_store_op ops[3] = {{.kind = AXI_STORE_PUT, .expected = task->revision}};
-    bool is_blind = cms->config.plain_write_claim && next->state == AXI_TASK_RESTORING;
+    bool is_blind = cms->config.plain_write_claim && next->claim.dead != 0;
     json_t *json = axi_record_to_json(next);
     char *text = json_dumps(json, JSON_COMPACT);
     uint64_t revision = 0;

@@ -116,13 +116,27 @@ static int replay(void *context, const struct axi_trace *record, uint32_t *ret_s
 }
 
 /* Misses that a node counted while its declared clock error was large say nothing: part of the
- * admission, D' = D - clock error - latency, would have refused them. */
+ * admission, D' = D - clock error - latency, would have refused them. Nor do those right after
+ * several tasks were restored there at once: the jobs that each one's blackout made late come first
+ * by their deadlines and delay the others'. */
+#define CROWD_NS (100 * SIM_MS)
+#define CROWD_RECOVERY_NS (500 * SIM_MS)
+
 static void drop_unjudged_misses(struct sim_machine *machine)
 {
+    uint64_t activated_ns[2] = {0, 0}; /* the last but one, the last */
     size_t kept = 0;
 
     for (size_t i = 0; i < machine->trace_count; i++) {
-        if (machine->traces[i].kind != AXI_TRACE_MISSED || !machine->is_clock_bad[i]) {
+        const struct axi_trace *trace = &machine->traces[i];
+        bool is_crowded = activated_ns[0] != 0 && activated_ns[1] - activated_ns[0] < CROWD_NS &&
+                          trace->master_ns - activated_ns[1] < CROWD_RECOVERY_NS;
+
+        if (trace->kind == AXI_TRACE_ACTIVATED && trace->job > 0) {
+            activated_ns[0] = activated_ns[1];
+            activated_ns[1] = trace->master_ns;
+        }
+        if (trace->kind != AXI_TRACE_MISSED || (!machine->is_clock_bad[i] && !is_crowded)) {
             machine->traces[kept++] = machine->traces[i];
         }
     }
