@@ -170,6 +170,40 @@ static void put_manager_frames(const char *folder)
     put_file(folder, "frames/notices-slot-data", stream, 1 + bytes + more);
 }
 
+/* Frames for fuzz_net: an ARP question, a connection that begins, says "hello" and ends, an echo.
+ */
+static void put_net(const char *folder)
+{
+    enum { HEAD = 3, FRAME = 64, FLAGS_AT = HEAD + 47, PROTOCOL_AT = HEAD + 23 };
+    static const uint8_t tcp_flags[] = {0x02, 0x10, 0x18, 0x11};
+    uint8_t arp[HEAD + FRAME] = {
+        FRAME, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0,  0, 0, 1, 8, 6, 0, 1,  8, 0, 6, 4,
+        0,     1, 2, 0,    0,    0,    0,    1,    10,   0, 2, 77, 0, 0, 0, 0, 0, 0, 10, 0, 2, 15};
+    uint8_t tcp[sizeof(tcp_flags)][HEAD + FRAME] = {{0}};
+    uint8_t connection[sizeof(tcp_flags) + 1][HEAD + FRAME];
+
+    put_file(folder, "net/arp", arp, sizeof(arp));
+    for (size_t i = 0; i < sizeof(tcp_flags); i++) {
+        static const uint8_t ip_head[] = {0x45, 0, 0, FRAME - 14, 0, 1, 0, 0, 64, 6};
+
+        tcp[i][0] = FRAME;
+        tcp[i][2] = 3; /* for the listening port, acknowledging what came last */
+        memcpy(tcp[i] + HEAD + 14, ip_head, sizeof(ip_head));
+        tcp[i][HEAD + 34] = 0x40; /* source port */
+        tcp[i][HEAD + 46] = 5 << 4;
+        tcp[i][HEAD + 48] = 0x20; /* window */
+        tcp[i][FLAGS_AT] = tcp_flags[i];
+        tcp[i][HEAD + 41] = i > 0; /* sequence number */
+    }
+    memcpy(connection, arp, sizeof(connection[0]));
+    memcpy(connection[1], tcp, sizeof(tcp));
+    put_file(folder, "net/connection", connection, sizeof(connection));
+    tcp[0][PROTOCOL_AT] = 17;
+    put_file(folder, "net/udp", tcp, sizeof(tcp[0]));
+    tcp[0][PROTOCOL_AT] = 1;
+    put_file(folder, "net/echo", tcp, sizeof(tcp[0]));
+}
+
 static void put_text(const char *folder, const char *name, char *text)
 {
     if (text == NULL) {
@@ -206,6 +240,7 @@ int main(int argc, char **argv)
     put_frames(argv[1]);
     put_manager_frames(argv[1]);
     put_hello(argv[1]);
+    put_net(argv[1]);
     put_oci(argv[1]);
     return 0;
 }

@@ -1,127 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams over the real TCP/IP stack on a wire that hands every frame back to its sender: the node
- * talks to itself, through driver interface, ARP, IP and TCP. The clock is the test's. */
+/* Streams over the real TCP/IP stack; see wire_sim.h. */
 #include "os/net/stream.h"
 
-#include "os/board/board.h"
-#include "os/drivers/nic.h"
-#include "os/kernel/kernel.h"
-#include "os/net/net.h"
+#include "os/net/wire_sim.h"
 #include "support/test.h"
 
-#include <lwip/init.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define NS_PER_MS 1000000ull
-#define PORT 7100u
-#define SELF "10.0.2.15:7100"
-#define FRAMES 512u
-
-/* ---- the wire ---- */
-
-static struct {
-    uint8_t bytes[AXI_NIC_FRAME_BYTES];
-    size_t count;
-} wire[FRAMES];
-static uint32_t wire_head, wire_tail;
-static uint32_t lose_every; /* 0: none; UINT32_MAX: all */
-static uint32_t sent;
-static uint64_t clock_ns = NS_PER_MS;
-static bool is_irq_on;
-static struct axi_nic_counts counts;
-
-static int wire_start(const struct axi_board_nic *where, const uint8_t *mac,
-                      uint8_t ret_mac[AXI_NIC_MAC_BYTES], uint32_t *ret_intid)
-{
-    static const uint8_t own[AXI_NIC_MAC_BYTES] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
-
-    (void)where;
-    memcpy(ret_mac, mac != NULL ? mac : own, AXI_NIC_MAC_BYTES);
-    *ret_intid = 79;
-    return 0;
-}
-
-static size_t wire_receive(uint8_t *frame)
-{
-    if (wire_tail == wire_head) {
-        return 0;
-    }
-    size_t bytes = wire[wire_tail % FRAMES].count;
-
-    memcpy(frame, wire[wire_tail % FRAMES].bytes, bytes);
-    wire_tail++;
-    return bytes;
-}
-
-static uint8_t *wire_send_buffer(void)
-{
-    return wire_head - wire_tail < FRAMES ? wire[wire_head % FRAMES].bytes : NULL;
-}
-
-static void wire_send(size_t bytes)
-{
-    sent++;
-    if (lose_every == 0 || (lose_every != UINT32_MAX && sent % lose_every != 0)) {
-        wire[wire_head++ % FRAMES].count = bytes;
-    }
-}
-
-static bool wire_rearm(void)
-{
-    return wire_tail != wire_head;
-}
-
-static const struct axi_nic_counts *wire_counts(void)
-{
-    return &counts;
-}
-
-static const struct axi_nic_driver wire_driver = {
-    .start = wire_start,
-    .receive = wire_receive,
-    .send_buffer = wire_send_buffer,
-    .send = wire_send,
-    .rearm = wire_rearm,
-    .counts = wire_counts,
-};
-
-/* ---- the kernel ---- */
-
-const struct axi_board axi_board = {.name = "test", .nic = {.driver = &wire_driver}};
-
-uint64_t axi_clock_ns(void)
-{
-    return clock_ns;
-}
-
-uint64_t axi_clock_ticks(void)
-{
-    return clock_ns;
-}
-
-void axi_irq_attach(uint32_t intid, axi_irq_handler handler, void *argument)
-{
-    (void)handler;
-    (void)argument;
-    is_irq_on = intid == 79;
-}
-
-void axi_irq_enable(uint32_t intid)
-{
-    is_irq_on = intid == 79;
-}
-
-void axi_irq_disable(uint32_t intid)
-{
-    is_irq_on = is_irq_on && intid != 79;
-}
-
-void axi_panic(const char *format, ...)
-{
-    (void)format;
-    abort();
-}
 
 /* ---- both ends ---- */
 
@@ -168,36 +52,10 @@ static void on_writable(void *context, uint32_t stream)
 static const struct axi_stream_handler handler = {
     .up = on_up, .down = on_down, .received = on_received, .writable = on_writable};
 
-static void wake(void *context)
-{
-    (void)context;
-}
-
 static int start_network(void **state)
 {
-    static struct axi_boot_config config;
-
     (void)state;
-    axi_boot_config_init(&config);
-    config.network = AXI_BOOT_NETWORK_STATIC;
-    memcpy(config.address, (uint8_t[]){10, 0, 2, 15}, 4);
-    memcpy(config.loopback, (uint8_t[]){10, 0, 2, 15}, 4);
-    config.prefix = 24;
-    config.seed = 1;
-    return axi_net_start(&config, wake, NULL) == 0 && axi_streams_start(&handler, PORT) == 0 ? 0
-                                                                                             : -1;
-}
-
-/* So much time goes by, in steps of 10 ms. */
-static void run_ms(uint32_t ms)
-{
-    for (uint32_t i = 0; i < ms; i += 10) {
-        for (int turn = 0; turn < 20; turn++) {
-            (void)axi_net_poll();
-            (void)axi_streams_poll(clock_ns);
-        }
-        clock_ns += 10 * NS_PER_MS;
-    }
+    return wire_start_network(&handler);
 }
 
 static uint32_t find_end(bool is_incoming)
@@ -214,8 +72,8 @@ static uint32_t find_end(bool is_incoming)
 static void connect_both(uint32_t *ret_here, uint32_t *ret_there)
 {
     memset(ends, 0, sizeof(ends));
-    assert_int_equal(axi_streams_connect(SELF, ret_here), 0);
-    run_ms(100);
+    assert_int_equal(axi_streams_connect(WIRE_SELF, ret_here), 0);
+    wire_run_ms(100);
     assert_int_equal(find_end(false), *ret_here);
     *ret_there = find_end(true);
 }
@@ -224,9 +82,9 @@ static void close_both(uint32_t here, uint32_t there)
 {
     axi_streams_close(here);
     axi_streams_close(there);
-    run_ms(20000);
+    wire_run_ms(20000);
     lose_every = 0;
-    run_ms(20000);
+    wire_run_ms(20000);
 }
 
 /* Sends as room allows; the end's count is what was sent so far. */
@@ -246,7 +104,7 @@ static void send_all(uint32_t from, uint32_t to, size_t total)
             assert_int_equal(axi_streams_send(from, piece, count), 0);
             done += count;
         } else {
-            run_ms(10);
+            wire_run_ms(10);
         }
     }
     assert_int_equal(ends[to].count, total);
@@ -295,7 +153,7 @@ static void what_is_queued_goes_out_before_the_close(void **state)
     assert_int_equal(axi_streams_room(here), 0);
     axi_streams_close(here);
     assert_int_equal(axi_streams_send(here, bytes, 1), -AXC_EUNAVAILABLE);
-    run_ms(1000);
+    wire_run_ms(1000);
     assert_int_equal(ends[there].count, sizeof(bytes));
     assert_false(ends[there].is_garbled);
     assert_true(ends[there].is_down);
@@ -313,10 +171,10 @@ static void a_silent_peer_is_given_up(void **state)
     connect_both(&here, &there);
     lose_every = UINT32_MAX;
     assert_int_equal(axi_streams_send(here, (const uint8_t *)"", 1), 0);
-    run_ms(11000);
+    wire_run_ms(11000);
     assert_true(ends[here].is_down);
     assert_int_equal(ends[here].error, -AXC_ETIMEOUT);
-    run_ms(10000); /* the other end sent nothing: keepalive finds out */
+    wire_run_ms(10000); /* the other end sent nothing: keepalive finds out */
     assert_true(ends[there].is_down);
     close_both(here, there);
 }
@@ -331,13 +189,13 @@ static void a_connection_that_nobody_answers_ends(void **state)
     assert_int_equal(axi_streams_connect("10.0.2.99:1", &stream), 0);
     assert_int_equal(axi_streams_send(stream, (const uint8_t *)"", 1), -AXC_EUNAVAILABLE);
     assert_int_equal(axi_streams_room(stream), 0);
-    run_ms(5000);
+    wire_run_ms(5000);
     assert_true(ends[stream].is_down);
     assert_int_equal(ends[stream].error, -AXC_ETIMEOUT);
     lose_every = 0;
     assert_int_equal(axi_streams_connect("10.0.2.15:7101", &stream), 0); /* nobody listens */
     memset(ends, 0, sizeof(ends));
-    run_ms(1000);
+    wire_run_ms(1000);
     assert_true(ends[stream].is_down);
     assert_int_equal(ends[stream].error, -AXC_EUNAVAILABLE);
 }
@@ -353,13 +211,13 @@ static void places_are_bounded(void **state)
         made++;
     }
     assert_int_equal(made, AXI_STREAMS_MAX);
-    assert_int_equal(axi_streams_connect(SELF, &stream), -AXC_EFULL);
+    assert_int_equal(axi_streams_connect(WIRE_SELF, &stream), -AXC_EFULL);
     for (uint32_t i = 0; i < AXI_STREAMS_MAX; i++) {
         axi_streams_close(i);
         axi_streams_close(i);
     }
-    assert_int_equal(axi_streams_connect(SELF, &stream), 0);
-    run_ms(100);
+    assert_int_equal(axi_streams_connect(WIRE_SELF, &stream), 0);
+    wire_run_ms(100);
     close_both(stream, find_end(true));
 }
 
