@@ -79,12 +79,12 @@ static void set_defaults(struct axi_cms_config *config)
 {
     set_default(&config->lease_ns, 500 * MS);
     set_default(&config->lease_margin_ns, 50 * MS);
-    set_default(&config->grace_ns, 20 * MS);
-    set_default(&config->claim_wait_ns, 100 * MS);
+    set_default(&config->grace_ns, AXI_RESTORE_GRACE_NS);
+    set_default(&config->claim_wait_ns, AXI_RESTORE_CLAIM_WAIT_NS);
     set_default(&config->claim_lease_ns, 1000 * MS);
-    set_default(&config->query_ns, 20 * MS);
+    set_default(&config->query_ns, AXI_RESTORE_QUERY_NS);
     set_default(&config->request_ns, 2000 * MS);
-    set_default(&config->start_delay_ns, 20 * MS);
+    set_default(&config->start_delay_ns, AXI_RESTORE_START_DELAY_NS);
     set_default(&config->tight_ns, 20 * MS);
     config->drift_ppm = config->drift_ppm != 0 ? config->drift_ppm : 200;
     config->reads = config->reads != 0 ? config->reads : 32;
@@ -318,7 +318,7 @@ static void sweep_links(struct axi_cms *cms)
 
 /* ---- the tick ---- */
 
-#define POLL_NS 10000000ull
+#define POLL_NS AXI_RESTORE_POLL_NS
 #define POLL_BUSY_NS 4000000ull
 
 static bool is_restoring(const struct axi_cms *cms)

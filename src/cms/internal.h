@@ -9,6 +9,7 @@
 #define AXI_CMS_INTERNAL_H
 
 #include "base/hist.h"
+#include "cluster/failover.h"
 #include "cluster/record.h"
 #include "cluster/text.h"
 #include "cms/manager.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nodes, tasks and the whole as JSON. */
+#include "cluster/failover.h"
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -106,6 +107,30 @@ static json_t *figures_json(const axi_InstanceStatus *s)
 }
 
 /* The record's own fields, what its instance reported, and what is being done with it. */
+/* What the death of its node costs, when managers restore it. */
+static json_t *failover_json(struct axi_master *m, const struct axi_record *r)
+{
+    struct axi_failover_input input = {.lease_window_ns = axi_lease_window_ns(m),
+                                       .period_ns = r->spec.period_ns,
+                                       .checkpoint_bytes =
+                                           AXI_CHECKPOINT_HEADER_BYTES + r->spec.state_bytes};
+    struct axi_failover_bound bound;
+
+    if (strcmp(r->restorer, "master") == 0 || !axi_managers_present(m)) {
+        return json_pack("{s:s}", "by", "master");
+    }
+    for (uint32_t i = 0; i < r->entry_count; i++) {
+        input.image_bytes = r->entries[i].elf_bytes > input.image_bytes ? r->entries[i].elf_bytes
+                                                                        : input.image_bytes;
+    }
+    bound = axi_failover_bound(&input);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "by", "managers", "bound_ns",
+                     (json_int_t)bound.total_ns, "detection_ns", (json_int_t)bound.detection_ns,
+                     "claim_ns", (json_int_t)bound.claim_ns, "query_ns", (json_int_t)bound.query_ns,
+                     "transfer_ns", (json_int_t)bound.transfer_ns, "load_ns",
+                     (json_int_t)bound.load_ns, "release_ns", (json_int_t)bound.release_ns);
+}
+
 static json_t *task_json(struct axi_master *m, const struct axi_task *task)
 {
     const struct axi_record *r = &task->record;
@@ -119,6 +144,7 @@ static json_t *task_json(struct axi_master *m, const struct axi_task *task)
     json_object_set_new(json, "node", json_string(axi_node_name(m, r->owner)));
     json_object_set_new(json, "step", json_string(step));
     json_object_set_new(json, "op", json_integer((json_int_t)task->flow.op));
+    json_object_set_new(json, "failover", failover_json(m, r));
     if (r->migration.phase != AXI_MIGRATION_NONE) {
         json_t *migration = json_object_get(json, "migration");
 

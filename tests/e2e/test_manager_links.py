@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 from conftest import BUILD, until
 
-FENCED, COMPLETED = 9, 3
+RELEASED, COMPLETED, FENCED = 2, 3, 9
 
 
 def records(cluster, node, kind):
@@ -144,3 +144,33 @@ def test_a_node_that_ends_lets_its_tasks_move_first(own_cluster, images):
     assert cluster.task("counter")["node"] in ("node1", "node2")
     cluster.wait_jobs("counter", 10)
     assert cluster.task("counter")["killed"] == 0
+
+
+def times(cluster, node, kind):
+    """Master times of a node's records of one kind, in ns."""
+    with open(os.path.join(cluster.dir, node + ".history"), "rb") as file:
+        count = struct.unpack_from("<Q", file.read(64), 24)[0]
+        found = [file.read(80) for _ in range(count)]
+    return [struct.unpack_from("<Q", record)[0] for record in found if record[78] == kind]
+
+
+def test_failover_takes_no_longer_than_its_computed_bound(own_cluster, images):
+    """The bound assumes an unburdened machine: one of three deaths must keep to it."""
+    cluster = own_cluster(2, "--managers", 2)
+    cluster.ok("deploy", images("counter"))
+    bound = json.loads(cluster.ok("describe", "task", "counter", "-o", "json"))["failover"]
+    assert bound["by"] == "managers"
+    assert bound["bound_ns"] == sum(
+        bound[term + "_ns"]
+        for term in ("detection", "claim", "query", "transfer", "load", "release"))
+    gaps = []
+    while len(gaps) < 3 and (not gaps or min(gaps) > bound["bound_ns"]):
+        cluster.wait_jobs("counter", 10)
+        dead = cluster.task("counter")["node"]
+        other = {"node1": "node2", "node2": "node1"}[dead]
+        before = len(times(cluster, other, RELEASED))
+        cluster.kill(dead)
+        until(lambda: len(times(cluster, other, RELEASED)) > before, 20, "it goes on")
+        gaps.append(times(cluster, other, RELEASED)[before] - times(cluster, dead, COMPLETED)[-1])
+        cluster.ok("up")
+    assert min(gaps) <= bound["bound_ns"], gaps
