@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PTP messages of any content, in any order, to slave and grandmaster: nothing crashes, what is
  * decoded can be encoded again, and the clock that tasks see never goes back. */
-#include "fuzz.h"
+#include "fuzz/fuzz.h"
 
 #include "time/ptp_master.h"
 #include "time/ptp_slave.h"
