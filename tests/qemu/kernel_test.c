@@ -14,6 +14,8 @@
 #define STACK_TOP (DATA + 2 * AXI_PAGE_BYTES)
 #define SLICES 300u
 #define MODE_MAGIC 0x54455354u
+#define MODE_OVERFLOW 6u
+#define MODE_THREAD 7u  /* the same, but in a thread */
 #define MODE_RESET 16u  /* added: the panic ends in a reset */
 #define MODE_ALWAYS 32u /* added: in each boot */
 
@@ -44,7 +46,7 @@ static struct {
     bool has_faulted;
     uint64_t timer_at_ns, timer_seen_ns;
     uint32_t passed, failed;
-    uint8_t stack[16384], helper_stack[4096];
+    uint8_t helper_stack[4096];
 } test;
 
 static void check(bool is_good, const char *what)
@@ -333,6 +335,12 @@ static void run_tests(void *argument)
     axi_machine_off(test.failed != 0);
 }
 
+static void run_overflow(void *argument)
+{
+    (void)argument;
+    axi_kernel_test_panic(MODE_OVERFLOW);
+}
+
 static void make_task(struct task *task)
 {
     int error = axi_space_init(&task->space);
@@ -348,6 +356,7 @@ static void make_task(struct task *task)
 void axi_image_start(const struct axi_boot_info *boot, struct axi_kernel_ops *ret_ops)
 {
     const uint32_t *mode = axi_at_physical(axi_board.config_address - 16);
+    void (*entry)(void *argument) = run_tests;
 
     if (mode[0] == MODE_MAGIC &&
         (mode[1] >= MODE_ALWAYS || (mode[1] >= MODE_RESET && boot->reset_reason[0] == '\0'))) {
@@ -358,12 +367,16 @@ void axi_image_start(const struct axi_boot_info *boot, struct axi_kernel_ops *re
         if (mode[1] >= MODE_RESET) {
             axi_machine_off(boot->boots == 2 ? 0 : 2); /* the record is there */
         }
-        axi_kernel_test_panic(mode[1]);
+        if (mode[1] != MODE_THREAD) {
+            axi_kernel_test_panic(mode[1]);
+        }
+        entry = run_overflow;
     }
     check(boot->reset_reason[0] == '\0' && boot->boots == 1, "this is the first boot");
     test.data = axi_pages_take(2 * AXI_PAGE_BYTES);
     make_task(&test.tasks[0]);
     make_task(&test.tasks[1]);
-    axi_context_init_thread(&test.thread, "test", run_tests, NULL, test.stack, sizeof(test.stack));
+    axi_context_init_thread(&test.thread, "test", entry, NULL, axi_thread_stack,
+                            AXI_THREAD_STACK_BYTES);
     *ret_ops = (struct axi_kernel_ops){.svc = svc, .fault = fault, .choose = choose};
 }

@@ -54,6 +54,7 @@ def test_raw_image_boots(machine, tmp_path):
     (4, "panic: exception in the kernel: esr=9600004f"),
     (5, "panic: exception in the kernel: esr=8600000f"),  # permission fault, fetch
     (6, "panic: exception in the kernel: esr=96000047"),  # the stack's guard page
+    (7, "panic: exception in a thread: esr=96000047"),
 ])
 def test_kernel_bug_ends_in_a_panic(mode, words):
     code, console = panic("virt", mode)

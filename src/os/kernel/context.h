@@ -49,6 +49,11 @@ void axi_context_init_thread(struct axi_context *context, const char *name,
  * not saved there any more. Hooks, or a thread with interrupts masked. */
 void axi_context_drop(struct axi_context *context);
 
+/* A stack for the image's main thread, with an unmapped page below (kernel.ld): an overflow is a
+ * panic, not a riddle. */
+#define AXI_THREAD_STACK_BYTES 65536u
+extern uint8_t axi_thread_stack[];
+
 /* From a thread: enters the kernel, so that choose decides anew. Returns when chosen again. */
 void axi_thread_yield(void);
 

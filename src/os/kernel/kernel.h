@@ -32,7 +32,7 @@ struct axi_fault {
 #define AXI_CLASS_SERROR 0x2fu
 #define AXI_CLASS_BRK 0x3cu
 
-/* What the image does. All run in the kernel: interrupts masked, kernel stack (16 KiB), short. */
+/* What the image does. All run in the kernel: interrupts masked, kernel stack (8 KiB), short. */
 struct axi_kernel_ops {
     /* SVC #number of a task; arguments and result in context->x[]. The context may be made anew. */
     void (*svc)(struct axi_context *context, uint32_t number);

@@ -60,7 +60,8 @@ static void map_image(const char *end)
     map_pages(axi_image_first, axi_text_end, AXI_DESCRIPTOR_READ_ONLY);
     map_pages(axi_text_end, axi_rodata_end, AXI_DESCRIPTOR_READ_ONLY | AXI_DESCRIPTOR_PXN);
     map_pages(axi_rodata_end, axi_stack_guard, AXI_DESCRIPTOR_PXN);
-    map_pages(axi_stack_bottom, end, AXI_DESCRIPTOR_PXN);
+    map_pages(axi_stack_bottom, axi_thread_guard, AXI_DESCRIPTOR_PXN);
+    map_pages((const char *)axi_thread_stack, end, AXI_DESCRIPTOR_PXN);
 }
 
 void axi_mmu_init(uint64_t ram_base, uint64_t ram_bytes)

@@ -37,7 +37,7 @@ uint64_t axi_mmu_empty_root(void);
 
 /* Linker script. */
 extern const char axi_image_first[], axi_text_end[], axi_rodata_end[], axi_image_last[];
-extern const char axi_stack_guard[], axi_stack_bottom[];
+extern const char axi_stack_guard[], axi_stack_bottom[], axi_thread_guard[];
 extern char axi_reset_page[]; /* written */
 
 #endif

@@ -14,7 +14,6 @@
 #define OUTPUTS_DEFAULT 64u
 #define SERVER_BUDGET_DEFAULT_NS 1000000u
 #define SERVER_PERIOD_DEFAULT_NS 10000000u
-#define SERVER_STACK_BYTES 32768u
 #define COMMANDS 256u
 #define BUDGET_GRAIN_NS 20000u /* interrupt, scheduler and two switches, with room to run */
 
@@ -107,13 +106,8 @@ int axi_runtime_new(const struct axi_runtime_config *config, struct axi_runtime 
 int axi_runtime_start(struct axi_runtime *runtime, void (*entry)(void *argument), void *argument,
                       struct axi_kernel_ops *ret_ops)
 {
-    void *stack = axi_pages_take(SERVER_STACK_BYTES);
-
-    if (stack == NULL) {
-        return -AXC_ENOMEM;
-    }
-    axi_context_init_thread(&runtime->server_context, "server", entry, argument, stack,
-                            SERVER_STACK_BYTES);
+    axi_context_init_thread(&runtime->server_context, "server", entry, argument, axi_thread_stack,
+                            AXI_THREAD_STACK_BYTES);
     axi_runtime_fill_ops(runtime, ret_ops);
     return 0;
 }
