@@ -25,7 +25,7 @@
 #define MEMBERS_MAX (1u + NODES_MAX + ECUS_MAX)
 #define UNSET UINT64_MAX
 #define NODES_DEFAULT 3u
-#define MANAGERS_DEFAULT 0u
+#define MANAGERS_DEFAULT 2u
 #define CAPACITY_PPM 900000u
 
 struct up {
@@ -420,7 +420,7 @@ const struct axi_command axi_command_up = {
         "0);\n"
         "                    what they print is in DIR/ecu1.console\n"
         "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
-        "  --managers N      checkpoint managers, named manager1, ... (default 0)\n"
+        "  --managers N      checkpoint managers, named manager1, ... (default 2)\n"
         "  --store WHERE     of a new cluster: sqlite (default), etcd (three members of its own),\n"
         "                    or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]\n"
         "  --dir DIR         state: store, logs, histories, token (default $AXCAN_DIR, else\n"

@@ -79,7 +79,7 @@ def test_a_kill_at_a_step_leaves_one_owner_or_says_lost(own_cluster, images, vic
 
 
 def test_a_dead_source_is_said_loudly(own_cluster, images):
-    cluster = own_cluster(2)
+    cluster = own_cluster(2, "--managers", 0)
     start_counter(cluster, images)
     cluster.kill("node1")
     until(lambda: cluster.task("counter")["state"] in ("lost", "failed"), 20, "LOST")
