@@ -167,7 +167,7 @@ struct axi_cms {
     uint8_t *frame;                 /* AXI_WIRE_FRAME_BYTES_MAX, for sending */
     uint8_t *checkpoint;            /* AXI_CHECKPOINT_BYTES_MAX, for reading */
     /* store */
-    uint64_t watched[6]; /* revision per watched prefix */
+    uint64_t watched; /* revision */
     uint64_t poll_ns, polled_ns, tick_ns, due_ns;
     bool is_store_lost, has_polled;
     uint64_t store_lost_ns, key_lease, key_ns;

@@ -253,31 +253,31 @@ static int drop_unlisted(struct axi_cms *cms)
     return rc;
 }
 
-static int poll_prefix(struct axi_cms *cms, const char *prefix, uint64_t *revision)
+/* After the watch forgot: all that is of interest, node by node before task by task. */
+static int list_all(struct axi_cms *cms)
 {
-    uint64_t next = *revision;
-    int rc = axi_store_changes(cms->config.store, prefix, *revision, changed, cms, &next);
-
-    if (rc == -AXC_ECOMPACTED) {
-        rc = axi_store_list(cms->config.store, prefix, visit, cms);
-        if (rc == 0 && strcmp(prefix, "task/") == 0) {
-            rc = drop_unlisted(cms);
-        }
-    }
-    if (rc == 0) {
-        *revision = next;
-    }
-    return rc;
-}
-
-int axi_cms_view_poll(struct axi_cms *cms)
-{
-    /* leases before tasks: whoever is found dead was so when the records were read */
     static const char *const prefixes[] = {"node/", "lease/", "task/", "manager/", "presence/"};
-    int rc = cms->is_crashed ? -AXC_EUNAVAILABLE : 0;
+    int rc = 0;
 
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && rc == 0; i++) {
-        rc = poll_prefix(cms, prefixes[i], &cms->watched[i]);
+        rc = axi_store_list(cms->config.store, prefixes[i], visit, cms);
+    }
+    return rc == 0 ? drop_unlisted(cms) : rc;
+}
+
+/* One watch for everything: what is of no interest is rare. */
+int axi_cms_view_poll(struct axi_cms *cms)
+{
+    uint64_t next = cms->watched;
+    int rc = cms->is_crashed
+                 ? -AXC_EUNAVAILABLE
+                 : axi_store_changes(cms->config.store, "", cms->watched, changed, cms, &next);
+
+    if (rc == -AXC_ECOMPACTED) {
+        rc = list_all(cms);
+    }
+    if (rc == 0) {
+        cms->watched = next;
     }
     return rc;
 }

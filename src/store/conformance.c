@@ -210,6 +210,7 @@ static void a_watch_reports_each_change_once_in_order(struct axi_store *a, struc
 {
     uint64_t revision = watch_from_now(b, "w/");
     uint64_t other = watch_from_now(a, "w");
+    uint64_t all = watch_from_now(a, "");
     struct axi_store_op ops[] = {
         {.kind = AXI_STORE_PUT, .key = "w/1", .value = "one", .value_bytes = 3},
         {.kind = AXI_STORE_PUT, .key = "w/2", .value = "two", .value_bytes = 3},
@@ -219,6 +220,7 @@ static void a_watch_reports_each_change_once_in_order(struct axi_store *a, struc
     assert_int_equal(axi_store_commit(a, ops, 3, NULL), 0);
     assert_changes(b, "w/", &revision, "w/1=one w/2=two ");
     assert_changes(a, "w", &other, "w/1=one w/2=two w0=no ");
+    assert_changes(a, "", &all, "w/1=one w/2=two w0=no ");
     assert_int_equal(cas_text(b, "w/2", AXI_STORE_ANY, "deux", NULL), 0);
     assert_changes(b, "w/", &revision, "w/2=deux ");
     assert_int_equal(cas_text(a, "w/1", AXI_STORE_ANY, NULL, NULL), 0);

@@ -260,6 +260,10 @@ void axi_store_sqlite_prefix_end(const char *prefix, char end[AXI_STORE_KEY_MAX 
 {
     size_t length = strlen(prefix);
 
+    if (length == 0) { /* beyond every key */
+        memcpy(end, "\x7f", 2);
+        return;
+    }
     memcpy(end, prefix, length + 1);
     end[length - 1] = (char)(end[length - 1] + 1);
 }

@@ -72,7 +72,7 @@ int axi_store_list(struct axi_store *store, const char *prefix, axi_store_visit 
 int axi_store_changes(struct axi_store *store, const char *prefix, uint64_t after,
                       axi_store_changed changed, void *context, uint64_t *ret_revision)
 {
-    return key_is_valid(prefix)
+    return prefix[0] == '\0' || key_is_valid(prefix)
                ? store->ops->changes(store, prefix, after, changed, context, ret_revision)
                : -AXC_EINVALID;
 }

@@ -100,14 +100,14 @@ AXC_MUST_USE int axi_store_cas(struct axi_store *store, const char *key, uint64_
 AXC_MUST_USE int axi_store_list(struct axi_store *store, const char *prefix, axi_store_visit visit,
                                 void *context);
 
-/* Watch: reports every change of keys below `prefix` after revision `after`, in ascending order of
- * revisions, then returns; it does not wait. *ret_revision: what to give as `after` next time. A
- * key changed several times may be reported by its newest change only. -AXC_ECOMPACTED: the store
- * no longer knows what happened since then, or `after` is 0 (the first call): list, and go on from
- * *ret_revision, which is set in this case too. After another error what was reported already is
- * reported again. `changed` must not call the store. Cheap when nothing changed: call it every few
- * ms. A backend may see a change of another handle some ms late, its own included; what is reported
- * late is still reported in order. */
+/* Watch: reports every change of keys below `prefix` ("": of all keys) after revision `after`, in
+ * ascending order of revisions, then returns; it does not wait. *ret_revision: what to give as
+ * `after` next time. A key changed several times may be reported by its newest change only.
+ * -AXC_ECOMPACTED: the store no longer knows what happened since then, or `after` is 0 (the first
+ * call): list, and go on from *ret_revision, which is set in this case too. After another error
+ * what was reported already is reported again. `changed` must not call the store. Cheap when
+ * nothing changed: call it every few ms. A backend may see a change of another handle some ms late,
+ * its own included; what is reported late is still reported in order. */
 AXC_MUST_USE int axi_store_changes(struct axi_store *store, const char *prefix, uint64_t after,
                                    axi_store_changed changed, void *context,
                                    uint64_t *ret_revision);
