@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import until
-from ecu import ICOUNT, Ecu
+from ecu import ICOUNT, Ecu, crc32c, free_port
 
 BROADCAST = b"\xff" * 6
 STRANGER = b"\x02\x00\x00\x00\x00\x01"
@@ -162,14 +162,38 @@ def test_half_open_connections_are_bounded(own_cluster, ecus, images):
         stranger.close()
 
 
+def udp_socket():
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("127.0.0.1", 0))
+    one.settimeout(20)
+    return one
+
+
+def stamped(task_id, epoch, job, value):
+    """docs/formats/stamped-value.md"""
+    head = b"AXVS" + struct.pack("<IQQQII", 1, task_id, epoch, job, 0, len(value))
+    return head + struct.pack("<I", crc32c(head + value)) + value
+
+
 def test_values_come_and_go_by_udp(own_cluster, ecus, images):
-    """An output of a task reaches a socket of the host."""
+    """Sensor -> task -> actuator. A stamped input takes what is newer, nothing stale or damaged."""
     cluster = own_cluster(1)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as actuator:
-        actuator.bind(("127.0.0.1", 0))
-        actuator.settimeout(20)
+    with udp_socket() as actuator:
         port = actuator.getsockname()[1]
-        ecus(cluster, "ecu1", channels=[("count", True, "udp:127.0.0.1:%d" % port)])
-        cluster.ok("deploy", images("steady"), "--name", "c", "--node", "ecu1")
-        values = [struct.unpack("<Q", actuator.recv(64))[0] for _ in range(10)]
-    assert values == list(range(values[0], values[0] + 10))
+        plain, gated = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+        for name, host_port, channel in (("ecu1", plain, ("in", False, "udp:7201")),
+                                         ("ecu2", gated, ("in", False, "node:7201"))):
+            ecus(cluster, name, forwards=[(host_port, 7201, "udp")],
+                 channels=[channel, ("out", True, "udp:127.0.0.1:%d" % port)])
+        cluster.ok("deploy", images("relay"), "--name", "plain", "--node", "ecu1")
+        cluster.ok("deploy", images("relay"), "--name", "gated", "--node", "ecu2")
+        for value in (b"first", b"second", b"x" * 64):
+            actuator.sendto(value, ("127.0.0.1", plain))
+            assert actuator.recv(100) == value
+        for datagram in (stamped(1, 2, 5, b"new"), stamped(1, 2, 5, b"again"),
+                         stamped(1, 1, 9, b"old epoch"), stamped(1, 2, 4, b"old job"), b"no stamp",
+                         bytes(1400), stamped(1, 2, 6, b"damaged")[:-1] + b"?"):
+            actuator.sendto(datagram, ("127.0.0.1", gated))
+            time.sleep(0.1)  # more than a period: each would be put out
+        actuator.sendto(stamped(1, 3, 6, b"newest"), ("127.0.0.1", gated))
+        assert [actuator.recv(100) for _ in range(2)] == [b"new", b"newest"]
