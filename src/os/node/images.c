@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/node/images.h"
 
-#include "base/sha256.h"
 #include "os/kernel/memory.h"
 
 #include <string.h>
@@ -115,6 +114,7 @@ int axi_images_open(struct axi_images *images, const uint8_t *digest, uint64_t b
     }
     images->images[place] = (struct axi_image){.bytes = pages, .size = (size_t)bytes};
     memcpy(images->images[place].digest, digest, AXI_IMAGES_DIGEST_BYTES);
+    axi_sha256_init(&images->images[place].sha);
     *ret_handle = place;
     return 0;
 }
@@ -128,21 +128,27 @@ int axi_images_write(struct axi_images *images, uint32_t handle, uint64_t offset
         return -AXC_EINVALID;
     }
     memcpy(image->bytes + offset, data, bytes);
+    if (offset == image->sha.bytes) {
+        axi_sha256_update(&image->sha, data, bytes);
+    } else {
+        image->is_out_of_order = true;
+    }
     return 0;
 }
 
 int axi_images_commit(struct axi_images *images, uint32_t handle)
 {
     struct axi_image *image = find_incoming(images, handle);
-    struct axi_sha256 sha;
     uint8_t digest[AXI_SHA256_BYTES];
 
     if (image == NULL) {
         return -AXC_EINVALID;
     }
-    axi_sha256_init(&sha);
-    axi_sha256_update(&sha, image->bytes, image->size);
-    axi_sha256_final(&sha, digest);
+    if (image->is_out_of_order || image->sha.bytes != image->size) {
+        axi_sha256_init(&image->sha);
+        axi_sha256_update(&image->sha, image->bytes, image->size);
+    }
+    axi_sha256_final(&image->sha, digest);
     if (!has_digest(image, digest)) {
         drop(image);
         return -AXC_EIMAGE_DIGEST;

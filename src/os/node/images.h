@@ -6,6 +6,7 @@
 #define AXI_OS_NODE_IMAGES_H
 
 #include "base/error.h"
+#include "base/sha256.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,8 @@ struct axi_image {
     size_t size;
     uint64_t used; /* number of the last use; 0: incoming */
     uint8_t digest[AXI_IMAGES_DIGEST_BYTES];
+    struct axi_sha256 sha; /* incoming: of what came so far, while it comes in order */
+    bool is_out_of_order;
 };
 
 /* All zero but bytes_max = empty. */
@@ -33,10 +36,10 @@ struct axi_images {
 AXC_MUST_USE int axi_images_get(struct axi_images *images, const uint8_t *digest,
                                 const uint8_t **ret_bytes, size_t *ret_size);
 
-/* Takes an image in pieces. -AXC_EBUSY: too many at once; -AXC_EIMAGE_TOO_LARGE;
- * -AXC_EADMIT_MEMORY: the pool has no room, not even without the images that are kept. commit:
- * -AXC_EIMAGE_DIGEST when the content is not what the digest says; the handle ends in any case, as
- * with abort. */
+/* Takes an image in pieces; in order, each is summed up as it comes, so that no call takes long.
+ * -AXC_EBUSY: too many at once; -AXC_EIMAGE_TOO_LARGE; -AXC_EADMIT_MEMORY: the pool has no room,
+ * not even without the images that are kept. commit: -AXC_EIMAGE_DIGEST when the content is not
+ * what the digest says; the handle ends in any case, as with abort. */
 AXC_MUST_USE int axi_images_open(struct axi_images *images, const uint8_t *digest, uint64_t bytes,
                                  uint32_t *ret_handle);
 AXC_MUST_USE int axi_images_write(struct axi_images *images, uint32_t handle, uint64_t offset,

@@ -106,6 +106,35 @@ static void an_image_comes_back_as_it_went(void **state)
     assert_int_equal(pool_used, 2u * AXI_PAGE_BYTES);
 }
 
+static void pieces_may_come_in_any_order(void **state)
+{
+    uint8_t digest[AXI_IMAGES_DIGEST_BYTES];
+    uint32_t handle = 0;
+
+    (void)state;
+    digest_of("0123456789", 10, digest);
+    assert_int_equal(axi_images_open(&images, digest, 10, &handle), 0);
+    assert_int_equal(axi_images_write(&images, handle, 0, "01234", 5), 0);
+    assert_int_equal(axi_images_write(&images, handle, 8, "89", 2), 0);
+    assert_int_equal(axi_images_write(&images, handle, 0, "01234", 5), 0);
+    assert_int_equal(axi_images_write(&images, handle, 5, "567", 3), 0);
+    assert_int_equal(axi_images_commit(&images, handle), 0);
+    assert_true(has(digest));
+}
+
+static void a_piece_written_over_counts_as_it_is(void **state)
+{
+    uint8_t digest[AXI_IMAGES_DIGEST_BYTES];
+    uint32_t handle = 0;
+
+    (void)state;
+    digest_of("0123456789", 10, digest);
+    assert_int_equal(axi_images_open(&images, digest, 10, &handle), 0);
+    assert_int_equal(axi_images_write(&images, handle, 0, "0123456789", 10), 0);
+    assert_int_equal(axi_images_write(&images, handle, 3, "x", 1), 0);
+    assert_int_equal(axi_images_commit(&images, handle), -AXC_EIMAGE_DIGEST);
+}
+
 static void a_damaged_image_is_refused(void **state)
 {
     uint8_t digest[AXI_IMAGES_DIGEST_BYTES] = {1};
@@ -199,6 +228,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_image_comes_back_as_it_went, start, end),
+        cmocka_unit_test_setup_teardown(pieces_may_come_in_any_order, start, end),
+        cmocka_unit_test_setup_teardown(a_piece_written_over_counts_as_it_is, start, end),
         cmocka_unit_test_setup_teardown(a_damaged_image_is_refused, start, end),
         cmocka_unit_test_setup_teardown(writes_stay_inside, start, end),
         cmocka_unit_test_setup_teardown(the_oldest_makes_room, start, end),
