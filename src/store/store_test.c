@@ -3,10 +3,13 @@
 #include "store/etcd.h"
 #include "support/test.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct fixture {
@@ -207,6 +210,107 @@ static void what_was_committed_is_there_after_reopening(void **state)
     axi_store_free(store);
 }
 
+/* Nothing half-written, nothing lost, and the store goes on when there is room again. */
+static void a_full_disk_refuses_and_loses_nothing(void **state)
+{
+    struct axi_store *store = open_store(*state, 0);
+    static char large[300000];
+    struct axi_store_op ops[] = {
+        {AXI_STORE_PUT, "small", AXI_STORE_ANY, "new", 3, 0},
+        {AXI_STORE_PUT, "large", 0, large, sizeof(large), 0},
+    };
+    struct rlimit before;
+    struct rlimit little;
+    struct axi_store_value value;
+    int rc;
+
+    assert_int_equal(axi_store_cas(store, "small", 0, "old", 3, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    little = before;
+    little.rlim_cur = 100000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    rc = axi_store_commit(store, ops, 2, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_true(rc == -AXC_EUNAVAILABLE || rc == -AXC_ETIMEOUT);
+    assert_int_equal(axi_store_get(store, "large", &value), -AXC_ENOENT);
+    assert_int_equal(axi_store_get(store, "small", &value), 0);
+    assert_string_equal(value.bytes, "old");
+    axi_store_value_clear(&value);
+    assert_int_equal(axi_store_commit(store, ops, 2, NULL), 0);
+    axi_store_free(store);
+}
+
+/* Puts "n" = 0, 1, ... and each time "m" to the same; tells after each commit. */
+static void commit_until_killed(struct fixture *f, int told)
+{
+    struct axi_store *store = open_store(f, 0);
+
+    for (uint32_t n = 0;; n++) {
+        struct axi_store_op ops[] = {
+            {.kind = AXI_STORE_PUT,
+             .key = "n",
+             .expected = AXI_STORE_ANY,
+             .value = &n,
+             .value_bytes = sizeof(n)},
+            {.kind = AXI_STORE_PUT,
+             .key = "m",
+             .expected = AXI_STORE_ANY,
+             .value = &n,
+             .value_bytes = sizeof(n)},
+        };
+
+        if (axi_store_commit(store, ops, 2, NULL) != 0 || write(told, &n, sizeof(n)) != sizeof(n)) {
+            _exit(1);
+        }
+    }
+}
+
+static uint32_t read_number(struct axi_store *store, const char *key)
+{
+    struct axi_store_value value;
+    uint32_t number = 0;
+
+    assert_int_equal(axi_store_get(store, key, &value), 0);
+    assert_int_equal(value.value_bytes, sizeof(number));
+    memcpy(&number, value.bytes, sizeof(number));
+    axi_store_value_clear(&value);
+    return number;
+}
+
+static void a_process_killed_amid_commits_leaves_whole_ones(void **state)
+{
+    struct axi_store *store = open_store(*state, 0);
+
+    for (int round = 0; round < 5; round++) {
+        uint32_t told = 0;
+        int ends[2];
+        int count = 0;
+        pid_t pid;
+
+        assert_int_equal(pipe(ends), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            commit_until_killed(*state, ends[1]);
+        }
+        close(ends[1]);
+        while (count < 10 + round && read(ends[0], &told, sizeof(told)) == sizeof(told)) {
+            count++;
+        }
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        while (read(ends[0], &told, sizeof(told)) == sizeof(told)) {
+            count++;
+        }
+        close(ends[0]);
+        assert_int_equal(told, count - 1);
+        assert_true(read_number(store, "n") >= told);
+        assert_int_equal(read_number(store, "n"), read_number(store, "m"));
+    }
+    axi_store_free(store);
+}
+
 static void refuses_a_file_that_is_no_store(void **state)
 {
     struct fixture *f = *state;
@@ -280,6 +384,9 @@ int main(void)
         cmocka_unit_test(reads_locations_of_etcd),
         cmocka_unit_test_setup_teardown(opens_by_location, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_committed_is_there_after_reopening, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_refuses_and_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_process_killed_amid_commits_leaves_whole_ones, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(refuses_a_file_that_is_no_store, setup, teardown),
     };
