@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/task/standalone.h"
 
+#include "base/sha256.h"
 #include "core/demand.h"
 #include "os/kernel/kernel.h"
 
@@ -64,6 +65,24 @@ static int prepare(struct run *run, uint32_t slot)
                             &instance->region);
 }
 
+/* Which file runs: the same digest means the same bytes, on every host. */
+static void print_digest(const struct axi_boot_task *task)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct axi_sha256 sha;
+    uint8_t digest[AXI_SHA256_BYTES];
+    char text[2 * AXI_SHA256_BYTES + 1] = {0};
+
+    axi_sha256_init(&sha);
+    axi_sha256_update(&sha, task->elf, task->elf_bytes);
+    axi_sha256_final(&sha, digest);
+    for (uint32_t i = 0; i < AXI_SHA256_BYTES; i++) {
+        text[2 * i] = digits[digest[i] >> 4];
+        text[2 * i + 1] = digits[digest[i] & 15u];
+    }
+    axi_console_print("E %s %s\n", task->name, text);
+}
+
 static void post(struct run *run, uint32_t op, uint32_t slot)
 {
     const struct axi_sched_command command = {
@@ -108,6 +127,7 @@ static void start(struct run *run)
             run->has_refused = true;
             continue;
         }
+        print_digest(&run->config->tasks[i]);
         post(run, AXI_SCHED_INSTALL, i);
     }
     judge_load(run);

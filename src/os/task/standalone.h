@@ -2,6 +2,7 @@
 /* A partition without a network: the tasks packed into the configuration start together, run, and
  * end the machine. What happens is told on the console:
  *
+ *   E <task> <sha256>                 of the ELF file that was loaded
  *   T <master_ns> <kind> <task> <job> <release_ns> <response_ns> <exec_ns> <state_crc> <output_crc>
  *     <cause> <detail>                with AXI_BOOT_FLAG_TRACE: one line per trace record
  *   L <task> <level> <job> <text>     a line of a task's log
