@@ -384,6 +384,24 @@ static void copy(char *to, size_t size, const char *from)
     (void)snprintf(to, size, "%s", from != NULL ? from : "");
 }
 
+static bool is_any_host(const char *address)
+{
+    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+/* What others are told: an address that is every host's is made the advertised host's. */
+static void make_known(char *to, size_t size, const char *bound, const char *advertise)
+{
+    const char *port = strrchr(bound, ':');
+    const char *host_end = advertise != NULL ? strrchr(advertise, ':') : NULL;
+
+    if (is_any_host(bound) && host_end != NULL) {
+        (void)snprintf(to, size, "%.*s%s", (int)(host_end - advertise), advertise, port);
+    } else {
+        copy(to, size, bound);
+    }
+}
+
 /* Last: whatever the core asks of its port is there by then. */
 static int make_core(struct daemon *daemon)
 {
@@ -412,7 +430,8 @@ static int make_core(struct daemon *daemon)
     copy(config.name, sizeof(config.name), options->name);
     copy(config.address, sizeof(config.address),
          options->advertise != NULL ? options->advertise : axi_listener_address(daemon->listener));
-    copy(config.api_address, sizeof(config.api_address), axi_http_address(daemon->http));
+    make_known(config.api_address, sizeof(config.api_address), axi_http_address(daemon->http),
+               options->advertise);
     copy(config.master_address, sizeof(config.master_address), options->master);
     copy(config.own_node, sizeof(config.own_node), options->own_node);
     copy(config.token, sizeof(config.token), daemon->token);
@@ -447,6 +466,12 @@ static int start(struct daemon *daemon)
     const struct axi_cms_options *options = daemon->options;
     int r = check_address(options, "listen", options->listen);
 
+    if (r == 0 && is_any_host(options->listen) && options->advertise == NULL) {
+        axi_log(AXI_LOG_ERROR, "manager-start",
+                "what=listen value=%s cure=\"give --advertise HOST:PORT: nodes must be told one\"",
+                options->listen);
+        return -AXC_EINVALID;
+    }
     r = r < 0 ? r : check_address(options, "api", options->api);
     r = r < 0 ? r : check_address(options, "master", options->master);
     r = r < 0 ? r : check_address(options, "master-api", options->master_api);

@@ -119,6 +119,11 @@ static int get_node(struct call *call)
     return reply_object(call, axi_master_node(call->api->master, call->name), "node");
 }
 
+static int get_managers(struct call *call)
+{
+    return reply_items(call, axi_master_managers(call->api->master));
+}
+
 static int get_tasks(struct call *call)
 {
     return reply_items(call, axi_master_tasks(call->api->master));
@@ -386,6 +391,7 @@ static const struct route routes[] = {
     {"GET", "/v1/status", get_status},
     {"GET", "/v1/nodes", get_nodes},
     {"GET", "/v1/nodes/*", get_node},
+    {"GET", "/v1/managers", get_managers},
     {"GET", "/v1/tasks", get_tasks},
     {"GET", "/v1/tasks/*", get_task},
     {"GET", "/v1/tasks/*/logs", get_logs},
