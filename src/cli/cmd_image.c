@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* axcan image os: kernel, tasks and configuration in one bootable file. Nothing is linked. */
+/* axcan image os: kernel, tasks and configuration in one bootable file. Nothing is linked.
+ * axcan image node: image_node.c */
 #include "cli/command.h"
+#include "cli/image_node.h"
 #include "cli/options.h"
 #include "cli/os_files.h"
-#include "image/file.h"
 #include "image/image.h"
-#include "image/os_image.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define COMMAND "image os"
 
-enum format { RAW, ELF, CONFIG };
-
 struct request {
     const char *board, *out, *format_text, *exit_text;
-    enum format format;
+    enum axi_os_format format;
     uint64_t jobs, time_limit_ns, capacity_ppm;
     bool is_traced;
     struct axi_option_list tasks, wcets;
@@ -43,9 +40,7 @@ static int find_word(const char *text, const char *const *words, size_t count)
 static int check_request(struct request *request)
 {
     static const char *const exits[] = {"halt", "psci", "semihosting"};
-    static const char *const formats[] = {"raw", "elf", "config"};
     int how_to_end = find_word(request->exit_text, exits, 3);
-    size_t length = request->out != NULL ? strlen(request->out) : 0;
 
     if (request->out == NULL) {
         return axi_cli_usage(COMMAND, "-o FILE is needed");
@@ -57,16 +52,9 @@ static int check_request(struct request *request)
         return axi_cli_usage(COMMAND, "--exit: '%s' is none of halt, psci, semihosting",
                              request->exit_text);
     }
-    if (request->format_text != NULL) {
-        int format = find_word(request->format_text, formats, 3);
-
-        if (format < 0) {
-            return axi_cli_usage(COMMAND, "--format: '%s' is none of raw, elf, config",
-                                 request->format_text);
-        }
-        request->format = (enum format)format;
-    } else if (length > 4 && strcmp(request->out + length - 4, ".elf") == 0) {
-        request->format = ELF;
+    if (axi_os_parse_format(request->format_text, request->out, &request->format) < 0) {
+        return axi_cli_usage(COMMAND, "--format: '%s' is none of raw, elf, config",
+                             request->format_text);
     }
     if (request->tasks.count == 0) {
         return axi_cli_usage(COMMAND, "--task IMAGE.axi is needed");
@@ -154,66 +142,42 @@ static int add_task(struct request *request, const char *text)
     return 0;
 }
 
-static int write_file(const struct request *request, const uint8_t *blob, size_t blob_bytes)
+static bool has_namesakes(const struct axi_boot_config *config)
 {
-    uint8_t *kernel = NULL;
-    uint8_t *file = NULL;
-    size_t kernel_bytes = 0;
-    size_t bytes = 0;
-    char path[AXI_OS_PATH_BYTES];
-    int error = 0;
-
-    if (request->format == CONFIG) {
-        error = axi_file_write(request->out, blob, blob_bytes);
-        return error == 0 ? 0 : fail_code(request->out, error);
+    for (uint32_t i = 0; i < config->task_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(config->tasks[i].name, config->tasks[k].name) == 0) {
+                return true;
+            }
+        }
     }
-    error =
-        axi_os_kernel_read(request->board, request->format == ELF, path, &kernel, &kernel_bytes);
-    if (error == -AXC_ENOENT) {
-        return axi_cli_fail(COMMAND,
-                            "no kernel for %s (%s); 'make build' makes it, $AXCAN_OS names its "
-                            "folder",
-                            request->board, path);
-    }
-    if (error == 0) {
-        error = axi_os_image_pack(kernel, kernel_bytes, blob, blob_bytes, &file, &bytes);
-    }
-    if (error < 0) {
-        error = fail_code(path, error);
-    } else if ((error = axi_file_write(request->out, file, bytes)) < 0) {
-        error = fail_code(request->out, error);
-    } else {
-        (void)printf("%s: Axcan OS for %s, %u task%s, %zu bytes\n", request->out, request->board,
-                     request->config.task_count, request->config.task_count == 1 ? "" : "s", bytes);
-    }
-    free(kernel);
-    free(file);
-    return error;
+    return false;
 }
 
 static int pack(struct request *request)
 {
-    uint8_t *blob = NULL;
+    const struct axi_os_file file = {.command = COMMAND,
+                                     .board = request->board,
+                                     .format = request->format,
+                                     .config = &request->config,
+                                     .path = request->out};
     size_t bytes = 0;
-    int error = 0;
+    int r = 0;
 
-    for (size_t i = 0; i < request->tasks.count; i++) {
-        error = add_task(request, request->tasks.items[i]);
-        if (error != 0) {
-            return error;
-        }
+    for (size_t i = 0; i < request->tasks.count && r == 0; i++) {
+        r = add_task(request, request->tasks.items[i]);
     }
-    size_t capacity = axi_boot_config_bytes(&request->config);
-
-    blob = malloc(capacity);
-    error = blob == NULL ? -AXC_ENOMEM
-                         : axi_boot_config_encode(&request->config, blob, capacity, &bytes);
-    error = error == -AXC_EBOOT_DUPLICATE
-                ? axi_cli_fail(COMMAND, "two tasks of one name; give NAME=IMAGE.axi")
-            : error < 0 ? fail_code("configuration", error)
-                        : write_file(request, blob, bytes);
-    free(blob);
-    return error;
+    if (r == 0 && has_namesakes(&request->config)) {
+        r = axi_cli_fail(COMMAND, "two tasks of one name; give NAME=IMAGE.axi");
+    }
+    if (r == 0) {
+        r = axi_os_write(&file, &bytes);
+    }
+    if (r == 0) {
+        (void)printf("%s: Axcan OS for %s, %u task%s, %zu bytes\n", request->out, request->board,
+                     request->config.task_count, request->config.task_count == 1 ? "" : "s", bytes);
+    }
+    return r;
 }
 
 static int run_os(int argc, char **argv)
@@ -249,19 +213,24 @@ static int run_os(int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "os") != 0) {
-        return axi_cli_usage("image", "'os' is the only kind of image it makes");
+    if (argc >= 2 && strcmp(argv[1], "os") == 0) {
+        return run_os(argc - 1, argv + 1);
     }
-    return run_os(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "node") == 0) {
+        return axi_image_node(argc - 1, argv + 1);
+    }
+    return axi_cli_usage("image", "'os' and 'node' are the kinds of image it makes");
 }
 
 const struct axi_command axi_command_image = {
     .name = "image",
     .summary = "pack Axcan OS and tasks into a bootable image",
     .usage =
-        "usage: axcan image os --task [NAME=]IMAGE.axi [--task ...] -o FILE [options]\n\n"
-        "Packs the kernel of a board, tasks and their configuration into one file that boots and\n"
-        "runs the tasks without any network. Nothing is linked.\n\n"
+        "usage: axcan image os --task [NAME=]IMAGE.axi [--task ...] -o FILE [options]\n"
+        "       axcan image node --name NAME --master A:PORT --token-file FILE\n"
+        "                        (--dhcp | --address A/PREFIX) -o FILE [options]\n\n"
+        "Packs the kernel of a board and its configuration into one bootable file. Nothing is\n"
+        "linked. 'os' runs the packed tasks without any network; 'node' joins a cluster.\n\n"
         "  --board virt|zcu102  the machine (default virt)\n"
         "  --task IMAGE.axi     a task; NAME= renames this instance (up to 32 times)\n"
         "  --jobs N             jobs of each task (default: as the task says)\n"
@@ -274,6 +243,16 @@ const struct axi_command axi_command_image = {
         "  --format KIND        raw (arm64 Image, the default), elf (default for FILE.elf), or\n"
         "                       config: the configuration alone, for a loader\n"
         "  -o FILE              what to write\n\n"
+        "Of 'image node', besides --board, --capacity, --format and -o:\n"
+        "  --gateway A          for what is not on its network\n"
+        "  --mac XX:XX:...      instead of the NIC's own; it is the node's identity\n"
+        "  --peer-port N        where other nodes reach it (default 7402); --advertise A:PORT is\n"
+        "                       what it tells them (behind address translation)\n"
+        "  --loopback A         what stands for 127.0.0.1 (QEMU's user network: 10.0.2.2)\n"
+        "  --server BUDGET/PERIOD  processor time of network and agent (default 1ms/10ms)\n"
+        "  --slots N            instances at once (default 16)\n"
+        "  --io in:NAME=TARGET, out:NAME=TARGET  channel: udp:PORT, node:PORT; udp:A:PORT, "
+        "node:A:PORT\n\n"
         "Run it: qemu-system-aarch64 -M virt -cpu cortex-a53 -nographic -kernel FILE\n"
         "Kernels are found by $AXCAN_OS, in the build tree, or in the installed prefix.\n",
     .run = run,

@@ -9,7 +9,6 @@
 #include "net/host.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,54 +117,6 @@ static int fill_config(const struct ecu *ecu, uint16_t port, struct axi_boot_con
     return master_of_guest(ecu->master, config->master);
 }
 
-/* Mode 0600: the cluster's token is inside. */
-static int write_secret(const char *path, const uint8_t *bytes, size_t count)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool is_ok = fd >= 0;
-
-    for (size_t at = 0; is_ok && at < count;) {
-        ssize_t n = write(fd, bytes + at, count - at);
-
-        is_ok = n > 0;
-        at += n > 0 ? (size_t)n : 0;
-    }
-    if (fd >= 0 && close(fd) < 0) {
-        is_ok = false;
-    }
-    return is_ok ? 0 : -AXC_EIO;
-}
-
-static int write_image(const struct ecu *ecu, const struct axi_boot_config *config,
-                       const char *path)
-{
-    static uint8_t blob[16384];
-    uint8_t *kernel = NULL;
-    uint8_t *image = NULL;
-    size_t blob_bytes = 0;
-    size_t kernel_bytes = 0;
-    size_t bytes = 0;
-    char kernel_path[AXI_OS_PATH_BYTES];
-    int r = axi_os_kernel_read(ecu->board, false, kernel_path, &kernel, &kernel_bytes);
-
-    if (r == -AXC_ENOENT) {
-        return axi_cli_fail("up", "no kernel for %s (%s); 'make build' makes it", ecu->board,
-                            kernel_path);
-    }
-    if (r == 0) {
-        r = axi_boot_config_encode(config, blob, sizeof(blob), &blob_bytes);
-    }
-    if (r == 0) {
-        r = axi_os_image_pack(kernel, kernel_bytes, blob, blob_bytes, &image, &bytes);
-    }
-    if (r == 0) {
-        r = write_secret(path, image, bytes);
-    }
-    free(kernel);
-    free(image);
-    return r == 0 ? 0 : axi_cli_fail("up", "%s: %s", path, axi_error_text(r));
-}
-
 /* Appends "option value", or a lone option when value is NULL. */
 static void add(json_t *argv, const char *option, const char *value)
 {
@@ -270,5 +221,9 @@ int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
         return axi_cli_fail("up", QEMU " is not installed; apt-get install qemu-system-arm");
     }
     (void)json_object_set_new(member, "argv", argv);
-    return write_image(&ecu, &config, ecu.image);
+    const struct axi_os_file file = {
+        .command = "up", .board = ecu.board, .config = &config, .path = ecu.image};
+    size_t bytes = 0;
+
+    return axi_os_write(&file, &bytes);
 }

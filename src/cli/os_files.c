@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/os_files.h"
 
+#include "cli/command.h"
 #include "image/file.h"
 #include "image/os_image.h"
 
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PATH_BYTES 4096u
+
 bool axi_os_is_board(const char *board)
 {
     return strcmp(board, "virt") == 0 || strcmp(board, "zcu102") == 0;
@@ -18,8 +21,8 @@ bool axi_os_is_board(const char *board)
 /* DIR/axcan-os-BOARD.elf or .bin; false when it is not there. */
 static bool look(const char *dir, const char *board, bool is_elf, char *ret_path)
 {
-    return snprintf(ret_path, AXI_OS_PATH_BYTES, "%s/axcan-os-%s.%s", dir, board,
-                    is_elf ? "elf" : "bin") < (int)AXI_OS_PATH_BYTES &&
+    return snprintf(ret_path, PATH_BYTES, "%s/axcan-os-%s.%s", dir, board, is_elf ? "elf" : "bin") <
+               (int)PATH_BYTES &&
            access(ret_path, R_OK) == 0;
 }
 
@@ -56,11 +59,87 @@ static bool find_kernel(const char *board, bool is_elf, char *ret_path)
            look(AXI_OS_DIR, board, is_elf, ret_path);
 }
 
-int axi_os_kernel_read(const char *board, bool is_elf, char *ret_path, uint8_t **ret_kernel,
-                       size_t *ret_bytes)
+static int read_kernel(const struct axi_os_file *file, uint8_t **ret_kernel, size_t *ret_bytes)
 {
-    if (!find_kernel(board, is_elf, ret_path)) {
-        return -AXC_ENOENT;
+    char path[PATH_BYTES];
+    int r = 0;
+
+    if (!find_kernel(file->board, file->format == AXI_OS_ELF, path)) {
+        return axi_cli_fail(file->command,
+                            "no kernel for %s (%s); 'make build' makes it, $AXCAN_OS names its "
+                            "folder",
+                            file->board, path);
     }
-    return axi_file_read(ret_path, AXI_OS_IMAGE_BYTES_MAX, ret_kernel, ret_bytes);
+    r = axi_file_read(path, AXI_OS_IMAGE_BYTES_MAX, ret_kernel, ret_bytes);
+    return r == 0 ? 0 : axi_cli_fail(file->command, "%s: %s", path, axi_error_text(r));
+}
+
+int axi_os_parse_format(const char *text, const char *file, enum axi_os_format *ret_format)
+{
+    static const char *const words[] = {"raw", "elf", "config"};
+    size_t length = strlen(file);
+
+    if (text == NULL) {
+        *ret_format =
+            length > 4 && strcmp(file + length - 4, ".elf") == 0 ? AXI_OS_ELF : AXI_OS_RAW;
+        return 0;
+    }
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *ret_format = (enum axi_os_format)i;
+            return 0;
+        }
+    }
+    return -AXC_EINVALID;
+}
+
+/* Whole or not at all; readable by its owner only when a token is inside. */
+static int write_bytes(const struct axi_os_file *file, const uint8_t *bytes, size_t count)
+{
+    unsigned mode = file->config->token[0] != '\0' ? 0600 : 0644;
+    int r = axi_file_write_mode(file->path, bytes, count, mode);
+
+    return r == 0 ? 0
+                  : axi_cli_fail(file->command, "%s: %s (%s)", file->path, axi_error_text(r),
+                                 axi_error_name(r));
+}
+
+static int pack(const struct axi_os_file *file, const uint8_t *blob, size_t blob_bytes,
+                size_t *ret_bytes)
+{
+    uint8_t *kernel = NULL;
+    uint8_t *image = NULL;
+    size_t kernel_bytes = 0;
+    int r = read_kernel(file, &kernel, &kernel_bytes);
+
+    if (r != 0) {
+        return r;
+    }
+    r = axi_os_image_pack(kernel, kernel_bytes, blob, blob_bytes, &image, ret_bytes);
+    r = r == 0 ? write_bytes(file, image, *ret_bytes)
+               : axi_cli_fail(file->command, "the kernel of %s: %s (%s)", file->board,
+                              axi_error_text(r), axi_error_name(r));
+    free(kernel);
+    free(image);
+    return r;
+}
+
+int axi_os_write(const struct axi_os_file *file, size_t *ret_bytes)
+{
+    size_t capacity = axi_boot_config_bytes(file->config);
+    size_t bytes = 0;
+    uint8_t *blob = malloc(capacity);
+    int r =
+        blob == NULL ? -AXC_ENOMEM : axi_boot_config_encode(file->config, blob, capacity, &bytes);
+
+    if (r < 0) {
+        r = axi_cli_fail(file->command, "%s (%s)", axi_error_text(r), axi_error_name(r));
+    } else if (file->format == AXI_OS_CONFIG) {
+        r = write_bytes(file, blob, bytes);
+        *ret_bytes = bytes;
+    } else {
+        r = pack(file, blob, bytes, ret_bytes);
+    }
+    free(blob);
+    return r;
 }

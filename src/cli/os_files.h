@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels of Axcan OS: where they are, and how a board of each kind is run by QEMU. */
+/* Bootable images of Axcan OS on disk: finds the kernel of a board and packs a configuration to it.
+ */
 #ifndef AXI_CLI_OS_FILES_H
 #define AXI_CLI_OS_FILES_H
 
 #include "base/error.h"
+#include "core/boot_config.h"
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define AXI_OS_PATH_BYTES 4096u
 
 /* True for "virt" and "zcu102". */
 bool axi_os_is_board(const char *board);
 
-/* Reads the kernel of a board: $AXCAN_OS, the build tree this program lies in, the installed
- * prefix. The caller frees *ret_kernel. -AXC_ENOENT (with the last place looked at in ret_path,
- * AXI_OS_PATH_BYTES), and the errors of axi_file_read. */
-AXC_MUST_USE int axi_os_kernel_read(const char *board, bool is_elf, char *ret_path,
-                                    uint8_t **ret_kernel, size_t *ret_bytes);
+enum axi_os_format { AXI_OS_RAW, AXI_OS_ELF, AXI_OS_CONFIG /* the configuration alone */ };
+
+/* "raw", "elf" or "config"; NULL: elf when the file is called so, else raw. -AXC_EINVALID. */
+AXC_MUST_USE int axi_os_parse_format(const char *text, const char *file,
+                                     enum axi_os_format *ret_format);
+
+struct axi_os_file {
+    const char *command; /* for messages */
+    const char *board;
+    enum axi_os_format format;
+    const struct axi_boot_config *config;
+    const char *path;
+};
+
+/* Writes the file, mode 0600 when the configuration holds a token. The kernel is looked for in
+ * $AXCAN_OS, in the build tree this program lies in, in the installed prefix. 0 with the file's
+ * bytes in *ret_bytes, or the exit code after having said what is wrong. */
+AXC_MUST_USE int axi_os_write(const struct axi_os_file *file, size_t *ret_bytes);
 
 #endif

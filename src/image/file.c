@@ -106,7 +106,7 @@ static int write_all(int fd, const uint8_t *data, size_t bytes)
     return fsync(fd) == 0 ? 0 : translate(errno);
 }
 
-int axi_file_write(const char *path, const void *data, size_t bytes)
+int axi_file_write_mode(const char *path, const void *data, size_t bytes, unsigned mode)
 {
     char temporary[AXI_PATH_BYTES];
     int fd = -1;
@@ -120,7 +120,7 @@ int axi_file_write(const char *path, const void *data, size_t bytes)
         return translate(errno);
     }
     error = write_all(fd, data, bytes);
-    if (error == 0 && fchmod(fd, 0644) != 0) {
+    if (error == 0 && fchmod(fd, (mode_t)mode) != 0) {
         error = translate(errno);
     }
     if (close(fd) != 0 && error == 0) {
@@ -133,6 +133,11 @@ int axi_file_write(const char *path, const void *data, size_t bytes)
         (void)unlink(temporary);
     }
     return error;
+}
+
+int axi_file_write(const char *path, const void *data, size_t bytes)
+{
+    return axi_file_write_mode(path, data, bytes, 0644);
 }
 
 int axi_file_make_dir(const char *path)

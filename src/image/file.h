@@ -18,6 +18,10 @@ AXC_MUST_USE int axi_file_read(const char *path, size_t bytes_max, uint8_t **ret
  * is missing, -AXC_EPERM, -AXC_EFULL, -AXC_EIO. */
 AXC_MUST_USE int axi_file_write(const char *path, const void *data, size_t bytes);
 
+/* The same with these permissions from the beginning on: 0600 for secrets. */
+AXC_MUST_USE int axi_file_write_mode(const char *path, const void *data, size_t bytes,
+                                     unsigned mode);
+
 /* Makes one directory; success when it exists already. */
 AXC_MUST_USE int axi_file_make_dir(const char *path);
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import BUILD, axcan
+from conftest import BUILD, axcan, until
 
 CRUISE = os.path.join(BUILD, "tasks", "cruise.axi")
 RADAR = os.path.join(BUILD, "tasks", "radar.axi")
@@ -102,6 +102,7 @@ def test_what_cannot_be_packed_is_refused(tmp_path):
     source = os.path.join(os.path.dirname(__file__), "tasks", "tally.c")
     assert axcan("build", source, "-o", linux_only, "--isa", "x86_64").code == 0
     assert "'os'" in refused("rtos", code=2)
+    assert "'os'" in refused(code=2)
     assert "-o FILE" in refused("os", "--task", CRUISE, code=2)
     assert "--task" in refused("os", "-o", out, code=2)
     assert "virt, zcu102" in refused("os", "--task", CRUISE, "--board", "pi", "-o", out, code=2)
@@ -119,3 +120,65 @@ def test_what_cannot_be_packed_is_refused(tmp_path):
     assert "IMAGE_OS_LAYOUT" in refused("os", "--task", CRUISE, "-o", out,
                                         env={"AXCAN_OS": str(tmp_path)})
     assert not os.path.exists(out)
+
+
+def test_a_node_image_joins_its_cluster_by_dhcp(own_cluster, tmp_path):
+    cluster = own_cluster(0, "--lease-ms", 2000)
+    port = cluster.master_port()
+    image = tmp_path / "node.img"
+    result = axcan("image", "node", "--name", "field1", "--master", "10.0.2.2:%d" % port,
+                   "--token-file", os.path.join(cluster.dir, "token"), "--dhcp", "--mac",
+                   "02:00:00:00:00:77", "--slots", 4, "-o", image)
+    assert result.code == 0, repr(result)
+    assert os.stat(image).st_mode & 0o077 == 0  # the token is inside
+    with open(os.path.join(cluster.dir, "token"), encoding="ascii") as file:
+        assert file.read().strip() not in axcan("inspect", image, "-o", "json").out
+    qemu = subprocess.Popen(
+        ["qemu-system-aarch64", *MACHINES["virt"], "-nodefaults", "-display", "none", "-serial",
+         "file:%s" % (tmp_path / "console"), "-netdev", "user,id=n", "-device",
+         "virtio-net-device,netdev=n", "-kernel", str(image)], stdin=subprocess.DEVNULL)
+    try:
+        node = until(lambda: next((n for n in cluster.json("nodes") if n["state"] == "ready"), None),
+                     20, "the node joins")
+        assert (node["name"], node["id"], node["slots"]) == ("field1", "020000000077", 4)
+        assert node["address"].startswith("10.0.2.")
+        cluster.ok("deploy", os.path.join(BUILD, "tasks", "neural.axi"), "--wcet", "axcan-virt=140ms")
+        cluster.wait_jobs("scene-classifier", 3)
+        cluster.ok("delete", "scene-classifier")
+    finally:
+        qemu.kill()
+        qemu.wait()
+
+
+def test_a_node_image_is_refused_with_what_is_wrong(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("secret")
+    token.chmod(0o600)
+    good = {"--name": "e1", "--master": "10.0.0.1:7400", "--token-file": token,
+            "--address": "10.0.0.2/24", "-o": tmp_path / "n.img"}
+
+    def wrong(text, code=2, **changes):
+        options = dict(good, **{"--" + key.replace("_", "-"): value for key, value in changes.items()})
+        words = [word for key, value in options.items() if value is not None for word in (key, value)]
+        assert text in refused("node", *words, code=code)
+        assert not os.path.exists(tmp_path / "n.img")
+
+    wrong("needed", name=None)
+    wrong("[a-z]", name="E1")
+    wrong("a.b.c.d:PORT", master="master:7400")
+    wrong("a.b.c.d:PORT", master="10.0.0.1")
+    wrong("--dhcp or --address", address=None)
+    wrong("PREFIX", address="10.0.0.2")
+    wrong("PREFIX", address="10.0.0.2/31")
+    wrong("IPv4", address="10.0.0/24")
+    wrong("IPv4", gateway="gate")
+    wrong("--mac", mac="01:00:00:00:00:01")
+    wrong("--mac", mac="02:00:00:00:00")
+    wrong("BUDGET/PERIOD", server="2ms")
+    wrong("budget <= period", server="20ms/10ms")
+    wrong("--io", io="speed=udp:1")
+    wrong("--slots", slots=0)
+    wrong("virt, zcu102", board="pi")
+    wrong("0600", code=1, token_file=tmp_path / "nothing")
+    token.chmod(0o644)
+    wrong("0600", code=1)
