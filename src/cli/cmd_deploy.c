@@ -192,6 +192,7 @@ static int run_deploy(int argc, char **argv)
     const char *name = NULL, *node = NULL, *isolation = NULL, *assurance = NULL;
     struct axi_option_list wcets = {0};
     uint64_t jobs = 0, backlog = 0;
+    bool wants_standby = false;
 
     axi_client_init(&client, "deploy");
     const struct axi_option options[] = {
@@ -204,6 +205,7 @@ static int run_deploy(int argc, char **argv)
         {"assurance", AXI_OPTION_TEXT, &assurance},
         {"jobs", AXI_OPTION_NUMBER, &jobs},
         {"backlog", AXI_OPTION_NUMBER, &backlog},
+        {"standby", AXI_OPTION_FLAG, &wants_standby},
     };
     int r = axi_options_parse("deploy", argc, argv, options, sizeof(options) / sizeof(options[0]),
                               "FILE.axi", 1, 1, &file, NULL);
@@ -220,6 +222,9 @@ static int run_deploy(int argc, char **argv)
         set_text(request, "assurance", assurance);
         set_number(request, "jobs", jobs);
         set_number(request, "backlog_max", backlog);
+        if (wants_standby) {
+            (void)json_object_set_new(request, "standby", json_true());
+        }
         if (json_object_size(wcet_us) > 0) {
             (void)json_object_set(request, "wcet_us", wcet_us);
         }
@@ -244,6 +249,7 @@ const struct axi_command axi_command_deploy = {
              "  --jobs N          end after N jobs (0: never)\n"
              "  --assurance shared|realtime|isolated|partition   at least this\n"
              "  --isolation fence|continue   when its node loses the master (default fence)\n"
+             "  --standby         checkpoint managers keep it loaded on a second node, too\n"
              "  --backlog N       releases that may be late at once (default 1000)\n"
              "  --no-wait         return when the operation has started\n" AXI_CLIENT_USAGE,
     .run = run_deploy};

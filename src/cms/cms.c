@@ -376,6 +376,7 @@ uint64_t axi_cms_tick(struct axi_cms *cms)
     axi_cms_leases_keep(cms);
     axi_cms_leases_expire(cms);
     axi_cms_restore_tick(cms);
+    axi_cms_standby_tick(cms);
     axi_cms_peers_tick(cms);
     axi_cms_master_tick(cms);
     if (cms->is_crashed) {

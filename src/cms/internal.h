@@ -60,6 +60,17 @@ struct axi_cms_flow {
     bool is_warned;  /* said once what it waits for */
 };
 
+/* What the standby's keeper knows of it; the record says the rest. */
+struct axi_cms_standby {
+    uint64_t request;     /* Load under way; 0 = none */
+    uint64_t link, epoch; /* where and under what it was asked for; 0 = not yet */
+    uint64_t seen_ns;     /* local: its node was in reach last */
+    uint64_t due_ns, query_ns;
+    uint64_t refused;   /* node that would not take it */
+    axi_ImageNeed need; /* it wants an image that is not here yet; request 0 = no */
+    bool has_warned;
+};
+
 struct axi_cms_task {
     struct axi_record record;
     uint64_t revision;   /* 0 = gone, or not known to exist */
@@ -75,7 +86,7 @@ struct axi_cms_task {
     uint64_t restored_epoch;    /* of the dead instance */
     bool has_said_newer;
     uint64_t asked_at_ns; /* backoff: not asked again before */
-    uint64_t standby_request, standby_node, standby_due_ns;
+    struct axi_cms_standby standby;
 };
 
 /* One instance whose region a node offers. */
@@ -297,6 +308,14 @@ int axi_cms_read_origin(struct axi_cms *cms, const struct axi_cms_task *task,
 int axi_cms_place(struct axi_cms *cms, struct axi_cms_task *task, const uint64_t *excluded,
                   size_t excluded_count, struct axi_cms_node **ret_node, char *ret_reason);
 int axi_cms_entry(const struct axi_record *record, const struct axi_cms_node *node);
+
+/* ---- standby.c ---- */
+void axi_cms_standby_tick(struct axi_cms *cms);
+/* False: the result is of something else. */
+bool axi_cms_standby_result(struct axi_cms *cms, struct axi_cms_node *node,
+                            const axi_Result *result);
+/* The record names a standby whose node can be told to start it. */
+bool axi_cms_standby_usable(struct axi_cms *cms, const struct axi_record *record);
 
 /* ---- restore.c, steps.c ---- */
 void axi_cms_restore_tick(struct axi_cms *cms);

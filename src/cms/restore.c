@@ -238,5 +238,8 @@ void axi_cms_image_need(struct axi_cms *cms, struct axi_cms_node *node, const ax
             flow->need_request = rc == 0 ? 0 : need->request;
             memcpy(flow->need_digest, need->digest, sizeof(flow->need_digest));
         }
+        if (cms->tasks[i]->standby.request == need->request) {
+            cms->tasks[i]->standby.need = rc == 0 ? (axi_ImageNeed){0} : *need;
+        }
     }
 }

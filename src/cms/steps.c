@@ -133,6 +133,9 @@ void axi_cms_step_claim(struct axi_cms *cms, struct axi_cms_task *task)
         give_up(cms, task, NOBODY_WAIT_NS);
         return;
     }
+    if (next.standby == next.claim.dead) {
+        next.standby = next.standby_epoch = 0;
+    }
     next.state = AXI_TASK_RESTORING;
     next.is_restore = true;
     next.owner = next.holder = next.holder_epoch = 0;
@@ -183,6 +186,11 @@ void axi_cms_step_place(struct axi_cms *cms, struct axi_cms_task *task)
     char reason[AXI_REASON_BYTES];
     int entry;
 
+    if (axi_cms_standby_usable(cms, &task->record)) { /* loaded and admitted: nothing to ask */
+        flow->target = task->record.standby;
+        axi_cms_go(cms, task, AXI_CMS_STEP_DECLARE);
+        return;
+    }
     if (!is_load_known(cms)) {
         return;
     }
@@ -301,7 +309,8 @@ static void send_start(struct axi_cms *cms, struct axi_cms_task *task, struct ax
                            .release_ns = r->release_ns,
                            .first_job = r->claim.origin.job,
                            .resume_step = r->claim.origin.step,
-                           .has_checkpoint = true};
+                           .has_checkpoint = true,
+                           .standby_epoch = r->standby == r->owner ? r->standby_epoch : 0};
 
         axi_cms_send_object(cms, node->link, flow->request, AXI_CHUNK_CHECKPOINT, cms->checkpoint,
                             bytes);
@@ -357,6 +366,9 @@ void axi_cms_step_record(struct axi_cms *cms, struct axi_cms_task *task)
     next.state = AXI_TASK_RUNNING;
     next.is_restore = false;
     next.claim = (struct axi_claim){0};
+    if (next.standby == next.owner) {
+        next.standby = next.standby_epoch = 0; /* the keeper finds another one */
+    }
     if (axi_cms_commit(cms, task, &next, NULL, 0) != 0) {
         return;
     }
@@ -441,7 +453,10 @@ static void flow_result(struct axi_cms *cms, struct axi_cms_task *task, struct a
 
 void axi_cms_result(struct axi_cms *cms, struct axi_cms_node *node, const axi_Result *result)
 {
-    for (size_t i = 0; i < cms->task_count && result->request != 0; i++) {
+    if (result->request == 0 || axi_cms_standby_result(cms, node, result)) {
+        return;
+    }
+    for (size_t i = 0; i < cms->task_count; i++) {
         struct axi_cms_task *task = cms->tasks[i];
 
         if (task->flow.request == result->request && task->flow.target == node->id &&

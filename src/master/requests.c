@@ -87,8 +87,9 @@ static int begin(struct axi_master *m, struct axi_task *task, const char *kind,
 
 static int check_members(const json_t *request, char *ret_reason)
 {
-    static const char *const known[] = {"image",   "name",      "node",      "jobs",
-                                        "wcet_us", "assurance", "isolation", "backlog_max"};
+    static const char *const known[] = {"image",     "name",        "node",
+                                        "jobs",      "wcet_us",     "assurance",
+                                        "isolation", "backlog_max", "standby"};
     const char *key;
     json_t *value;
 
@@ -192,6 +193,7 @@ static int make_record(struct axi_master *m, const json_t *request, struct axi_r
 {
     static const char *const assurances[] = {"shared", "realtime", "isolated", "partition", NULL};
     static const char *const isolations[] = {"fence", "continue", NULL};
+    const json_t *standby = json_object_get(request, "standby");
     struct axi_image_info *info = NULL;
     struct axi_node *node = NULL;
     uint32_t isolation;
@@ -234,6 +236,10 @@ static int make_record(struct axi_master *m, const json_t *request, struct axi_r
     if (rc == 0) {
         rc = apply_number(request, "backlog_max", 1000000, &backlog, ret_reason);
     }
+    if (rc == 0 && standby != NULL && !json_is_boolean(standby)) {
+        rc = axi_refuse(ret_reason, AXC_EINVALID, "standby must be true or false");
+    }
+    record->wants_standby = json_is_true(standby);
     record->spec.continue_isolated = isolation != 0;
     record->spec.backlog_max = backlog != 0 ? (uint32_t)backlog : AXI_BACKLOG_DEFAULT;
     return rc;

@@ -265,7 +265,7 @@ static bool occupies(const struct axi_task *task, uint64_t node)
                    r->state == AXI_TASK_RUNNING || r->state == AXI_TASK_STOPPING;
 
     return is_live && !task->is_gone &&
-           (r->owner == node ||
+           (r->owner == node || (r->wants_standby && r->standby == node) ||
             (r->migration.phase == AXI_MIGRATION_PREPARING && r->migration.target == node));
 }
 

@@ -174,3 +174,28 @@ def test_failover_takes_no_longer_than_its_computed_bound(own_cluster, images):
         gaps.append(times(cluster, other, RELEASED)[before] - times(cluster, dead, COMPLETED)[-1])
         cluster.ok("up")
     assert min(gaps) <= bound["bound_ns"], gaps
+
+
+def test_a_warm_standby_takes_over_and_is_replaced(own_cluster, images):
+    cluster = own_cluster(3, "--managers", 2)
+
+    def told(kind):
+        return [e for e in cluster.json("events") if e["type"] == kind and e.get("task") == "counter"]
+
+    cluster.ok("deploy", images("counter"), "--standby")
+    until(lambda: told("standby-ready"), 15, "a standby is loaded")
+    cluster.wait_jobs("counter", 10)
+    standby = told("standby-ready")[-1]["node"]
+    owner = cluster.task("counter")["node"]
+    assert standby not in (owner, "")
+    cluster.kill(owner)
+    until(lambda: told("restored"), 20, "the restore")
+    assert told("restored")[-1]["node"] == standby
+    assert not told("start-refused")
+    until(lambda: len(told("standby-ready")) == 2, 15, "another standby is loaded")
+    assert told("standby-ready")[-1]["node"] not in (owner, standby)
+    cluster.wait_jobs("counter", 10)
+    cluster.ok("delete", "counter")
+    until(lambda: all(cluster.node(name)["density_ppm"] == 0
+                      for name in ("node1", "node2", "node3") if name != owner), 10,
+          "nothing is left loaded")
