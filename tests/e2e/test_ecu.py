@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import time
 
@@ -113,6 +114,39 @@ def test_one_task_visits_every_tier_with_equal_digests(tidy):
     assert digests[0] == digests[1] == digests[2] and len(digests[0]) == 1, digests
     other = loaded(read(tidy, "node1.log"), TASK)
     assert len(other) == 1 and other != digests[0]
+
+
+def completed_jobs(cluster, node, task_id):
+    """{job: (state CRC, output CRC)} of what a node's history says (docs/formats/history.md)."""
+    with open(os.path.join(cluster.dir, node + ".history"), "rb") as file:
+        data = file.read(64)
+        count = struct.unpack_from("<Q", data, 24)[0]
+        records = [file.read(80) for _ in range(count)]
+    jobs = {}
+    for record in records:
+        task, _, job = struct.unpack_from("<QQQ", record, 8)
+        state_crc, output_crc, _, kind = struct.unpack_from("<IIHB", record, 68)
+        if kind == 3 and task == task_id:
+            jobs[job] = (state_crc, output_crc)
+    return jobs
+
+
+def test_the_same_elf_leaves_the_same_trace_on_every_host(tidy):
+    hosts = {"ecu1": "ecu1.console", "ecu2": "ecu2.console", "arm1": "arm1.log", "node1": "node1.log"}
+    for host in hosts:
+        tidy.ok("deploy", IMAGE, "--name", "on-" + host, "--node", host, "--jobs", 12, "--backlog", 50,
+                *BUDGETS)
+    for host in hosts:
+        tidy.wait_state("on-" + host, "completed", 30)
+    traces = {}
+    for host in hosts:
+        task_id = int(tidy.task("on-" + host)["id"], 16)
+        until(lambda: len(completed_jobs(tidy, host, task_id)) == 12, 10, "12 jobs of " + host)
+        traces[host] = completed_jobs(tidy, host, task_id)
+    assert traces["ecu1"] == traces["ecu2"] == traces["arm1"] == traces["node1"]
+    assert len(set(traces["ecu1"].values())) == 12  # each job left another state
+    digests = {host: loaded(read(tidy, log), "on-" + host) for host, log in hosts.items()}
+    assert digests["ecu1"] == digests["ecu2"] == digests["arm1"] != digests["node1"], digests
 
 
 def test_logs_and_top_work_as_on_linux(tidy):
