@@ -39,6 +39,15 @@ static struct axi_store *open_store(const char *prefix, unsigned timeout_ms)
     return store;
 }
 
+/* By the first member, so it has caught up when this returns. */
+static void put_patiently(const char *prefix)
+{
+    struct axi_store *store = open_store(prefix, 10000);
+
+    assert_int_equal(axi_store_cas(store, "k", AXI_STORE_ANY, "1", 1, NULL), 0);
+    axi_store_free(store);
+}
+
 static void three_members_conform(void **state)
 {
     struct axi_store *a = open_store("conform", 3000);
@@ -226,6 +235,42 @@ static void a_watch_goes_on_at_another_member(void **state)
     axi_store_free(writer);
 }
 
+static void a_watch_leaves_a_member_that_hangs(void **state)
+{
+    struct axi_store *watcher = open_store("hang", 300);
+    struct axi_store *writer = open_store("hang", 300);
+    struct counts counts = {0};
+    uint64_t after = 0;
+
+    (void)state;
+    put_patiently("hang");
+    assert_int_equal(axi_store_changes(watcher, "k", 0, count_change, &counts, &after),
+                     -AXC_ECOMPACTED);
+    put_patiently("hang");
+    for (int i = 0; i < 5000 && counts.puts == 0; i++) {
+        int rc = axi_store_changes(watcher, "k", after, count_change, &counts, &after);
+
+        assert_true(rc == 0 || rc == -AXC_EUNAVAILABLE);
+        usleep(1000);
+    }
+    assert_int_equal(counts.puts, 1);
+    etcd_rig_signal(&rig, 0, SIGSTOP); /* where both are connected */
+    assert_int_equal(axi_store_cas(writer, "k", AXI_STORE_ANY, "2", 1, NULL), -AXC_ETIMEOUT);
+    for (int i = 0, rc = -1; i < 100 && rc != 0; i++) {
+        rc = axi_store_cas(writer, "k", AXI_STORE_ANY, "last", 4, NULL);
+    }
+    for (int i = 0; i < 20000 && strcmp(counts.last, "last") != 0; i++) {
+        int rc = axi_store_changes(watcher, "k", after, count_change, &counts, &after);
+
+        assert_true(rc == 0 || rc == -AXC_EUNAVAILABLE);
+        usleep(1000);
+    }
+    assert_string_equal(counts.last, "last");
+    etcd_rig_signal(&rig, 0, SIGCONT);
+    axi_store_free(watcher);
+    axi_store_free(writer);
+}
+
 /* What was not sent changed nothing; what was sent to a member that never answers is unknown. */
 static void tells_unreachable_from_unknown(void **state)
 {
@@ -234,7 +279,7 @@ static void tells_unreachable_from_unknown(void **state)
     uint64_t lease = 0;
 
     (void)state;
-    assert_int_equal(axi_store_cas(store, "k", AXI_STORE_ANY, "v", 1, NULL), 0);
+    put_patiently("fail");
     for (int i = 0; i < ETCD_MEMBERS; i++) {
         etcd_rig_signal(&rig, i, SIGSTOP);
     }
@@ -335,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_is_not_kept_ends),
         cmocka_unit_test(claims_stay_exactly_once_while_the_leader_dies),
         cmocka_unit_test(a_watch_goes_on_at_another_member),
+        cmocka_unit_test(a_watch_leaves_a_member_that_hangs),
         cmocka_unit_test(tells_unreachable_from_unknown),
     };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define RETRY_MS 50
+#define QUIET_TIMEOUTS 5 /* a stream silent for so many timeout_ms is asked for anew */
 
 struct axi_etcd_watch {
     struct axi_etcd_watch *next;
@@ -16,6 +17,7 @@ struct axi_etcd_watch {
     char *body;
     size_t endpoint;
     uint64_t after;      /* revision up to which everything was reported */
+    uint64_t heard_ms;   /* when it said something last */
     uint64_t opened_ms;  /* when the stream was asked for */
     uint64_t retry_ms;   /* not before */
     uint64_t trouble_ms; /* since when no stream works; 0 = one does */
@@ -115,6 +117,7 @@ static int open_stream(struct axi_store_etcd *s, struct axi_etcd_watch *w)
         return -AXC_ENOMEM;
     }
     w->opened_ms = axi_etcd_now_ms();
+    w->heard_ms = w->opened_ms;
     w->trouble_ms = w->trouble_ms == 0 ? w->opened_ms : w->trouble_ms;
     return 0;
 }
@@ -124,6 +127,14 @@ static bool is_stuck(const struct axi_store_etcd *s, const struct axi_etcd_watch
 {
     return w->easy != NULL && !w->is_established &&
            axi_etcd_now_ms() - w->opened_ms > s->location.timeout_ms / 2;
+}
+
+/* A member that hangs keeps its connections: silence may be that, or nothing to say. */
+static bool is_quiet(const struct axi_store_etcd *s, const struct axi_etcd_watch *w)
+{
+    uint64_t quiet_ms = (uint64_t)QUIET_TIMEOUTS * s->location.timeout_ms;
+
+    return w->easy != NULL && w->is_established && axi_etcd_now_ms() - w->heard_ms > quiet_ms;
 }
 
 static void perform(struct axi_store_etcd *s)
@@ -161,6 +172,7 @@ static int take_lines(struct axi_store_etcd *s, struct axi_etcd_watch *w, axi_st
         w->is_established = w->is_established || rc == 0;
     }
     if (done > 0) {
+        w->heard_ms = axi_etcd_now_ms();
         memmove(w->input.bytes, w->input.bytes + done, w->input.count - done);
         w->input.count -= done;
     }
@@ -208,6 +220,10 @@ int axi_etcd_changes(struct axi_store *store, const char *prefix, uint64_t after
     if (w->after != after) {
         close_stream(s, w);
         w->after = after;
+    }
+    if (is_quiet(s, w)) {
+        close_stream(s, w);
+        w->endpoint = s->current;
     }
     if (w->easy == NULL && axi_etcd_now_ms() >= w->retry_ms) {
         rc = open_stream(s, w);
