@@ -32,7 +32,7 @@ struct up {
     struct axi_client client;
     char dir[AXI_CLI_PATH_BYTES];
     uint64_t nodes, ecus, managers; /* wanted; UNSET = what is there */
-    uint64_t lease_ms, capacity_ppm;
+    uint64_t lease_ms, capacity_ppm, slots;
     const char *fifo, *board, *store;
     json_t *cluster;
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
@@ -128,6 +128,9 @@ static int add_node(struct up *up, unsigned index, const char *listen)
     (void)snprintf(file, sizeof(file), "%s.history", name);
     axi_member_add_path(member, "--history", up->dir, file);
     axi_member_add_number(member, "--capacity", capacity_ppm);
+    if (up->slots > 0) {
+        axi_member_add_number(member, "--slots", up->slots);
+    }
     if (index < cpu_count && strcmp(up->fifo, "no") != 0) {
         axi_member_add_number(member, "--cpu", cpus[index % cpu_count]);
         axi_member_add(member, "--fifo", up->fifo);
@@ -373,6 +376,7 @@ static int run_up(int argc, char **argv)
         {"store", AXI_OPTION_TEXT, &up.store},
         {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
         {"capacity", AXI_OPTION_NUMBER, &up.capacity_ppm},
+        {"slots", AXI_OPTION_NUMBER, &up.slots},
         {"fifo", AXI_OPTION_TEXT, &up.fifo},
     };
     int r = axi_options_parse("up", argc, argv, options, sizeof(options) / sizeof(options[0]), "",
@@ -429,6 +433,7 @@ const struct axi_command axi_command_up = {
         "                    when privileged)\n"
         "  --capacity PPM    density each node accepts, in millionths of a processor\n"
         "                    (default 900000 divided by the nodes of the processor)\n"
+        "  --slots N         instances at once on each node that is added (default 16)\n"
         "  --lease-ms N      lease of a node (default 500)\n"
         "  --timeout TIME    give up after this time (default 30s)\n",
     .run = run_up};
