@@ -52,7 +52,7 @@ def test_restores_while_members_of_etcd_die_and_come_back(own_cluster, images):
     cluster = make(own_cluster, "etcd")
     deploy(cluster, images)
     with Restless(cluster, run_s=0.5, dead_s=1.0) as restless:  # `up` brings back dead nodes, too
-        for name in TASKS:
+        for name in TASKS[:2]:
             kill_node_of(cluster, name)
             until(lambda: all(node["state"] == "ready" for node in cluster.json("nodes")), 30,
                   "the node is back")
