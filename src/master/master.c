@@ -8,6 +8,7 @@
 
 #define MS 1000000ull
 #define OPS_KEPT 1000u
+#define STORE_LOST_NS (500 * MS)
 
 uint64_t axi_now(struct axi_master *m)
 {
@@ -83,6 +84,11 @@ int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t coun
     checked[count] = (struct axi_store_op){
         .kind = AXI_STORE_CHECK, .key = LEADER_KEY, .expected = m->leader_revision};
     rc = axi_store_commit(m->config.store, checked, count + 1, ret_revision);
+    if (rc != -AXC_EUNAVAILABLE && rc != -AXC_ETIMEOUT) {
+        m->store_lost_ns = 0;
+    } else if (m->store_lost_ns == 0) {
+        m->store_lost_ns = axi_now(m);
+    }
     return rc == -AXC_ECONFLICT && !m->config.skip_commit_cas ? explain_conflict(m) : rc;
 }
 
@@ -345,6 +351,21 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* An election or one lost answer is no news. */
+static void report_store(struct axi_master *m)
+{
+    uint64_t now = axi_now(m);
+
+    if (m->store_lost_ns != 0 && !m->is_store_lost_said && now - m->store_lost_ns > STORE_LOST_NS) {
+        m->is_store_lost_said = true;
+        axi_event(m, AXI_ERROR, "store-unreachable", NULL, NULL,
+                  "nothing is decided and no lease renewed until it is back");
+    } else if (m->store_lost_ns == 0 && m->is_store_lost_said) {
+        m->is_store_lost_said = false;
+        axi_event(m, AXI_INFO, "store-back", NULL, NULL, "commits get through again");
+    }
+}
+
 uint64_t axi_master_tick(struct axi_master *m)
 {
     uint64_t next = UINT64_MAX;
@@ -358,6 +379,7 @@ uint64_t axi_master_tick(struct axi_master *m)
     axi_leases_excuse(m);
     axi_leases_renew(m);
     axi_leases_expire(m);
+    report_store(m);
     for (size_t i = 0; i < m->task_count; i++) {
         axi_flow_tick(m, m->tasks[i]);
     }

@@ -385,6 +385,47 @@ static void exercise(struct fake_cluster *c, uint32_t point)
     assert_int_equal(fake_active_count(c), 0);
 }
 
+static int refuse_commit(struct axi_store *store, const struct axi_store_op *ops, size_t count,
+                         uint64_t *ret_revision)
+{
+    (void)store;
+    (void)ops;
+    (void)count;
+    (void)ret_revision;
+    return -AXC_EUNAVAILABLE;
+}
+
+static bool has_event(struct fake_cluster *c, const char *type)
+{
+    json_t *page = axi_master_events(c->master, 0, 200);
+    char *text = json_dumps(page, JSON_COMPACT);
+    bool has = strstr(text, type) != NULL;
+
+    free(text);
+    json_decref(page);
+    return has;
+}
+
+static void a_store_out_of_reach_is_said_and_changes_nothing(void **state)
+{
+    struct fake_cluster *c = *state;
+    const struct axi_store_ops *real = c->store->ops;
+    struct axi_store_ops broken = *real;
+
+    broken.commit = refuse_commit;
+    (void)deploy(c, "{\"image\": \"work\"}");
+    c->store->ops = &broken;
+    fake_run(c, 400);
+    assert_false(has_event(c, "store-unreachable"));
+    fake_run(c, 600);
+    assert_true(has_event(c, "store-unreachable"));
+    assert_false(has_event(c, "store-back"));
+    c->store->ops = real;
+    fake_run(c, 500);
+    assert_true(has_event(c, "store-back"));
+    assert_runs_once(c);
+}
+
 static void master_dies_at_every_crash_point(void **state)
 {
     uint32_t count = 0;
@@ -424,6 +465,7 @@ int main(void)
         CASE(a_reset_by_a_panic_is_an_event_of_its_boot),
         CASE(a_second_node_with_a_live_identity_is_refused),
         CASE(delete_removes_instance_and_record),
+        CASE(a_store_out_of_reach_is_said_and_changes_nothing),
         CASE(master_dies_at_every_crash_point),
     };
 
