@@ -35,11 +35,16 @@ uint32_t axi_crc32c_copy(uint32_t crc, void *to, const void *from, size_t bytes)
 
     if (((uintptr_t)to | (uintptr_t)from) % WORD == 0) {
         crc = ~crc;
-        for (; bytes >= WORD; bytes -= WORD, t += WORD, f += WORD) {
-            uint64_t value = *(const word *)(const void *)f;
+        for (; bytes >= 4 * WORD; bytes -= 4 * WORD, t += 4 * WORD, f += 4 * WORD) {
+            const word *source = (const word *)(const void *)f;
+            word *target = (word *)(void *)t;
+            uint64_t a = source[0], b = source[1], c = source[2], d = source[3];
 
-            *(word *)(void *)t = value;
-            crc = __crc32cd(crc, value);
+            target[0] = a;
+            target[1] = b;
+            target[2] = c;
+            target[3] = d;
+            crc = __crc32cd(__crc32cd(__crc32cd(__crc32cd(crc, a), b), c), d);
         }
         crc = ~crc;
     }

@@ -53,19 +53,19 @@ class Task:
 
     def __init__(self, name, period, deadline=None, exec_ns=100000, budget=None, jobs=0, offset=0,
                  mode="well", every=0, topic=0, overrun=KILL_JOB, fault=KILL_JOB, restart_limit=0,
-                 checkpoint_every=0, elf=None):
+                 checkpoint_every=0, state_bytes=32, elf=None):
         self.name, self.period, self.exec_ns, self.jobs, self.offset = \
             name, period, exec_ns, jobs, offset
         self.deadline = deadline if deadline is not None else period
         self.budget = budget if budget is not None else exec_ns + 1000000
         self.mode, self.every, self.topic = mode, every, topic
         self.overrun, self.fault, self.restart_limit = overrun, fault, restart_limit
-        self.checkpoint_every = checkpoint_every
+        self.checkpoint_every, self.state_bytes = checkpoint_every, state_bytes
         self.file = elf
 
     def note(self):
         body = struct.pack("<4sHHI", b"AXTN", 1, 248, 1) + text("burn", 32)
-        body += struct.pack("<II", 32, 1) + bytes(32)
+        body += struct.pack("<II", self.state_bytes, 1) + bytes(32)
         body += struct.pack("<IIIIIQIIII", self.period // 1000, self.deadline // 1000, 2, 7, 16384,
                             0, self.overrun, self.fault, self.restart_limit, self.checkpoint_every)
         body += bytes(4 * 28) + bytes(4)
