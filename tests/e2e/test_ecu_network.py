@@ -105,7 +105,8 @@ def ecus(own_cluster, tmp_path):
 @pytest.mark.parametrize("board,legacy", [("virt", True), ("virt", False), ("zcu102", True)])
 def test_a_task_runs_on_an_ecu(own_cluster, ecus, images, board, legacy):
     cluster = own_cluster(1)
-    ecu = ecus(cluster, "ecu1", board=board, legacy=legacy, dhcp=not legacy)
+    ecu = ecus(cluster, "ecu1", board=board, legacy=legacy, dhcp=not legacy,
+               options=[] if legacy else ["-machine", "gic-version=3"])
     node = until(lambda: cluster.node("ecu1").get("memory_free_bytes") and cluster.node("ecu1"), 10,
                  "a report of the node")
     assert node["platforms"][0] == "axcan-" + board
