@@ -8,7 +8,7 @@
 
 /* X(name, number, text). Ranges: 1-49 general, 50-99 ELF, 100-129 checkpoint, 130-159 wire,
  * 160-199 task metadata, 200-249 node and admission, 250-299 cluster and migration, 300-349 images,
- * 350-379 model, 380-399 boot configuration. */
+ * 350-379 model, 380-399 boot configuration, 400-419 PTP, 450-499 partitions. */
 #define AXC_ERROR_LIST(X)                                                                          \
     X(INVALID, 1, "invalid argument")                                                              \
     X(NOMEM, 2, "out of memory")                                                                   \
@@ -164,7 +164,25 @@
     X(BOOT_VALUE, 387, "boot config: a value is out of range")                                     \
     X(BOOT_DUPLICATE, 388, "boot config: a record or name stands twice")                           \
     X(BOOT_COUNT, 389, "boot config: too many tasks or channels")                                  \
-    X(BOOT_MODE, 390, "boot config: settings that exclude or miss each other")
+    X(BOOT_MODE, 390, "boot config: settings that exclude or miss each other")                     \
+    X(HV_UNSUPPORTED, 450, "partition: this hypervisor cannot run it here")                        \
+    X(HV_FAILED, 451, "partition: the hypervisor refused")                                         \
+    X(HV_VERIFY, 452, "partition: the hypervisor's view differs from ours")                        \
+    X(PLATFORM, 453, "platform file: malformed or contradicts itself")                             \
+    X(BUNDLE, 454, "bundle: config.json is malformed or asks for something impossible")            \
+    X(BUNDLE_PATH, 455, "bundle: a path leads outside the root file system or to no regular file") \
+    X(BRI, 456, "binary runtime information: malformed")                                           \
+    X(BOARD, 457, "partition: the image is for another board")                                     \
+    X(RESOURCE_CPU, 458, "partition: a CPU is not available")                                      \
+    X(RESOURCE_MEMORY, 459, "partition: not enough memory of this kind")                           \
+    X(RESOURCE_IRQ, 460, "partition: an interrupt is not available")                               \
+    X(RESOURCE_DEVICE, 461, "partition: a device or remote core is not available")                 \
+    X(RESOURCE_OVERLAP, 462, "partition: memory regions overlap")                                  \
+    X(JOURNAL, 463, "resource journal: damaged")                                                   \
+    X(HOOK, 464, "container: a hook failed")                                                       \
+    X(NO_CONTAINER, 465, "container does not exist")                                               \
+    X(NOT_RUNNING, 466, "container not running")                                                   \
+    X(MONITOR, 467, "container: its monitor is gone")
 
 enum axc_error {
     AXC_OK = 0,
