@@ -21,7 +21,7 @@ struct field {
 struct walk {
     struct field *fields;
     size_t count;
-    uint32_t state_bytes;
+    uint32_t state_bytes, visits;
     axi_state_visit visit;
     void *context;
     const struct field *leaf;
@@ -110,7 +110,9 @@ static int visit_leaf(struct walk *walk, const char *name, uint64_t shift)
     const struct field *leaf = walk->leaf;
     uint64_t offset = leaf->offset + shift;
 
-    if (offset > walk->state_bytes || leaf->bytes > walk->state_bytes - offset) {
+    /* values do not overlap, so there are not more of them than bytes */
+    if (offset > walk->state_bytes || leaf->bytes > walk->state_bytes - offset ||
+        walk->visits++ == walk->state_bytes) {
         return -AXC_EINVALID;
     }
     const struct axi_state_value value = {
@@ -120,8 +122,10 @@ static int visit_leaf(struct walk *walk, const char *name, uint64_t shift)
 }
 
 /* From `path` on, inside the leaf's path: one component after the other, each with all its
- * elements. name holds what was passed already; shift is what the elements chosen so far add. */
-static int expand(struct walk *walk, const char *path, char *name, size_t length, uint64_t shift)
+ * elements. name holds what was passed already; shift is what the elements chosen so far add; room
+ * is the size of what the component lies in. */
+static int expand(struct walk *walk, const char *path, char *name, size_t length, uint64_t shift,
+                  uint32_t room)
 {
     size_t part = strcspn(path, ".");
     size_t plain = strcspn(path, ".[");
@@ -131,7 +135,8 @@ static int expand(struct walk *walk, const char *path, char *name, size_t length
     uint32_t elements = 0;
     int count = read_dimensions(path + plain, end, dimensions, &elements);
 
-    if (field == NULL || count < 0 || length + part + 2 > PATH_BYTES) {
+    if (field == NULL || count < 0 || length + part + 2 > PATH_BYTES || field->bytes == 0 ||
+        (uint64_t)elements * field->bytes > room) {
         return -AXC_EINVALID;
     }
     memcpy(name + length, path, plain);
@@ -146,7 +151,7 @@ static int expand(struct walk *walk, const char *path, char *name, size_t length
             r = visit_leaf(walk, name, inner);
         } else {
             name[here] = '.';
-            r = expand(walk, end + 1, name, here + 1, inner);
+            r = expand(walk, end + 1, name, here + 1, inner, field->bytes);
         }
         if (r < 0) {
             return r;
@@ -169,7 +174,7 @@ int axi_state_walk(const char *schema, uint32_t state_bytes, axi_state_visit vis
     for (size_t i = 0; i < walk.count && r == 0; i++) {
         walk.leaf = &walk.fields[i];
         if (strcmp(walk.leaf->kind, "struct") != 0) {
-            r = expand(&walk, walk.leaf->path, name, 0, 0);
+            r = expand(&walk, walk.leaf->path, name, 0, 0, state_bytes);
         }
     }
     free(walk.fields);
