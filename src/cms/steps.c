@@ -104,6 +104,23 @@ static void claimed(struct axi_cms *cms, struct axi_cms_task *task, uint64_t bef
     }
 }
 
+/* From here on the target may be told to start it. */
+static void declare(struct axi_cms *cms, struct axi_record *next, uint64_t target)
+{
+    next->state = AXI_TASK_STARTING;
+    next->owner = target;
+    next->start = next->claim.origin;
+    next->release_ns = axi_record_shift(next, next->claim.origin.job,
+                                        axi_cms_master_now(cms) + cms->config.start_delay_ns);
+}
+
+static void note_restored(struct axi_cms_task *task)
+{
+    task->restored = task->record.claim.origin;
+    task->restored_epoch = task->record.claim.dead_epoch;
+    task->has_said_newer = false;
+}
+
 void axi_cms_step_claim(struct axi_cms *cms, struct axi_cms_task *task)
 {
     struct axi_record next = task->record;
@@ -141,6 +158,9 @@ void axi_cms_step_claim(struct axi_cms *cms, struct axi_cms_task *task)
     next.owner = next.holder = next.holder_epoch = 0;
     next.epoch = ++next.epoch_last;
     next.migration = (struct axi_migration){0};
+    if (axi_cms_standby_usable(cms, &next) && axi_cms_master_now(cms) != 0) {
+        declare(cms, &next, next.standby); /* loaded and admitted: claimed and declared at once */
+    }
     if (axi_cms_commit(cms, task, &next, &lease, also) != 0) {
         return;
     }
@@ -148,7 +168,9 @@ void axi_cms_step_claim(struct axi_cms *cms, struct axi_cms_task *task)
     task->flow.tried_count = 0;
     task->asked_at_ns = 0;
     claimed(cms, task, before);
-    axi_cms_go(cms, task, AXI_CMS_STEP_PLACE);
+    note_restored(task);
+    axi_cms_go(cms, task,
+               next.state == AXI_TASK_STARTING ? AXI_CMS_STEP_START : AXI_CMS_STEP_PLACE);
 }
 
 /* ---- the node ---- */
@@ -274,20 +296,13 @@ void axi_cms_step_load(struct axi_cms *cms, struct axi_cms_task *task)
 void axi_cms_step_declare(struct axi_cms *cms, struct axi_cms_task *task)
 {
     struct axi_record next = task->record;
-    uint64_t now = axi_cms_master_now(cms);
 
-    if (now == 0) {
+    if (axi_cms_master_now(cms) == 0) {
         return; /* the nodes' answers bring the time */
     }
-    next.state = AXI_TASK_STARTING;
-    next.owner = task->flow.target;
-    next.start = next.claim.origin;
-    next.release_ns =
-        axi_record_shift(&next, next.claim.origin.job, now + cms->config.start_delay_ns);
+    declare(cms, &next, task->flow.target);
     if (axi_cms_commit(cms, task, &next, NULL, 0) == 0) {
-        task->restored = next.claim.origin;
-        task->restored_epoch = next.claim.dead_epoch;
-        task->has_said_newer = false;
+        note_restored(task);
         axi_cms_go(cms, task, AXI_CMS_STEP_START);
     }
 }

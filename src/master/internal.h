@@ -268,6 +268,9 @@ void axi_watch_tick(struct axi_master *m);
 int axi_watch_poll(struct axi_master *m);
 /* Reads one record now. True when it is another one than was thought (the flow was derived anew:
  * the caller returns), or when the store could not say. */
+/* The record is another one than was thought: its flow is derived anew. */
+void axi_adopt(struct axi_master *m, struct axi_task *task, const struct axi_record *record,
+               uint64_t revision);
 bool axi_watch_refresh(struct axi_master *m, struct axi_task *task);
 
 /* ---- delegate.c: restores that are left to the managers ---- */

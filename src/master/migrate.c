@@ -55,6 +55,7 @@ void axi_migrate_reserve(struct axi_master *m, struct axi_task *task)
     struct axi_migration *mig = &next.migration;
     struct axi_node *node = NULL;
     char reason[AXI_REASON_BYTES] = "";
+    uint64_t standby_epoch = 0;
     uint64_t random[2];
     int rc;
 
@@ -80,11 +81,18 @@ void axi_migrate_reserve(struct axi_master *m, struct axi_task *task)
     mig->target = node->id;
     mig->epoch = ++next.epoch_last;
     mig->attempts++;
+    if (next.standby == node->id) { /* the warm standby makes room for the task itself */
+        standby_epoch = next.standby_epoch;
+        next.standby = next.standby_epoch = 0;
+    }
     if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
         struct axi_flow *flow = &task->flow;
 
         flow->source_ready = flow->target_ready = false;
         flow->target_standby = flow->target_prepared = flow->is_source_frozen = false;
+        if (standby_epoch != 0) {
+            axi_send_remove(m, node, next.id, standby_epoch, m->port.random64(m->port.context));
+        }
         axi_event(m, AXI_INFO, "migration-started", task, node, "to %s, epoch %llu, attempt %u",
                   node->hello.name, (unsigned long long)mig->epoch, mig->attempts);
         axi_flow_go(m, task, AXI_STEP_MIGRATE_PREPARE);

@@ -72,6 +72,15 @@ void axi_idle(struct axi_master *m, struct axi_task *task)
 
 /* ---- reports ---- */
 
+/* A warm standby, also while it is being told to take over. */
+static bool is_standby(const struct axi_record *r, uint64_t node, uint64_t epoch)
+{
+    bool is_kept = r->state == AXI_TASK_RUNNING || r->state == AXI_TASK_STARTING ||
+                   r->state == AXI_TASK_RESTORING;
+
+    return is_kept && r->standby == node && r->standby_epoch != 0 && r->standby_epoch == epoch;
+}
+
 /* A record that still needs an instance which does not own the task. */
 static bool is_needed(const struct axi_task *task, uint64_t node, uint64_t epoch)
 {
@@ -83,7 +92,7 @@ static bool is_needed(const struct axi_task *task, uint64_t node, uint64_t epoch
          (r->claim.manager != 0 && epoch >= r->epoch))) { /* a manager has it loaded */
         return true;
     }
-    if (r->wants_standby && r->standby == node && r->standby_epoch == epoch) {
+    if (is_standby(r, node, epoch)) {
         return true;
     }
     switch (mig->phase) {

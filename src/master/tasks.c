@@ -134,11 +134,7 @@ static void reread(struct axi_master *m, struct axi_task *task)
         return;
     }
     if (axi_task_decode(&value, &record) == 0) {
-        task->record = record;
-        task->revision = value.revision;
-        axi_op_end(m, op, -AXC_ECONFLICT, "the task was changed by someone else meanwhile", NULL);
-        axi_flow_clear(&task->flow);
-        axi_flow_resume(m, task);
+        axi_adopt(m, task, &record, value.revision);
     }
     axi_store_value_clear(&value);
 }

@@ -13,18 +13,24 @@
 static void drop_former(struct axi_master *m, const struct axi_record *before,
                         const struct axi_record *now)
 {
-    if (before->owner != 0 && (before->owner != now->owner || before->epoch != now->epoch)) {
+    bool is_kept = now->migration.phase != AXI_MIGRATION_NONE || now->holder == before->owner;
+
+    if (before->owner != 0 && !is_kept &&
+        (before->owner != now->owner || before->epoch != now->epoch)) {
         axi_send_remove(m, axi_node_find(m, before->owner), before->id, before->epoch,
                         m->port.random64(m->port.context));
     }
 }
 
-static void adopt(struct axi_master *m, struct axi_task *task, const struct axi_record *record,
-                  uint64_t revision)
+void axi_adopt(struct axi_master *m, struct axi_task *task, const struct axi_record *record,
+               uint64_t revision)
 {
     struct axi_record before = task->record;
     bool is_other = before.owner != record->owner || before.epoch != record->epoch ||
-                    before.state != record->state;
+                    before.state != record->state ||
+                    before.claim.manager != record->claim.manager ||
+                    before.migration.phase != record->migration.phase ||
+                    before.migration.id != record->migration.id;
 
     task->record = *record;
     task->revision = revision;
@@ -96,7 +102,7 @@ bool axi_watch_refresh(struct axi_master *m, struct axi_task *task)
     }
     rc = axi_task_decode(&value, &record);
     if (rc == 0 && value.revision != task->revision) {
-        adopt(m, task, &record, value.revision);
+        axi_adopt(m, task, &record, value.revision);
         rc = 1;
     }
     axi_store_value_clear(&value);

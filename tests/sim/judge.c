@@ -223,7 +223,7 @@ static void check_silence(struct sim_cluster *cluster)
 
 struct record_view {
     char state[16];
-    uint64_t task_id, owner, epoch;
+    uint64_t task_id, owner, epoch, standby, standby_epoch;
     bool is_migrating;
 };
 
@@ -257,6 +257,10 @@ static int visit_record(void *context, const char *key, const struct axi_store_v
     view->task_id = strtoull(id, NULL, 16);
     view->owner = owner == NULL ? 0 : strtoull(owner, NULL, 16);
     view->epoch = (uint64_t)json_integer_value(json_object_get(json, "epoch"));
+    owner = json_string_value(json_object_get(json_object_get(json, "standby"), "node"));
+    view->standby = owner == NULL ? 0 : strtoull(owner, NULL, 16);
+    view->standby_epoch =
+        (uint64_t)json_integer_value(json_object_get(json_object_get(json, "standby"), "epoch"));
     view->is_migrating = phase != NULL && strcmp(phase, "none") != 0;
     json_decref(json);
     return 0;
@@ -287,6 +291,10 @@ static void check_slots(struct sim_cluster *cluster, const struct record_list *l
             axi_sched_view(node->machine.sched, slot, &view);
             for (uint32_t i = 0; view.state != AXI_SLOT_FREE && i < list->count; i++) {
                 record = list->records[i].task_id == view.task_id ? &list->records[i] : record;
+            }
+            if (view.state == AXI_SLOT_STANDBY && record != NULL &&
+                record->standby == 0x020000000001u + n && record->standby_epoch == view.epoch) {
+                continue;
             }
             if (view.state != AXI_SLOT_FREE && (record == NULL || record->epoch != view.epoch ||
                                                 record->owner != 0x020000000001u + n)) {

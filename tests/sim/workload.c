@@ -141,7 +141,8 @@ static int call(struct sim_cluster *cluster, struct axi_master *master, char kin
     target = sim_chance(clock, 800000) ? node : NULL;
     switch (kind) {
     case 'd':
-        request = json_pack("{s:s}", "image", cluster->images[index].info.reference);
+        request = json_pack("{s:s, s:b}", "image", cluster->images[index].info.reference, "standby",
+                            cluster->manager_count > 0 && sim_chance(clock, 400000));
         error = axi_master_deploy(master, request, ret_op, reason);
         json_decref(request);
         return error;
