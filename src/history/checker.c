@@ -15,6 +15,8 @@ struct entry {
 };
 
 /* The walk through one task's epochs. */
+enum { STANDBYS = 8 };
+
 struct walk {
     struct axi_verdict *verdict;
     const struct axi_check_source *sources;
@@ -34,9 +36,19 @@ struct walk {
     bool is_frozen;
     bool is_ended;                                /* the end of its activity is on record */
     uint64_t installed_ns, frozen_ns, removed_ns; /* 0 = not on record */
-    bool is_open_late;                            /* the open job is late because of a blackout */
+    uint16_t installed_slot;
+    bool is_open_late;      /* the open job is late because of a blackout */
     uint64_t late_until_ns; /* releases before this are late because of a blackout */
     uint64_t last_ns;
+
+    /* the last copies that were installed, never activated and not removed: one of them may take
+     * over under a higher epoch (warm standby), which then has no INSTALLED of its own */
+    struct place {
+        uint32_t source;
+        uint16_t slot;
+    } standbys[STANDBYS];
+    uint32_t standby_count;
+    bool is_promoted; /* the epoch being walked is such a one */
 
     /* the epoch before, if any was activated */
     bool has_previous;
@@ -148,14 +160,15 @@ static void assume_unseen(struct walk *walk, uint64_t from, uint64_t to)
 }
 
 /* An orderly handover: the successor stood by before the predecessor froze (migration), or was
- * loaded after the frozen predecessor was removed (stop and start). Any other is a restore: a
- * frozen instance too may die, or be cut off, before its final checkpoint reaches anybody. */
+ * loaded after the frozen predecessor was removed (stop and start). Any other is a restore, that by
+ * a warm standby too: a frozen instance too may die, or be cut off, before its final checkpoint
+ * reaches anybody. */
 static bool is_orderly(const struct walk *walk)
 {
     uint64_t slack =
         walk->sources[walk->source].bound_ns + walk->sources[walk->previous_source].bound_ns;
 
-    if (!walk->previous_frozen) {
+    if (!walk->previous_frozen || walk->is_promoted) {
         return false;
     }
     return walk->installed_ns == 0 || walk->installed_ns <= walk->previous_frozen_ns + slack ||
@@ -208,6 +221,16 @@ static void judge_handover(struct walk *walk, const struct axi_trace *record)
     walk->verdict->handovers[walk->verdict->handover_count++] = handover;
 }
 
+static bool was_standing_by(const struct walk *walk, const struct axi_trace *record)
+{
+    for (uint32_t i = 0; walk->installed_ns == 0 && i < walk->standby_count && i < STANDBYS; i++) {
+        if (walk->standbys[i].source == walk->source && walk->standbys[i].slot == record->slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_activated(struct walk *walk, const struct axi_trace *record)
 {
     if (walk->activated != NULL) {
@@ -216,6 +239,7 @@ static void on_activated(struct walk *walk, const struct axi_trace *record)
         return;
     }
     walk->activated = record;
+    walk->is_promoted = was_standing_by(walk, record);
     walk->next = record->job;
     walk->task.epochs++;
     walk->late_until_ns = record->master_ns;
@@ -361,6 +385,7 @@ static void walk_record(struct walk *walk, const struct axi_trace *record)
         break;
     case AXI_TRACE_INSTALLED:
         walk->installed_ns = record->master_ns;
+        walk->installed_slot = record->slot;
         break;
     case AXI_TRACE_RESUMED:
         walk->is_frozen = false;
@@ -390,6 +415,10 @@ static void walk_record(struct walk *walk, const struct axi_trace *record)
 static void end_epoch(struct walk *walk)
 {
     if (walk->activated == NULL) {
+        if (walk->installed_ns != 0 && walk->removed_ns == 0) {
+            walk->standbys[walk->standby_count++ % STANDBYS] =
+                (struct place){walk->source, walk->installed_slot};
+        }
         return;
     }
     walk->has_previous = true;
@@ -450,6 +479,7 @@ static int walk_task(struct walk *walk, const struct entry *entries, size_t coun
     walk->is_refused = is_refused(walk->options, walk->task.task_id);
     walk->is_judged = true;
     walk->has_previous = false;
+    walk->standby_count = 0;
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || entries[i].record->epoch != walk->epoch) {
             if (i > 0) {

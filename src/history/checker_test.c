@@ -221,6 +221,26 @@ static void a_frozen_instance_that_dies_may_be_restored(void **state)
     expect_only(judge(&story), AXI_I1, "repeated");
 }
 
+static void a_warm_standby_that_takes_over_is_a_restore(void **state)
+{
+    struct story story = {0};
+    struct axi_verdict *verdict = NULL;
+
+    (void)state;
+    (void)tell(&story, 0, AXI_TRACE_ACTIVATED, 1, 0, 0);
+    tell(&story, 1, AXI_TRACE_INSTALLED, 2, 0, 1)->slot = 3;
+    run_job(&story, 0, 1, 0);
+    (void)tell(&story, 0, AXI_TRACE_FROZEN, 1, 1, 5); /* for a migration; its node dies here */
+    tell(&story, 1, AXI_TRACE_ACTIVATED, 4, 0, 91)->slot = 3;
+    verdict = judge(&story);
+    assert_int_equal(verdict->violation_count, 0);
+    assert_true(verdict->handovers[0].is_restore);
+    assert_int_equal(verdict->handovers[0].repeats, 1);
+    axi_verdict_free(verdict);
+    story.records[1][1].slot = 4; /* not that one: then it stood by for the migration */
+    expect_only(judge(&story), AXI_I1, "repeated");
+}
+
 static void a_killed_job_consumes_its_number(void **state)
 {
     struct story story = {0};
@@ -389,6 +409,7 @@ int main(void)
         cmocka_unit_test(finds_a_migration_that_repeats),
         cmocka_unit_test(declares_what_a_restore_repeats),
         cmocka_unit_test(a_frozen_instance_that_dies_may_be_restored),
+        cmocka_unit_test(a_warm_standby_that_takes_over_is_a_restore),
         cmocka_unit_test(a_killed_job_consumes_its_number),
         cmocka_unit_test(finds_a_digest_that_differs),
         cmocka_unit_test(finds_a_refused_task_that_runs),
