@@ -134,6 +134,7 @@ static void add_machine(json_t *argv, const char *board, const char *mac)
         (void)snprintf(device, sizeof(device), "nic,netdev=n0,macaddr=%s", mac);
         add(argv, "-machine", "xlnx-zcu102");
         add(argv, "-m", "512");
+        add(argv, "-audiodev", "none,id=none"); /* the board has a sound device, the host not */
         add(argv, "-net", device);
         return;
     }

@@ -237,3 +237,15 @@ def test_managers_restore_what_a_dead_ecu_ran_on_linux(own_cluster):
     code, text, row = verdict(cluster, task_id, IMAGE, "--torn")  # its last records died with it
     assert code == 0 and row[10] == row[3] and int(row[3]) > 4, text
     assert "restore" in text and "ecu1 -> node1" in text, text
+
+
+def test_up_says_why_an_ecu_cannot_be_started(tmp_path):
+    state = str(tmp_path / "state")
+    for options, env, text in (
+            (("--board", "pi"), {}, "virt or zcu102"),
+            (("--ecus", 17), {}, "0 to 16"),
+            ((), {"AXCAN_OS": str(tmp_path)}, "no kernel for virt"),
+            ((), {"PATH": str(tmp_path)}, "qemu-system-aarch64 is not installed")):
+        result = axcan("up", "--nodes", 0, "--ecus", 1, "--dir", state, *options, env=env)
+        assert result.code != 0 and text in result.err, repr(result)
+        assert not os.path.exists(os.path.join(state, "cluster.json"))  # and nothing is left running
