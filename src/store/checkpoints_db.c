@@ -18,14 +18,14 @@ static const char *const statement_text[AXI_CKPT_STATEMENTS] = {
     [AXI_CKPT_BEGIN] = "BEGIN IMMEDIATE",
     [AXI_CKPT_COMMIT] = "COMMIT",
     [AXI_CKPT_ROLLBACK] = "ROLLBACK",
-    [AXI_CKPT_PUT] =
-        "INSERT OR REPLACE INTO checkpoint (id, sequence, task, node, epoch, job, step, crc, bytes,"
-        " stored_ns, pinned, base, kind, data)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [AXI_CKPT_PUT] = ("INSERT OR REPLACE INTO checkpoint (id, sequence, task, node, epoch, job, "
+                      "step, crc, bytes,"
+                      " stored_ns, pinned, base, kind, data)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
     [AXI_CKPT_DELETE] = "DELETE FROM checkpoint WHERE id = ?1",
     [AXI_CKPT_GET] = "SELECT data FROM checkpoint WHERE id = ?1 AND sequence = ?2",
-    [AXI_CKPT_ALL] = "SELECT id, sequence, task, node, epoch, job, step, crc, bytes, stored_ns,"
-                     " pinned, base, kind, length(data) FROM checkpoint ORDER BY id",
+    [AXI_CKPT_ALL] = ("SELECT id, sequence, task, node, epoch, job, step, crc, bytes, stored_ns,"
+                      " pinned, base, kind, length(data) FROM checkpoint ORDER BY id"),
     [AXI_CKPT_UNPIN] = "UPDATE checkpoint SET pinned = 0 WHERE id = ?1",
 };
 
