@@ -489,6 +489,7 @@ int axi_cms_daemon_run(const struct axi_cms_options *options)
     struct daemon daemon = {.options = options, .notify_fd = -1};
 
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk */
     (void)uv_loop_init(&daemon.loop);
     (void)uv_timer_init(&daemon.loop, &daemon.tick);
     (void)uv_signal_init(&daemon.loop, &daemon.on_term);
