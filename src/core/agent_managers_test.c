@@ -24,6 +24,9 @@ static int teardown(void **state)
 
 static void tell(uint32_t manager, uint32_t type, const void *message)
 {
+    if (type == AXI_WIRE_LOAD) {
+        give_first_lease(node);
+    }
     say_on(node, node->managers[manager].link, type, message, NULL, 0);
     settle(node, NULL);
 }
@@ -457,6 +460,7 @@ static void manager_restores_a_task_with_image_and_checkpoint(void **state)
     join(node);
     list_managers(1);
     link_manager(0);
+    give_first_lease(node);
     forget_heard(node);
     tell(0, AXI_WIRE_LOAD, &load_it);
     assert_int_equal(got(0, AXI_WIRE_IMAGE_NEED)->m.ImageNeed.request, 50);
@@ -586,6 +590,27 @@ static void load_query_is_answered_with_what_the_node_has(void **state)
     assert_int_equal(frame->m.LoadReply.lease_left_ns, 540 * MS);
 }
 
+/* It would begin to run with the first lease, whenever that comes: long after a claim, perhaps. */
+static void nothing_starts_on_a_node_without_a_lease(void **state)
+{
+    axi_Load load_it = {.request = 50, .spec = fake_spec(), .epoch = 4};
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    list_managers(1);
+    link_manager(0);
+    say_on(node, node->managers[0].link, AXI_WIRE_LOAD, &load_it, NULL, 0);
+    settle(node, NULL);
+    expect_answer(0, 50, 0);
+    tell(0, AXI_WIRE_START, &(axi_Start){.request = 51, .task_id = 77, .epoch = 4});
+    expect_answer(0, 51, -AXC_ENODE_LEASE);
+    give_first_lease(node);
+    tell(0, AXI_WIRE_START, &(axi_Start){.request = 52, .task_id = 77, .epoch = 4});
+    expect_answer(0, 52, -AXC_ENODE_LEASE); /* loaded before */
+    assert_int_equal(node->slots[0].view.state, AXI_SLOT_STANDBY);
+}
+
 /* ---- the lease while the master is away ---- */
 
 static void ack_heartbeat(uint32_t manager, uint64_t lease_ns)
@@ -658,6 +683,7 @@ static void keeper_hears_of_the_fence_and_may_resume(void **state)
     axi_agent_link_down(node->agent, node->master_link, -AXC_EUNAVAILABLE);
     settle(node, NULL);
     (void)got(0, AXI_WIRE_HEARTBEAT);
+    ack_heartbeat(0, 5000 * MS); /* it keeps the lease now */
     node->slots[0].view.state = AXI_SLOT_FENCED;
     fake_trace(node, 0, AXI_TRACE_FENCED);
     settle(node, NULL);
@@ -714,6 +740,7 @@ int main(void)
         TEST(answer_goes_to_the_link_that_asked_last),
         TEST(stale_epochs_of_managers_are_refused),
         TEST(warm_standby_starts_under_the_fresh_epoch),
+        TEST(nothing_starts_on_a_node_without_a_lease),
         TEST(load_query_is_answered_with_what_the_node_has),
         TEST(one_manager_keeps_the_lease_while_the_master_is_away),
         TEST(silent_keeper_is_replaced_by_the_next_manager),

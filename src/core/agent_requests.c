@@ -149,9 +149,11 @@ static int take_start_state(struct axi_agent *agent, struct axi_agent_instance *
     return r;
 }
 
+/* Or there was none yet: what is started then would begin to run with the first one, whenever that
+ * comes. */
 static bool is_lease_over(const struct axi_agent *agent)
 {
-    return agent->lease_until_ns != 0 && agent->now_ns >= agent->lease_until_ns;
+    return agent->now_ns >= agent->lease_until_ns;
 }
 
 static void on_start(struct axi_agent *agent, struct axi_agent_request *request,

@@ -193,10 +193,19 @@ static inline void expect_result(struct fake_node *node, uint64_t request, int c
     assert_int_equal(frame->m.Result.code, code);
 }
 
+/* Nothing is started on a node that never had a lease. */
+static inline void give_first_lease(struct fake_node *node)
+{
+    if (node->lease_ns == 0) {
+        renew(node, UINT64_C(600) * MS);
+    }
+}
+
 static inline void load(struct fake_node *node, uint64_t request, uint64_t epoch)
 {
     axi_Load message = {.request = request, .spec = fake_spec(), .epoch = epoch};
 
+    give_first_lease(node);
     say(node, AXI_WIRE_LOAD, &message, NULL, 0);
     settle(node, NULL);
 }
