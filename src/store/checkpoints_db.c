@@ -4,13 +4,14 @@
  * times slower than one of blocks that exist. Format: docs/formats/checkpoint.md. */
 #include "store/checkpoints_internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define APPLICATION_ID 0x4158434B /* "AXCK" */
 #define USER_VERSION 1
-#define WAL_PAGES 2048
+#define WAL_PAGES 4096
 #define PAGE_BYTES 4096
 #define WAL_BYTES (WAL_PAGES * (PAGE_BYTES + 24) + 32)
 
@@ -100,31 +101,29 @@ static int claim_file(struct axi_ckpt_db *db)
     return r < 0 ? r : execute(db, "COMMIT");
 }
 
-/* Writes the WAL once to its full length; the pages it used stay in the file for later rows. */
-static int grow(struct axi_ckpt_db *db, const char *path)
+/* Zeros behind what the WAL holds: SQLite takes them for the end, and later overwrites blocks that
+ * exist. Nobody else has the WAL open, and no lock lies on it. No room to grow into is no reason
+ * not to work in what there is. */
+static void grow_wal(const char *path)
 {
+    static const uint8_t zeros[65536];
     char name[4096];
-    char text[128];
-    struct stat status;
     int length = snprintf(name, sizeof(name), "%s-wal", path);
+    int fd = length > 0 && (size_t)length < sizeof(name)
+                 ? open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+                 : -1;
+    off_t at = fd >= 0 ? lseek(fd, 0, SEEK_END) : WAL_BYTES;
 
-    if (length < 0 || (size_t)length >= sizeof(name) ||
-        (stat(name, &status) == 0 && status.st_size >= WAL_BYTES)) {
-        return 0;
-    }
-    (void)snprintf(text, sizeof(text),
-                   "CREATE TABLE growth (data BLOB); INSERT INTO growth VALUES (zeroblob(%d))",
-                   WAL_PAGES * PAGE_BYTES);
-    int r = execute(db, "BEGIN IMMEDIATE");
+    while (at >= 0 && at < WAL_BYTES) {
+        size_t count =
+            WAL_BYTES - at < (off_t)sizeof(zeros) ? (size_t)(WAL_BYTES - at) : sizeof(zeros);
+        ssize_t written = pwrite(fd, zeros, count, at);
 
-    r = r < 0 ? r : execute(db, text);
-    r = r < 0 ? r : execute(db, "COMMIT");
-    r = r < 0 ? r : execute(db, "DROP TABLE growth");
-    if (r < 0) { /* no room to grow into is no reason not to work in what there is */
-        axi_ckpt_db_rollback(db);
-        return r == -AXC_EFULL ? 0 : r;
+        at = written > 0 ? at + written : -1;
     }
-    return execute(db, "PRAGMA wal_checkpoint(RESTART)");
+    if (fd >= 0) {
+        (void)close(fd);
+    }
 }
 
 static int set_up(struct axi_ckpt_db *db, const struct axi_checkpoints_options *options)
@@ -144,7 +143,7 @@ static int set_up(struct axi_ckpt_db *db, const struct axi_checkpoints_options *
     (void)sqlite3_file_control(db->db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
     r = r < 0 ? r : claim_file(db);
     if (r == 0 && !options->is_volatile && strcmp(options->path, ":memory:") != 0) {
-        r = grow(db, options->path);
+        grow_wal(options->path);
     }
     return r;
 }

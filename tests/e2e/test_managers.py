@@ -68,7 +68,7 @@ def test_a_manager_that_hangs_stops_nobody(own_cluster, images):
     node = cluster.task("counter")["node"]
     here = [name for name in TASKS if cluster.task(name)["node"] == node]
     cluster.kill(node)
-    until(lambda: restores(cluster) == len(here), 30, "the other one restores")
+    until(lambda: manager(cluster, "manager2")["restores"] == len(here), 30, "the other one restores")
     cluster.signal("manager1", signal.SIGCONT)
     for name in TASKS:
         cluster.wait_state(name, "running")
