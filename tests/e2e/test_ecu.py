@@ -162,8 +162,8 @@ def test_a_fault_on_an_ecu_is_reported_and_stops_that_task_alone(tidy, images):
     tidy.wait_state("null", "failed")
     events = [e["text"] for e in tidy.json("events") if e.get("task") == "null"]
     assert any("killed segv" in text for text in events), events
-    tidy.wait_jobs(TASK, 3)
-    assert not tidy.task(TASK)["killed"]
+    tidy.wait_jobs(TASK, 3)  # its deadlines are judged where time is exact: tests/qemu
+    assert tidy.task(TASK)["state"] == "running"
 
 
 def test_what_an_ecu_cannot_take_is_refused_with_a_reason(tidy, images, tmp_path):
