@@ -243,6 +243,8 @@ void axi_leases_excuse(struct axi_master *m);
 void axi_leases_expire(struct axi_master *m);
 uint64_t axi_leases_next(struct axi_master *m);
 uint64_t axi_lease_window_ns(struct axi_master *m);
+/* False too when the store cannot say. */
+bool axi_node_is_gone(struct axi_master *m, struct axi_node *node);
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node);
 
 /* ---- offload.c ---- */

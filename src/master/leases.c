@@ -141,6 +141,22 @@ static int check_unrenewed(struct axi_master *m, struct axi_node *node)
     return 0;
 }
 
+/* A manager that keeps its lease may have found it alive after this master gave it up. */
+bool axi_node_is_gone(struct axi_master *m, struct axi_node *node)
+{
+    int rc;
+
+    if (node == NULL || !node->is_dead) {
+        return node == NULL;
+    }
+    rc = check_unrenewed(m, node);
+    if (rc == -AXC_ECONFLICT) {
+        node->is_dead = false;
+        axi_event(m, AXI_INFO, "node-back", NULL, node, "a manager keeps its lease");
+    }
+    return rc == 0;
+}
+
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node)
 {
     node->is_dead = true;

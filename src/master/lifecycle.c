@@ -114,9 +114,7 @@ void axi_stop_remove_timeout(struct axi_master *m, struct axi_task *task)
 
 static bool may_be_loaded(struct axi_master *m, const struct axi_task *task)
 {
-    const struct axi_node *node = axi_node_find(m, task->record.owner);
-
-    return node != NULL && !node->is_dead;
+    return !axi_node_is_gone(m, axi_node_find(m, task->record.owner));
 }
 
 void axi_delete_remove(struct axi_master *m, struct axi_task *task)
@@ -133,11 +131,18 @@ void axi_delete_remove(struct axi_master *m, struct axi_task *task)
 
 void axi_delete_record(struct axi_master *m, struct axi_task *task)
 {
-    char key[40];
-    struct axi_store_op also = {.kind = AXI_STORE_DELETE, .key = key, .expected = AXI_STORE_ANY};
+    const struct axi_node *owner = axi_node_find(m, task->record.owner);
+    bool is_dead = owner != NULL && owner->is_dead && !m->config.skip_lease_wait;
+    char checkpoint[40];
+    char lease[40];
+    const struct axi_store_op also[] = {
+        {.kind = AXI_STORE_DELETE, .key = checkpoint, .expected = AXI_STORE_ANY},
+        {.kind = AXI_STORE_CHECK, .key = lease, .expected = is_dead ? owner->lease_revision : 0}};
 
-    (void)snprintf(key, sizeof(key), "checkpoint/%016llx", (unsigned long long)task->record.id);
-    if (axi_task_commit(m, task, NULL, &also, 1) == 0) {
+    (void)snprintf(checkpoint, sizeof(checkpoint), "checkpoint/%016llx",
+                   (unsigned long long)task->record.id);
+    (void)snprintf(lease, sizeof(lease), "lease/%llx", (unsigned long long)task->record.owner);
+    if (axi_task_commit(m, task, NULL, also, is_dead ? 2 : 1) == 0) {
         axi_event(m, AXI_INFO, "deleted", task, NULL, "record and checkpoint are gone");
         axi_op_end(m, task->flow.op, 0, "", NULL);
         axi_task_drop(m, task);

@@ -401,12 +401,19 @@ void axi_restore_wait(struct axi_master *m, struct axi_task *task)
 void axi_restore_claim(struct axi_master *m, struct axi_task *task)
 {
     struct axi_record next = task->record;
-    const struct axi_node *dead = axi_node_find(m, task->flow.claimed_node);
+    struct axi_node *dead = axi_node_find(m, task->flow.claimed_node);
     struct axi_store_op lease = {.kind = AXI_STORE_CHECK};
     char key[40];
     size_t also = 0;
 
     if (dead != NULL && dead->is_dead && !task->flow.is_certain && !m->config.skip_lease_wait) {
+        if (!axi_node_is_gone(m, dead)) {
+            if (!dead->is_dead) { /* it was only cut off from this master */
+                axi_flow_clear(&task->flow);
+                axi_flow_resume(m, task);
+            }
+            return;
+        }
         (void)snprintf(key, sizeof(key), "lease/%llx", (unsigned long long)dead->id);
         lease.key = key;
         lease.expected = dead->lease_revision; /* 0: never had one */
