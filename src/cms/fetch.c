@@ -11,6 +11,7 @@
 #define READ_BYTES 65536u
 #define READ_LOST_NS 1000000000ull /* an unanswered SlotRead is forgotten */
 #define FULL_WAIT_NS 2000000ull
+#define INSTANCES_MAX 4096u /* that one node may tell of */
 #define IDLE_INSTANCE_NS 60000000000ull
 
 void axi_cms_instance_free(struct axi_cms_instance *instance)
@@ -32,13 +33,27 @@ static struct axi_cms_instance *find(struct axi_cms *cms, uint64_t node, uint64_
     return NULL;
 }
 
+static size_t count_of(const struct axi_cms *cms, uint64_t node)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cms->instance_count; i++) {
+        count += cms->instances[i]->node_id == node;
+    }
+    return count;
+}
+
 static struct axi_cms_instance *add(struct axi_cms *cms, uint64_t node, uint64_t task,
                                     uint64_t epoch)
 {
-    struct axi_cms_instance **grown =
-        realloc(cms->instances, (cms->instance_count + 1) * sizeof(struct axi_cms_instance *));
-    struct axi_cms_instance *it = calloc(1, sizeof(*it));
+    struct axi_cms_instance **grown;
+    struct axi_cms_instance *it;
 
+    if (count_of(cms, node) >= INSTANCES_MAX) {
+        return NULL;
+    }
+    grown = realloc(cms->instances, (cms->instance_count + 1) * sizeof(struct axi_cms_instance *));
+    it = calloc(1, sizeof(*it));
     if (grown != NULL) {
         cms->instances = grown;
     }
@@ -51,6 +66,27 @@ static struct axi_cms_instance *add(struct axi_cms *cms, uint64_t node, uint64_t
     it->epoch = epoch;
     cms->instances[cms->instance_count++] = it;
     return it;
+}
+
+/* Tasks that only a notice spoke of: neither in the store nor with a checkpoint here. */
+static void forget_unknown_tasks(struct axi_cms *cms)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < cms->task_count; i++) {
+        struct axi_cms_task *task = cms->tasks[i];
+        bool is_needed = task->revision != 0 || task->durable.epoch != 0 || task->is_unsure;
+
+        for (size_t k = 0; k < cms->instance_count && !is_needed; k++) {
+            is_needed = cms->instances[k]->task_id == task->record.id;
+        }
+        if (is_needed) {
+            cms->tasks[kept++] = task;
+        } else {
+            free(task);
+        }
+    }
+    cms->task_count = kept;
 }
 
 /* ---- judging ---- */
@@ -335,11 +371,12 @@ static void fetch(struct axi_cms *cms, struct axi_cms_node *node, struct axi_cms
 static void take_notice(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice)
 {
     struct axi_cms_instance *it = find(cms, node->id, notice->task_id, notice->epoch);
-    struct axi_cms_task *task = axi_cms_task_get(cms, notice->task_id);
+    struct axi_cms_task *task;
     struct axi_origin origin = {notice->epoch, notice->job, notice->step};
 
     it = it != NULL ? it : add(cms, node->id, notice->task_id, notice->epoch);
-    if (it == NULL || task == NULL || notice->write <= it->notice.write) {
+    task = it != NULL ? axi_cms_task_get(cms, notice->task_id) : NULL;
+    if (task == NULL || notice->write <= it->notice.write) {
         return;
     }
     it->notice = *notice;
@@ -460,6 +497,7 @@ void axi_cms_fetch_node_down(struct axi_cms *cms, struct axi_cms_node *node)
         }
     }
     node->reads = 0;
+    forget_unknown_tasks(cms);
 }
 
 /* ---- acknowledging ---- */
@@ -510,6 +548,7 @@ static void retry_reads(struct axi_cms *cms)
 static void sweep(struct axi_cms *cms)
 {
     uint64_t now = axi_cms_now(cms);
+    size_t before = cms->instance_count;
 
     for (size_t i = 0; i < cms->instance_count;) {
         struct axi_cms_instance *it = cms->instances[i];
@@ -522,6 +561,9 @@ static void sweep(struct axi_cms *cms)
         } else {
             i++;
         }
+    }
+    if (cms->instance_count != before) {
+        forget_unknown_tasks(cms);
     }
 }
 

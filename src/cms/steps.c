@@ -296,9 +296,14 @@ void axi_cms_step_load(struct axi_cms *cms, struct axi_cms_task *task)
 void axi_cms_step_declare(struct axi_cms *cms, struct axi_cms_task *task)
 {
     struct axi_record next = task->record;
+    struct axi_checkpoint_id id;
+    struct axi_origin best = axi_cms_best(cms, task, &id);
 
     if (axi_cms_master_now(cms) == 0) {
         return; /* the nodes' answers bring the time */
+    }
+    if (axi_cms_origin_compare(&best, &next.claim.origin) > 0) {
+        next.claim.origin = best; /* it came while a node was sought */
     }
     declare(cms, &next, task->flow.target);
     if (axi_cms_commit(cms, task, &next, NULL, 0) == 0) {

@@ -176,6 +176,7 @@ struct axi_master {
     size_t manager_count;
     uint64_t watched_tasks, watched_managers; /* revisions */
     uint64_t watch_ns, presence_ns, presence_lease;
+    uint32_t watch_count;
     bool is_watch_lost;
     uint64_t next_op, event_number, log_number, events_stored;
     json_t *events, *events_pending;
@@ -241,6 +242,7 @@ void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_H
 void axi_leases_renew(struct axi_master *m);
 void axi_leases_excuse(struct axi_master *m);
 void axi_leases_expire(struct axi_master *m);
+void axi_leases_revive(struct axi_master *m);
 uint64_t axi_leases_next(struct axi_master *m);
 uint64_t axi_lease_window_ns(struct axi_master *m);
 /* False too when the store cannot say. */

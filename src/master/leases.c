@@ -141,7 +141,24 @@ static int check_unrenewed(struct axi_master *m, struct axi_node *node)
     return 0;
 }
 
-/* A manager that keeps its lease may have found it alive after this master gave it up. */
+/* A manager that keeps its lease may have found it alive after this master gave it up: it lives,
+ * without this master. */
+static void come_back(struct axi_master *m, struct axi_node *node)
+{
+    node->is_dead = false;
+    axi_event(m, AXI_INFO, "node-back", NULL, node, "a manager keeps its lease");
+    for (size_t i = 0; i < m->task_count && !m->is_crashed; i++) {
+        struct axi_task *task = m->tasks[i];
+        bool is_waiting = task->flow.step == AXI_STEP_RESTORE_DELEGATED ||
+                          task->flow.step == AXI_STEP_RESTORE_WAIT;
+
+        if (is_waiting && task->flow.claimed_node == node->id && task->record.owner == node->id) {
+            axi_flow_clear(&task->flow);
+            axi_flow_resume(m, task);
+        }
+    }
+}
+
 bool axi_node_is_gone(struct axi_master *m, struct axi_node *node)
 {
     int rc;
@@ -151,10 +168,16 @@ bool axi_node_is_gone(struct axi_master *m, struct axi_node *node)
     }
     rc = check_unrenewed(m, node);
     if (rc == -AXC_ECONFLICT) {
-        node->is_dead = false;
-        axi_event(m, AXI_INFO, "node-back", NULL, node, "a manager keeps its lease");
+        come_back(m, node);
     }
     return rc == 0;
+}
+
+void axi_leases_revive(struct axi_master *m)
+{
+    for (size_t i = 0; i < m->node_count && !m->is_crashed; i++) {
+        (void)axi_node_is_gone(m, m->nodes[i]);
+    }
 }
 
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node)

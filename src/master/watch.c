@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define WATCH_NS 20000000ull
+#define REVIVE_EVERY 10u
 
 /* An instance that the record does not name any more is removed: its node may not know yet. */
 static void drop_former(struct axi_master *m, const struct axi_record *before,
@@ -156,7 +157,13 @@ void axi_watch_tick(struct axi_master *m)
     m->watch_ns = axi_now(m) + WATCH_NS;
     poll_managers(m);
     axi_managers_keep(m);
-    if (axi_managers_present(m) && axi_watch_poll(m) != 0) {
+    if (!axi_managers_present(m)) {
+        return;
+    }
+    if (axi_watch_poll(m) != 0) {
         m->watch_ns = axi_now(m) + 2 * WATCH_NS;
+    }
+    if (m->watch_count++ % REVIVE_EVERY == 0) {
+        axi_leases_revive(m);
     }
 }
