@@ -29,7 +29,10 @@ static const struct axi_column node_columns[] = {
     {"ADDRESS", "address", AXI_CELL_TEXT, true},
     {"SLOTS", "free_slots", AXI_CELL_TEXT, true},
     {"MEMORY", "memory_free_bytes", AXI_CELL_BYTES, true},
-    {"CLOCK", "clock_bound_ns", AXI_CELL_TIME, true},
+    {"CLOCK", "clock.state", AXI_CELL_TEXT, false},
+    {"OFFSET", "clock.offset_ns", AXI_CELL_SIGNED_TIME, false},
+    {"BOUND", "clock.bound_ns", AXI_CELL_TIME, true},
+    {"DELTA", "clock.delta_ns", AXI_CELL_TIME, true},
     {"AGE", "joined_ns", AXI_CELL_AGE, false},
 };
 
@@ -47,6 +50,7 @@ static const struct axi_column task_columns[] = {
     {"EXEC-MAX", "instance.exec_max_ns", AXI_CELL_TIME, true},
     {"P50", "instance.response_p50_ns", AXI_CELL_TIME, true},
     {"MAX", "instance.response_max_ns", AXI_CELL_TIME, true},
+    {"LATE", "instance.late", AXI_CELL_TEXT, true},
     {"RELEASED", "instance.released", AXI_CELL_TEXT, true},
     {"SKIPPED", "instance.skipped", AXI_CELL_TEXT, true},
     {"OVERRUNS", "instance.overruns", AXI_CELL_TEXT, true},

@@ -137,6 +137,14 @@ static void print_cell(char text[CELL_BYTES], const struct axi_column *column, c
             axi_print_time(text, CELL_BYTES, number);
         }
         break;
+    case AXI_CELL_SIGNED_TIME:
+        if (number != 0) {
+            bool is_negative = number > INT64_MAX;
+
+            text[0] = '-';
+            axi_print_time(text + is_negative, CELL_BYTES - 1, is_negative ? 0 - number : number);
+        }
+        break;
     case AXI_CELL_SHARE:
         if (json_is_integer(value)) {
             (void)snprintf(text, CELL_BYTES, "%.1f%%", (double)number / 10000);

@@ -10,14 +10,15 @@
 #include <stdio.h>
 
 enum axi_cell {
-    AXI_CELL_TEXT,   /* string, number or boolean as it is */
-    AXI_CELL_TIME,   /* ns -> "1.2ms"; 0 -> "-" */
-    AXI_CELL_SHARE,  /* ppm -> "12.5%" */
-    AXI_CELL_BYTES,  /* -> "10.1K" */
-    AXI_CELL_DIGEST, /* first 12 digits */
-    AXI_CELL_AGE,    /* master time ns -> "5m" */
-    AXI_CELL_COUNT,  /* of an array */
-    AXI_CELL_LIST,   /* array of strings, or of objects by their "platform" or "name" */
+    AXI_CELL_TEXT,        /* string, number or boolean as it is */
+    AXI_CELL_TIME,        /* ns -> "1.2ms"; 0 -> "-" */
+    AXI_CELL_SIGNED_TIME, /* the same, perhaps negative */
+    AXI_CELL_SHARE,       /* ppm -> "12.5%" */
+    AXI_CELL_BYTES,       /* -> "10.1K" */
+    AXI_CELL_DIGEST,      /* first 12 digits */
+    AXI_CELL_AGE,         /* master time ns -> "5m" */
+    AXI_CELL_COUNT,       /* of an array */
+    AXI_CELL_LIST,        /* array of strings, or of objects by their "platform" or "name" */
 };
 
 struct axi_column {

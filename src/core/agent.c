@@ -17,6 +17,7 @@
 #define REPORT_NS_DEFAULT UINT64_C(1000000000)
 #define TRANSFER_NS_DEFAULT UINT64_C(5000000000)
 #define RETRY_NS_DEFAULT UINT64_C(200000000)
+#define HOLDOVER_NS_DEFAULT UINT64_C(60000000000)
 #define NOTICE_NS_DEFAULT UINT64_C(5000000)
 #define HEARTBEAT_NS_DEFAULT UINT64_C(200000000)
 #define ALIGN 64u
@@ -51,6 +52,7 @@ static struct axi_agent_config with_defaults(const struct axi_agent_config *conf
     c.report_ns = or_default(c.report_ns, REPORT_NS_DEFAULT);
     c.transfer_ns = or_default(c.transfer_ns, TRANSFER_NS_DEFAULT);
     c.retry_ns = or_default(c.retry_ns, RETRY_NS_DEFAULT);
+    c.holdover_ns = or_default(c.holdover_ns, HOLDOVER_NS_DEFAULT);
     c.notice_ns = or_default(c.notice_ns, NOTICE_NS_DEFAULT);
     return c;
 }
@@ -160,43 +162,6 @@ struct axi_agent *axi_agent_init(void *memory, const struct axi_agent_config *co
     return agent;
 }
 
-/* Text of bounded buffers; freestanding has no printf. */
-void axi_agent_add_text(char *to, size_t capacity, const char *text)
-{
-    size_t at = 0;
-
-    while (at < capacity && to[at] != 0) {
-        at++;
-    }
-    while (at + 1 < capacity && *text != 0) {
-        to[at++] = *text++;
-    }
-    if (at < capacity) {
-        to[at] = 0;
-    }
-}
-
-void axi_agent_set_text(char *to, size_t capacity, const char *text)
-{
-    memset(to, 0, capacity);
-    if (text != NULL) {
-        axi_agent_add_text(to, capacity, text);
-    }
-}
-
-void axi_agent_add_number(char *to, size_t capacity, uint64_t number)
-{
-    char digits[21];
-    size_t at = sizeof(digits) - 1;
-
-    digits[at] = 0;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    axi_agent_add_text(to, capacity, digits + at);
-}
-
 struct axi_agent_link *axi_agent_find_link(struct axi_agent *agent, uint32_t id)
 {
     for (uint32_t i = 0; i < agent->link_count; i++) {
@@ -298,8 +263,8 @@ void axi_agent_close_link(struct axi_agent *agent, uint32_t id, int code, const 
     }
     if (link->is_up && link->broken == 0) {
         goodbye.code = code;
-        axi_agent_set_text(goodbye.reason, sizeof(goodbye.reason),
-                           reason != NULL ? reason : axi_error_text(code));
+        axi_text_set(goodbye.reason, sizeof(goodbye.reason),
+                     reason != NULL ? reason : axi_error_text(code));
         axi_agent_send(agent, id, AXI_WIRE_GOODBYE, &goodbye);
     }
     agent->port.close(agent->port.context, id);
@@ -536,6 +501,7 @@ uint64_t axi_agent_tick(struct axi_agent *agent, uint64_t now_ns)
     uint64_t earliest_ns = UINT64_MAX;
 
     agent->now_ns = now_ns;
+    axi_agent_clock_tick(agent);
     next_ns[0] = axi_agent_instances_tick(agent);
     next_ns[1] = axi_agent_migrations_tick(agent);
     axi_agent_retry_requests(agent);
@@ -572,6 +538,8 @@ void axi_agent_get_status(const struct axi_agent *agent, struct axi_agent_status
         .master_ns = agent->master_ns,
         .density_ppm = axi_agent_density_ppm(agent),
         .is_kept = agent->join != AXI_JOIN_DONE && axi_agent_has_keeper(agent),
+        .is_clocked = agent->clock.is_steering,
+        .delta_ns = agent->clock.margin.delta_ns,
     };
 
     for (uint32_t i = 0; i < agent->config.managers_max; i++) {

@@ -14,6 +14,7 @@
 #include "core/sched.h"
 #include "core/trace.h"
 #include "core/wire.h"
+#include "time/ptp_slave.h"
 #include "time/timebase.h"
 
 #include <stdbool.h>
@@ -73,6 +74,13 @@ struct axi_agent_config {
                                 critical task away; 0 = never */
 
     struct axi_timebase *timebase; /* borrowed; the agent is its writer */
+
+    /* Clock and deadlines, docs/time.md. A node that follows heartbeats and declares nothing makes
+     * no claim on deadlines across nodes: its delta is 0. */
+    bool has_clock;          /* a PTP source reports by axi_agent_clock */
+    uint64_t clock_bound_ns; /* delta declared at least; 0 = as measured */
+    uint64_t latency_ns;     /* d */
+    uint64_t holdover_ns;    /* a silent source is followed so long; 0 = 60 s */
 
     /* Tests of the history checker only: the master's requests are taken whatever epoch they cite.
      */
@@ -172,6 +180,12 @@ void axi_agent_link_writable(struct axi_agent *agent, uint32_t link);
 /* The load of `slot` ended; loaded is NULL when code is negative (nothing is left to unload). */
 void axi_agent_loaded(struct axi_agent *agent, uint32_t slot, int code,
                       const struct axi_agent_loaded *loaded);
+/* The PTP source has taken messages, or its state changed: what it says at local time `at`, whom it
+ * follows (clock identity, big-endian; 0 = nobody), and the AXI_PTP_* bits of what happened. Master
+ * time follows it from the first lock on; heartbeats steer it before and after. */
+void axi_agent_clock(struct axi_agent *agent, struct axc_time_local at,
+                     const struct axi_servo_estimate *estimate, uint64_t grandmaster,
+                     uint32_t happened);
 /* One scheduler record, in order. Lost records delay the agent by some ms, no more. */
 void axi_agent_trace(struct axi_agent *agent, const struct axi_trace *record);
 
@@ -192,6 +206,8 @@ struct axi_agent_status {
     uint32_t density_ppm;
     uint32_t managers; /* linked */
     bool is_kept;      /* the master is away and a manager renews the lease */
+    bool is_clocked;   /* the PTP source steers master time */
+    uint64_t delta_ns; /* declared bound of the clock's error */
 };
 void axi_agent_get_status(const struct axi_agent *agent, struct axi_agent_status *ret_status);
 

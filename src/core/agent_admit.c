@@ -12,18 +12,39 @@ uint32_t axi_agent_free_slots(const struct axi_agent *agent)
     return count;
 }
 
+/* D' of a task that is here already. An admitted one whose D' has gone since still counts. */
+static uint64_t compensated_ns(const struct axi_agent *agent, uint64_t deadline_ns)
+{
+    uint64_t left_ns = axi_demand_compensated_ns(deadline_ns, &agent->clock.margin);
+
+    return left_ns != 0 ? left_ns : 1;
+}
+
+static struct axi_demand_task demand_of(const struct axi_agent *agent, const axi_TaskSpec *spec)
+{
+    return (struct axi_demand_task){.wcet_ns = spec->wcet_ns,
+                                    .period_ns = spec->period_ns,
+                                    .deadline_ns = compensated_ns(agent, spec->deadline_ns)};
+}
+
+static uint32_t add_server(const struct axi_agent *agent, struct axi_demand_task *tasks)
+{
+    if (agent->config.server_budget_ns == 0) {
+        return 0;
+    }
+    tasks[0] = (struct axi_demand_task){.wcet_ns = agent->config.server_budget_ns,
+                                        .period_ns = agent->config.server_period_ns,
+                                        .deadline_ns = agent->config.server_period_ns};
+    return 1;
+}
+
 /* What may use the processor: a frozen copy may be resumed, so it counts; but two
  * instances of one task never run both, so those of `except` do not. */
 static uint32_t collect_demand(const struct axi_agent *agent, uint64_t except,
                                struct axi_demand_task *tasks)
 {
-    uint32_t n = 0;
+    uint32_t n = add_server(agent, tasks);
 
-    if (agent->config.server_budget_ns != 0) {
-        tasks[n++] = (struct axi_demand_task){.wcet_ns = agent->config.server_budget_ns,
-                                              .period_ns = agent->config.server_period_ns,
-                                              .deadline_ns = agent->config.server_period_ns};
-    }
     for (uint32_t i = 0; i < agent->config.slots; i++) {
         const struct axi_agent_instance *instance = &agent->instances[i];
 
@@ -34,23 +55,16 @@ static uint32_t collect_demand(const struct axi_agent *agent, uint64_t except,
                                                        instance->sched_state == AXI_SLOT_FAILED))) {
             continue;
         }
-        tasks[n++] = (struct axi_demand_task){.wcet_ns = instance->spec.wcet_ns,
-                                              .period_ns = instance->spec.period_ns,
-                                              .deadline_ns = instance->spec.deadline_ns};
+        tasks[n++] = demand_of(agent, &instance->spec);
     }
     return n;
 }
 
 uint32_t axi_agent_density_ppm(const struct axi_agent *agent)
 {
-    struct axi_demand_verdict verdict = {0};
-    uint32_t n = collect_demand(agent, 0, agent->demand);
+    uint64_t ppm = axi_demand_density_ppm(agent->demand, collect_demand(agent, 0, agent->demand));
 
-    if (n == 0 ||
-        axi_demand_admit(agent->demand, n - 1, &agent->demand[n - 1], UINT32_MAX, &verdict) < 0) {
-        return 0;
-    }
-    return verdict.density_ppm < UINT32_MAX ? (uint32_t)verdict.density_ppm : UINT32_MAX;
+    return ppm < UINT32_MAX ? (uint32_t)ppm : UINT32_MAX;
 }
 
 /* Processor demand; a task being profiled has no WCET yet and is not judged. */
@@ -58,7 +72,9 @@ static int admit_load(struct axi_agent *agent, const axi_TaskSpec *spec, char *r
                       size_t reason_bytes)
 {
     struct axi_demand_task candidate = {
-        .wcet_ns = spec->wcet_ns, .period_ns = spec->period_ns, .deadline_ns = spec->deadline_ns};
+        .wcet_ns = spec->wcet_ns,
+        .period_ns = spec->period_ns,
+        .deadline_ns = axi_demand_compensated_ns(spec->deadline_ns, &agent->clock.margin)};
     struct axi_demand_verdict verdict = {0};
     uint32_t n = collect_demand(agent, spec->task_id, agent->demand);
     int r;
@@ -67,13 +83,84 @@ static int admit_load(struct axi_agent *agent, const axi_TaskSpec *spec, char *r
         return 0;
     }
     r = axi_demand_admit(agent->demand, n, &candidate, agent->config.capacity_ppm, &verdict);
-    if (r == -AXC_EADMIT_LOAD) {
-        axi_agent_set_text(reason, reason_bytes, "density would be ");
-        axi_agent_add_number(reason, reason_bytes, verdict.density_ppm);
-        axi_agent_add_text(reason, reason_bytes, " ppm of ");
-        axi_agent_add_number(reason, reason_bytes, verdict.capacity_ppm);
+    if (r < 0) {
+        axi_demand_explain(r, &candidate, spec->deadline_ns, &agent->clock.margin, &verdict, reason,
+                           reason_bytes);
     }
     return r;
+}
+
+static bool is_running(const struct axi_agent_instance *instance)
+{
+    return instance->phase == AXI_INSTANCE_READY && !instance->spec.profile &&
+           instance->sched_state == AXI_SLOT_ACTIVE;
+}
+
+static bool has_no_time(const struct axi_agent *agent, const struct axi_agent_instance *instance)
+{
+    return axi_demand_compensated_ns(instance->spec.deadline_ns, &agent->clock.margin) <
+           instance->spec.wcet_ns;
+}
+
+static const struct axi_agent_instance *less_critical(const struct axi_agent_instance *best,
+                                                      const struct axi_agent_instance *other)
+{
+    return best == NULL || other->spec.criticality < best->spec.criticality ? other : best;
+}
+
+/* Changes when what runs here does, or what its deadlines are shortened by. */
+static uint64_t fingerprint(const struct axi_agent *agent)
+{
+    const uint64_t prime = UINT64_C(0x100000001b3);
+    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ agent->clock.margin.delta_ns;
+
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        const struct axi_agent_instance *instance = &agent->instances[i];
+
+        if (is_running(instance)) {
+            sum = (sum * prime ^ instance->spec.task_id) * prime ^ instance->epoch;
+        }
+    }
+    return sum;
+}
+
+static uint64_t find_victim(struct axi_agent *agent)
+{
+    const struct axi_agent_instance *hopeless = NULL;
+    const struct axi_agent_instance *least = NULL;
+    uint32_t n = add_server(agent, agent->demand);
+
+    for (uint32_t i = 0; i < agent->config.slots; i++) {
+        const struct axi_agent_instance *instance = &agent->instances[i];
+
+        if (is_running(instance)) {
+            agent->demand[n++] = demand_of(agent, &instance->spec);
+            least = less_critical(least, instance);
+            hopeless = has_no_time(agent, instance) ? less_critical(hopeless, instance) : hopeless;
+        }
+    }
+    if (hopeless != NULL) {
+        return hopeless->spec.task_id;
+    }
+    return least != NULL && axi_demand_admit(agent->demand, n - 1, &agent->demand[n - 1],
+                                             agent->config.capacity_ppm, NULL) < 0
+               ? least->spec.task_id
+               : 0;
+}
+
+uint64_t axi_agent_find_victim(struct axi_agent *agent)
+{
+    uint64_t now;
+
+    if (agent->clock.margin.delta_ns == 0) {
+        return 0; /* as admitted */
+    }
+    now = fingerprint(agent);
+    if (now != agent->clock.judged) {
+        agent->clock.judged = now;
+        agent->clock.victim = find_victim(agent);
+    }
+    return agent->clock.victim;
 }
 
 static int check_spec(struct axi_agent *agent, const axi_TaskSpec *spec, uint64_t epoch)

@@ -2,7 +2,7 @@
 /* Inside of the agent, shared by agent*.c only.
  *
  *   agent.c            links, frames, timers          agent_join.c       hello, heartbeat, lease
- *   agent_admit.c      admission of an instance
+ *   agent_admit.c      admission of an instance      agent_clock.c      who steers master time
  *   agent_report.c     reports, events, logs          agent_requests.c   requests of the master
  *   agent_instances.c  life of an instance            agent_migrate.c    state table, both roles
  *   agent_source.c, agent_target.c  actions of it     agent_transfer.c   bulk data
@@ -15,10 +15,11 @@
 #ifndef AXI_CORE_AGENT_INTERNAL_H
 #define AXI_CORE_AGENT_INTERNAL_H
 
+#include "base/text.h"
 #include "core/agent.h"
 #include "core/demand.h"
 
-#define AXI_AGENT_REASON_BYTES 96u
+#define AXI_AGENT_REASON_BYTES AXI_DEMAND_TEXT_BYTES
 #define AXI_AGENT_HEARTBEATS 16u /* unacknowledged ones remembered */
 #define AXI_AGENT_POLL_NS 10000000u
 
@@ -250,6 +251,22 @@ struct axi_agent_seen {
     uint64_t task_id, epoch;
 };
 
+/* Who steers master time and what it is good for. */
+struct axi_agent_clock {
+    bool is_steering; /* the PTP source does */
+    bool is_far;      /* master time is more than 100 ms off and slews */
+    bool is_declared; /* margin holds */
+    struct axi_servo_estimate estimate;
+    uint64_t grandmaster;
+    uint64_t heard_ns; /* local time of its last update */
+    uint32_t steps, jumps;
+    int64_t master_offset_ns; /* own master time - the master's, while a source steers */
+    struct axi_demand_margin margin;
+    uint64_t below_since_ns, below_max_ns; /* a smaller delta would have done since; 0 = no */
+    uint64_t victim;                       /* task that should go; 0 = all is schedulable */
+    uint64_t judged;                       /* fingerprint of what victim was found for */
+};
+
 struct axi_agent {
     struct axi_agent_config config;
     struct axi_agent_port port;
@@ -278,6 +295,8 @@ struct axi_agent {
     uint64_t figures_ns; /* local time of figures; 0 = none yet */
     uint32_t overloads;  /* heartbeats in a row with too much load */
     uint64_t offload_at_ns;
+
+    struct axi_agent_clock clock;
 
     uint32_t link_count; /* config.links and then one per manager */
     struct axi_agent_link *links;
@@ -313,9 +332,6 @@ struct axi_agent_link *axi_agent_find_link(struct axi_agent *agent, uint32_t id)
 struct axi_agent_link *axi_agent_add_link(struct axi_agent *agent, uint32_t id, uint32_t role);
 /* Goodbye (when up) and close. The migration it served is told when is_told. */
 void axi_agent_close_link(struct axi_agent *agent, uint32_t id, int code, const char *reason);
-void axi_agent_set_text(char *to, size_t capacity, const char *text);
-void axi_agent_add_text(char *to, size_t capacity, const char *text);
-void axi_agent_add_number(char *to, size_t capacity, uint64_t number);
 
 /* agent_join.c */
 void axi_agent_join_up(struct axi_agent *agent);
@@ -327,6 +343,13 @@ uint64_t axi_agent_join_tick(struct axi_agent *agent); /* returns when next */
 /* Not joined: picks a manager as keeper and sends it the heartbeats. */
 uint64_t axi_agent_keeper_tick(struct axi_agent *agent);
 void axi_agent_refresh_figures(struct axi_agent *agent);
+
+/* agent_clock.c */
+/* A heartbeat's round trip: master_ns is what the master's clock showed when it came there. */
+void axi_agent_clock_sample(struct axi_agent *agent, uint64_t sent_ns, uint64_t received_ns,
+                            uint64_t master_ns);
+void axi_agent_clock_tick(struct axi_agent *agent);
+void axi_agent_clock_fill(struct axi_agent *agent, axi_Heartbeat *heartbeat);
 
 /* agent_managers.c, agent_notices.c */
 struct axi_agent_manager *axi_manager_by_link(struct axi_agent *agent, uint32_t link);
@@ -386,6 +409,9 @@ uint64_t axi_agent_epoch_seen(const struct axi_agent *agent, uint64_t task_id);
 void axi_agent_see_epoch(struct axi_agent *agent, uint64_t task_id, uint64_t epoch);
 
 /* agent_admit.c, agent_instances.c */
+/* The task that should leave because what runs here is not schedulable any more: one whose D' is
+ * below its C, else the least critical one; 0 = all is schedulable. */
+uint64_t axi_agent_find_victim(struct axi_agent *agent);
 struct axi_agent_instance *axi_instance_find(struct axi_agent *agent, uint64_t task_id,
                                              uint64_t epoch);
 /* Admits and reserves; -AXC_EADMIT_*, -AXC_EEXIST, ... with reason. The instance then fetches and

@@ -49,15 +49,17 @@ void axi_agent_join_up(struct axi_agent *agent)
         .assurance = c->assurance,
         .capacity_ppm = c->capacity_ppm,
         .slots = c->slots,
+        .server_budget_ns = c->server_budget_ns,
+        .server_period_ns = c->server_period_ns,
     };
 
-    axi_agent_set_text(hello.token, sizeof(hello.token), c->token);
-    axi_agent_set_text(hello.name, sizeof(hello.name), c->name);
-    axi_agent_set_text(hello.address, sizeof(hello.address), c->address);
-    axi_agent_set_text(hello.version, sizeof(hello.version), c->version);
-    axi_agent_set_text(hello.reset_reason, sizeof(hello.reset_reason), c->reset_reason);
+    axi_text_set(hello.token, sizeof(hello.token), c->token);
+    axi_text_set(hello.name, sizeof(hello.name), c->name);
+    axi_text_set(hello.address, sizeof(hello.address), c->address);
+    axi_text_set(hello.version, sizeof(hello.version), c->version);
+    axi_text_set(hello.reset_reason, sizeof(hello.reset_reason), c->reset_reason);
     for (uint32_t i = 0; i < AXI_AGENT_PLATFORMS_MAX && c->platforms[i] != NULL; i++) {
-        axi_agent_set_text(hello.platforms[i], sizeof(hello.platforms[i]), c->platforms[i]);
+        axi_text_set(hello.platforms[i], sizeof(hello.platforms[i]), c->platforms[i]);
         hello.platforms_count++;
     }
     agent->join = AXI_JOIN_HELLO;
@@ -147,7 +149,7 @@ static void request_offload(struct axi_agent *agent, uint64_t task_id, const cha
 {
     axi_OffloadRequest request = {.task_id = task_id, .leaving = is_leaving};
 
-    axi_agent_set_text(request.reason, sizeof(request.reason), reason);
+    axi_text_set(request.reason, sizeof(request.reason), reason);
     axi_agent_tell_master(agent, AXI_WIRE_OFFLOAD_REQUEST, &request);
 }
 
@@ -181,8 +183,7 @@ static void send_heartbeat(struct axi_agent *agent)
     heartbeat.memory_free_bytes = agent->figures.memory_free_bytes;
     heartbeat.free_slots = axi_agent_free_slots(agent);
     heartbeat.density_ppm = axi_agent_density_ppm(agent);
-    heartbeat.clock_bound_ns =
-        axi_time_bound_ns(agent->config.timebase, (struct axc_time_local){.ns = agent->now_ns});
+    axi_agent_clock_fill(agent, &heartbeat);
     axi_agent_tell_keeper(agent, AXI_WIRE_HEARTBEAT, &heartbeat);
     agent->heartbeat_at_ns = agent->now_ns + agent->heartbeat_ns;
 }
@@ -218,11 +219,7 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, uint32_t origin,
     if (held_ns > agent->now_ns - sent_ns) {
         held_ns = 0;
     }
-    if (axi_timebase_sample(agent->config.timebase, (struct axc_time_local){.ns = sent_ns},
-                            (struct axc_time_local){.ns = agent->now_ns - held_ns},
-                            (struct axc_time_master){.ns = ack->receive_master_ns}) > 0) {
-        axi_log(AXI_LOG_WARN, "clock-jump", "master time is more than 100 ms away; slewing");
-    }
+    axi_agent_clock_sample(agent, sent_ns, agent->now_ns - held_ns, ack->receive_master_ns);
 }
 
 /* A master that hangs, or was succeeded by another, is left in time to get a lease from the next

@@ -31,7 +31,7 @@ void axi_managers_init(struct axi_agent *agent)
         manager->state = AXI_MANAGER_IDLE;
         manager->is_static = true;
         manager->retry_wait_ns = c->retry_ns;
-        axi_agent_set_text(manager->address, sizeof(manager->address), c->managers[i]);
+        axi_text_set(manager->address, sizeof(manager->address), c->managers[i]);
     }
 }
 
@@ -94,7 +94,7 @@ static void set_listed(struct axi_agent *agent, struct axi_agent_manager *manage
     if (strcmp(manager->address, listed->address) == 0 || manager->is_static) {
         return;
     }
-    axi_agent_set_text(manager->address, sizeof(manager->address), listed->address);
+    axi_text_set(manager->address, sizeof(manager->address), listed->address);
     if (link != AXI_AGENT_LINK_NONE) {
         axi_agent_close_link(agent, link, 0, "the manager moved");
     }
@@ -202,9 +202,9 @@ void axi_managers_link_up(struct axi_agent *agent, struct axi_agent_link *link)
     if (manager == NULL || manager->state != AXI_MANAGER_CONNECTING) {
         return;
     }
-    axi_agent_set_text(hello.token, sizeof(hello.token), c->token);
-    axi_agent_set_text(hello.name, sizeof(hello.name), c->name);
-    axi_agent_set_text(hello.region_path, sizeof(hello.region_path), c->region_path);
+    axi_text_set(hello.token, sizeof(hello.token), c->token);
+    axi_text_set(hello.name, sizeof(hello.name), c->name);
+    axi_text_set(hello.region_path, sizeof(hello.region_path), c->region_path);
     manager->state = AXI_MANAGER_HELLO;
     manager->since_ns = agent->now_ns;
     axi_agent_send(agent, link->id, AXI_WIRE_MANAGER_HELLO, &hello);
@@ -243,7 +243,7 @@ void axi_managers_on_reply(struct axi_agent *agent, struct axi_agent_link *link,
         manager->state = AXI_MANAGER_PARKED;
         return;
     }
-    axi_agent_set_text(manager->name, sizeof(manager->name), reply->name);
+    axi_text_set(manager->name, sizeof(manager->name), reply->name);
     manager->state = AXI_MANAGER_LINKED;
     manager->retry_wait_ns = agent->config.retry_ns;
     manager->read_count = 0;

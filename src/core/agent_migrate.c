@@ -194,8 +194,8 @@ void axi_migration_event(struct axi_agent *agent, struct axi_agent_migration *m,
 void axi_migration_set_failure(struct axi_agent_migration *m, int code, const char *reason)
 {
     m->code = code < 0 ? code : -AXC_EINTERNAL;
-    axi_agent_set_text(m->reason, sizeof(m->reason),
-                       reason != NULL && reason[0] != 0 ? reason : axi_error_text(m->code));
+    axi_text_set(m->reason, sizeof(m->reason),
+                 reason != NULL && reason[0] != 0 ? reason : axi_error_text(m->code));
 }
 
 static uint32_t phase_of(const struct axi_agent_migration *m)
@@ -240,7 +240,7 @@ void axi_migration_tell(struct axi_agent *agent, struct axi_agent_migration *m)
 
     if (progress.phase == AXI_PHASE_FAILED) {
         progress.code = m->code;
-        axi_agent_set_text(progress.reason, sizeof(progress.reason), m->reason);
+        axi_text_set(progress.reason, sizeof(progress.reason), m->reason);
     }
     m->told = agent->join == AXI_JOIN_DONE ? progress.phase : 0;
     m->told_code = progress.code;
@@ -252,7 +252,7 @@ void axi_migration_tell_unknown(struct axi_agent *agent, uint64_t id, uint64_t t
     axi_Progress progress = {
         .migration = id, .task_id = task_id, .phase = AXI_PHASE_FAILED, .code = -AXC_ENOENT};
 
-    axi_agent_set_text(progress.reason, sizeof(progress.reason), "no such migration here");
+    axi_text_set(progress.reason, sizeof(progress.reason), "no such migration here");
     axi_agent_tell_master(agent, AXI_WIRE_PROGRESS, &progress);
 }
 

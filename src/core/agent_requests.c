@@ -43,7 +43,7 @@ static void send_result(struct axi_agent *agent, const struct axi_agent_request 
         .job = request->job,
     };
 
-    axi_agent_set_text(result.reason, sizeof(result.reason), request->reason);
+    axi_text_set(result.reason, sizeof(result.reason), request->reason);
     axi_agent_answer(agent, request->origin, AXI_WIRE_RESULT, &result);
 }
 
@@ -54,8 +54,8 @@ void axi_request_done(struct axi_agent *agent, struct axi_agent_request *request
     request->code = code;
     request->age = ++agent->request_age;
     if (code != 0) {
-        axi_agent_set_text(request->reason, sizeof(request->reason),
-                           reason != NULL && reason[0] != 0 ? reason : axi_error_text(code));
+        axi_text_set(request->reason, sizeof(request->reason),
+                     reason != NULL && reason[0] != 0 ? reason : axi_error_text(code));
     }
     send_result(agent, request);
 }

@@ -68,7 +68,7 @@ void axi_source_open(struct axi_agent *agent, struct axi_agent_request *request,
     m->is_relayed = out->relay;
     m->is_image_sent = out->send_image;
     memcpy(m->token, out->token, sizeof(m->token));
-    axi_agent_set_text(m->address, sizeof(m->address), out->target_address);
+    axi_text_set(m->address, sizeof(m->address), out->target_address);
     instance->migration = m->id;
     request->slot = instance->slot;
     request->job = instance->next_job;

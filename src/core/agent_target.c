@@ -81,7 +81,7 @@ void axi_target_on_peer_hello(struct axi_agent *agent, struct axi_agent_link *li
 
     if (reply.result < 0 || instance == NULL) {
         reply.result = reply.result < 0 ? reply.result : -AXC_ENOENT;
-        axi_agent_set_text(reply.reason, sizeof(reply.reason), axi_error_text(reply.result));
+        axi_text_set(reply.reason, sizeof(reply.reason), axi_error_text(reply.result));
         axi_agent_send(agent, link->id, AXI_WIRE_PEER_REPLY, &reply);
         axi_agent_close_link(agent, link->id, reply.result, NULL);
         return;

@@ -326,6 +326,27 @@ static int judge(const struct set *set, fraction density_sum, struct axi_demand_
     return bound < TIME_LIMIT ? check_windows(set, bound, verdict) : -AXC_EADMIT_LOAD;
 }
 
+static fraction density_sum(const struct set *set)
+{
+    fraction sum = 0;
+
+    for (uint32_t i = 0; i <= set->n; i++) {
+        const struct axi_demand_task *task = task_at(set, i);
+
+        if (task != NULL) {
+            sum = add_sat(sum, density(task));
+        }
+    }
+    return sum;
+}
+
+uint64_t axi_demand_density_ppm(const struct axi_demand_task *tasks, uint32_t n)
+{
+    const struct set set = {.tasks = tasks, .candidate = &tasks[n > 0 ? n - 1 : 0], .n = n - 1};
+
+    return n == 0 ? 0 : to_ppm(density_sum(&set));
+}
+
 int axi_demand_admit(const struct axi_demand_task *tasks, uint32_t n,
                      const struct axi_demand_task *candidate, uint64_t capacity_ppm,
                      struct axi_demand_verdict *ret_verdict)
@@ -345,13 +366,7 @@ int axi_demand_admit(const struct axi_demand_task *tasks, uint32_t n,
     if (candidate->deadline_ns < candidate->wcet_ns) {
         return -AXC_EADMIT_DEADLINE;
     }
-    for (uint32_t i = 0; i <= n; i++) {
-        const struct axi_demand_task *task = task_at(&set, i);
-
-        if (task != NULL) {
-            sum = add_sat(sum, density(task));
-        }
-    }
+    sum = density_sum(&set);
     verdict.density_ppm = to_ppm(sum);
     error = judge(&set, sum, &verdict);
     if (ret_verdict != NULL) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct axi_demand_task {
@@ -13,6 +14,15 @@ struct axi_demand_task {
     uint64_t period_ns;   /* T > 0 */
     uint64_t deadline_ns; /* D', compensated for clock error and latency */
 };
+
+/* What a node shortens deadlines by: D' = D - delta - latency. */
+struct axi_demand_margin {
+    uint64_t delta_ns;   /* bound of the clock's error that the node declares */
+    uint64_t latency_ns; /* d: bounded one-way latency */
+};
+
+/* 0 when nothing is left: a task with it is refused. */
+uint64_t axi_demand_compensated_ns(uint64_t deadline_ns, const struct axi_demand_margin *margin);
 
 struct axi_demand_verdict {
     uint64_t density_ppm; /* sum of C / min(D', T) with the candidate, each rounded up */
@@ -35,5 +45,16 @@ struct axi_demand_verdict {
 AXC_MUST_USE int axi_demand_admit(const struct axi_demand_task *tasks, uint32_t n,
                                   const struct axi_demand_task *candidate, uint64_t capacity_ppm,
                                   struct axi_demand_verdict *ret_verdict);
+
+/* Sum of C / min(D', T) in ppm, rounded up; saturates. Tasks with a zero in them do not count. */
+uint64_t axi_demand_density_ppm(const struct axi_demand_task *tasks, uint32_t n);
+
+/* One line of text: why `candidate` (with its D') was refused with `code`, and the cure; at most
+ * AXI_DEMAND_TEXT_BYTES. deadline_ns: its D. Empty for codes that axi_demand_admit does not give.
+ */
+#define AXI_DEMAND_TEXT_BYTES 160u
+void axi_demand_explain(int code, const struct axi_demand_task *candidate, uint64_t deadline_ns,
+                        const struct axi_demand_margin *margin,
+                        const struct axi_demand_verdict *verdict, char *text, size_t capacity);
 
 #endif

@@ -42,7 +42,7 @@ struct axi_instance_config {
     uint64_t epoch;
     uint64_t release_ns; /* r: nominal release of job 0 */
     uint64_t period_ns;
-    uint64_t deadline_ns; /* relative, compensated (D') */
+    uint64_t deadline_ns; /* D, relative; EDF runs on D' = D - the timebase's compensation */
     uint64_t budget_ns;   /* C of this platform; 0 = no budget (profiling) */
     uint64_t jobs;        /* N; 0 = unbounded */
     uint64_t first_job;   /* next job to release */
@@ -82,6 +82,8 @@ struct axi_slot_view {
     uint32_t last_cause;
     uint64_t task_id, epoch, next_job;
     uint64_t released, completed, missed, killed, skipped, overruns;
+    uint64_t late;                       /* ended after D' (missed: went past D) */
+    uint64_t start_min_ns, start_max_ns; /* of start - release, job by job; 0, 0: none yet */
     uint64_t exec_max_ns, response_max_ns;
     uint64_t last_detail;
 };

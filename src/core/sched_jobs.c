@@ -115,14 +115,22 @@ static void skip_backlog(struct axi_sched *sched, struct axi_sched_slot *slot)
     axi_sched_emit(sched, slot, &record);
 }
 
-/* EDF orders by the absolute deadline. Jobs that a blackout made late would all be the most urgent
- * at once and make the other tasks of the node miss; they are ordered as if they arrived now, one
- * period apart (constant bandwidth server, Abeni and Buttazzo 1998), and use what time is left. */
+/* Relative, of the current job. */
+static uint64_t compensated_ns(const struct axi_sched_slot *slot)
+{
+    return axi_sub_sat(slot->config.deadline_ns, slot->compensation_ns);
+}
+
+/* EDF orders by the absolute compensated deadline. Jobs that a blackout made late would all be the
+ * most urgent at once and make the other tasks of the node miss; they are ordered as if they
+ * arrived now, one period apart (constant bandwidth server, Abeni and Buttazzo 1998), and use what
+ * time is left. */
 static uint64_t order_of(const struct axi_sched *sched, struct axi_sched_slot *slot)
 {
-    uint64_t order_ns = axi_slot_deadline_ns(slot);
+    uint64_t order_ns =
+        axi_add_sat(axi_slot_release_ns(slot, slot->next_job), compensated_ns(slot));
     uint64_t spaced_ns = axi_add_sat(slot->ready.key, slot->config.period_ns);
-    uint64_t arrived_ns = axi_add_sat(sched->now_master_ns, slot->config.deadline_ns);
+    uint64_t arrived_ns = axi_add_sat(sched->now_master_ns, compensated_ns(slot));
     bool was_late = slot->is_late;
 
     slot->is_late = axi_slot_release_ns(slot, slot->next_job) < slot->late_until_ns;
@@ -149,8 +157,24 @@ void axi_slot_make_ready(struct axi_sched *sched, struct axi_sched_slot *slot)
         return;
     }
     slot->has_missed = slot->has_missed && slot->resume_step != 0; /* once per job */
+    slot->compensation_ns = axi_timebase_compensation_ns(sched->timebase);
     slot->ready.key = order_of(sched, slot);
     axi_heap_insert(&sched->ready, &slot->ready);
+}
+
+static void note_start(const struct axi_sched *sched, struct axi_sched_slot *slot,
+                       uint64_t release_ns)
+{
+    uint64_t delay_ns = axi_sub_sat(sched->now_master_ns, release_ns);
+    struct axi_slot_view *view = &slot->view;
+
+    if (slot->resume_step != 0) {
+        return;
+    }
+    if (view->released == 0 || delay_ns < view->start_min_ns) {
+        view->start_min_ns = delay_ns;
+    }
+    view->start_max_ns = delay_ns > view->start_max_ns ? delay_ns : view->start_max_ns;
 }
 
 void axi_slot_start(struct axi_sched *sched, struct axi_sched_slot *slot)
@@ -171,6 +195,7 @@ void axi_slot_start(struct axi_sched *sched, struct axi_sched_slot *slot)
     axi_sched_stack_push(sched, slot);
     start.depth = slot->depth;
     record.detail2 = slot->resume_step;
+    note_start(sched, slot, start.release_ns);
     slot->view.released++;
     axi_sched_emit(sched, slot, &record);
     sched->port.start_job(sched->port.context, slot->index, &start);
@@ -186,6 +211,14 @@ void axi_slot_note_miss(struct axi_sched *sched, struct axi_sched_slot *slot)
     axi_sched_emit_kind(sched, slot, AXI_TRACE_MISSED);
 }
 
+/* The job ends: against D'. */
+static void note_late(const struct axi_sched *sched, struct axi_sched_slot *slot)
+{
+    uint64_t release_ns = axi_slot_release_ns(slot, slot->next_job);
+
+    slot->view.late += axi_sub_sat(sched->now_master_ns, release_ns) > compensated_ns(slot);
+}
+
 static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
     struct axi_trace record = axi_slot_record(sched, slot, AXI_TRACE_COMPLETED);
@@ -194,6 +227,7 @@ static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
     record.exec_ns = sched->port.consumed_ns(sched->port.context, slot->index);
     record.response_ns = axi_sub_sat(sched->now_master_ns, record.release_ns);
     axi_slot_note_miss(sched, slot);
+    note_late(sched, slot);
     hand_on_lateness(sched, slot);
     axi_sched_stack_remove(sched, slot);
     record.output_crc = sched->port.commit_outputs(sched->port.context, slot->index);
@@ -252,6 +286,7 @@ void axi_slot_kill(struct axi_sched *sched, struct axi_sched_slot *slot, uint32_
     record.detail = detail;
     record.detail2 = slot->resume_step;
     axi_slot_note_miss(sched, slot);
+    note_late(sched, slot);
     hand_on_lateness(sched, slot);
     if (cause != AXI_CAUSE_RESULT) {
         slot->is_runner_ready = false;

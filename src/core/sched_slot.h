@@ -25,11 +25,12 @@ struct axi_sched_slot {
     uint32_t since_checkpoint;  /* jobs completed since the newest checkpoint */
     uint32_t failures_in_a_row; /* kills by policy since the last completed job */
     bool is_runner_ready;
-    bool is_running;        /* on the stack; its job is next_job */
-    bool is_restore_needed; /* the state is not that of the newest checkpoint */
-    bool has_missed;        /* this job was counted as missed */
-    bool is_late;           /* next_job was released late because of a blackout */
-    uint64_t late_until_ns; /* master time: what should have been released before is late */
+    bool is_running;          /* on the stack; its job is next_job */
+    bool is_restore_needed;   /* the state is not that of the newest checkpoint */
+    bool has_missed;          /* this job was counted as missed */
+    bool is_late;             /* next_job was released late because of a blackout */
+    uint64_t compensation_ns; /* of the current job: D - D' */
+    uint64_t late_until_ns;   /* master time: what should have been released before is late */
     uint32_t depth;
     uint64_t run_since_ns;     /* local; on top of the stack since then; UINT64_MAX: held */
     uint64_t ran_ns;           /* charged before that; wall time, corrected by the port's figure */

@@ -285,6 +285,7 @@ static int make_master(struct daemon *daemon)
     struct axi_master_config config = {
         .store = daemon->store,
         .lease_ns = daemon->options->lease_ms * NS_PER_MS,
+        .sync_policy = (enum axi_sync_policy)daemon->options->sync_policy,
         .heartbeat_ns = daemon->options->heartbeat_ms * NS_PER_MS,
     };
 

@@ -16,7 +16,8 @@ struct axi_master_options {
     const char *history_dir; /* optional: where histories of nodes without a disk go */
     uint64_t lease_ms;       /* 0 = default of master.h */
     uint64_t heartbeat_ms;
-    int allow_remote; /* else only loopback addresses are accepted */
+    uint64_t sync_policy; /* enum axi_sync_policy */
+    int allow_remote;     /* else only loopback addresses are accepted */
 };
 
 /* Runs until SIGTERM or SIGINT. Returns the process's exit code; the reason of a failure is logged.

@@ -71,6 +71,7 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
                   (json_int_t)beat->clock_bound_ns, "joined_ns", (json_int_t)node->joined_ns,
                   "lease_age_ns", (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
                   axi_json_id(node->boot_id)));
+    json_object_set_new(json, "clock", axi_clock_json(node));
     add_tier(json, hello->platforms[0]);
     return json;
 }
@@ -95,11 +96,14 @@ json_t *axi_master_node(struct axi_master *m, const char *name)
 static json_t *figures_json(const axi_InstanceStatus *s)
 {
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "next_job",
-        (json_int_t)s->next_job, "released", (json_int_t)s->released, "completed",
-        (json_int_t)s->completed, "missed", (json_int_t)s->missed, "killed", (json_int_t)s->killed,
-        "skipped", (json_int_t)s->skipped, "overruns", (json_int_t)s->overruns, "exec_max_ns",
-        (json_int_t)s->exec_max_ns, "exec_p99_ns", (json_int_t)s->exec_p99_ns, "response_p50_ns",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, "
+        "s:I}",
+        "late", (json_int_t)s->late, "start_min_ns", (json_int_t)s->start_min_ns, "start_max_ns",
+        (json_int_t)s->start_max_ns, "next_job", (json_int_t)s->next_job, "released",
+        (json_int_t)s->released, "completed", (json_int_t)s->completed, "missed",
+        (json_int_t)s->missed, "killed", (json_int_t)s->killed, "skipped", (json_int_t)s->skipped,
+        "overruns", (json_int_t)s->overruns, "exec_max_ns", (json_int_t)s->exec_max_ns,
+        "exec_p99_ns", (json_int_t)s->exec_p99_ns, "response_p50_ns",
         (json_int_t)s->response_p50_ns, "response_p99_ns", (json_int_t)s->response_p99_ns,
         "response_max_ns", (json_int_t)s->response_max_ns, "checkpoint_job",
         (json_int_t)s->checkpoint_job, "last_cause", axi_cause_name(s->last_cause), "last_detail",

@@ -123,7 +123,9 @@ struct axi_node {
     bool is_renewal_pending;
     bool is_leaving; /* it said that it will end */
     axi_Heartbeat heartbeat;
-    uint64_t heartbeat_master_ns; /* receipt */
+    uint64_t heartbeat_master_ns;    /* receipt */
+    bool is_overdue, is_disagreeing; /* said: see clocks.c */
+    uint64_t sync_acted_ns;          /* local */
     uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
 };
 
@@ -248,6 +250,11 @@ uint64_t axi_lease_window_ns(struct axi_master *m);
 /* False too when the store cannot say. */
 bool axi_node_is_gone(struct axi_master *m, struct axi_node *node);
 void axi_node_declare_dead(struct axi_master *m, struct axi_node *node);
+
+/* ---- clocks.c ---- */
+/* `now` replaces node->heartbeat: says what changed with its clock, and acts by the policy. */
+void axi_clock_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *now);
+json_t *axi_clock_json(const struct axi_node *node);
 
 /* ---- offload.c ---- */
 void axi_offload_request(struct axi_master *m, struct axi_node *node,

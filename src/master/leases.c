@@ -22,6 +22,7 @@ uint64_t axi_lease_window_ns(struct axi_master *m)
 
 void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat)
 {
+    axi_clock_heartbeat(m, node, beat);
     node->heartbeat = *beat;
     node->heartbeat_master_ns = axi_now_master(m);
     node->is_renewal_pending = true;

@@ -18,6 +18,8 @@ static const char usage[] =
     "  --history-dir DIR      write the histories of nodes that have no disk, NAME.history each\n"
     "  --lease-ms N           lease of a node (default 500)\n"
     "  --heartbeat-ms N       how often nodes report (default 100)\n"
+    "  --sync-policy alarm|migrate|drop  what to do with tasks whose node's clock became so bad\n"
+    "                         that their deadlines cannot be kept (default alarm)\n"
     "  --allow-remote         listen beyond loopback; the streams are not encrypted yet\n"
     "  --ready-file FILE      written with both addresses once they are bound\n"
     "  --verbose, --quiet     more or less on stderr\n"
@@ -32,6 +34,7 @@ static const struct option names[] = {
     {"history-dir", required_argument, NULL, 'i'},
     {"lease-ms", required_argument, NULL, 'L'},
     {"heartbeat-ms", required_argument, NULL, 'H'},
+    {"sync-policy", required_argument, NULL, 's'},
     {"ready-file", required_argument, NULL, 'r'},
     {"allow-remote", no_argument, NULL, 'R'},
     {"verbose", no_argument, NULL, 'v'},
@@ -52,6 +55,20 @@ static uint64_t read_ms(const char *name, const char *text)
         exit(2);
     }
     return value;
+}
+
+static uint64_t read_policy(const char *text)
+{
+    static const char *const words[] = {"alarm", "migrate", "drop"};
+
+    for (uint64_t i = 0; i < 3; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            return i;
+        }
+    }
+    (void)fprintf(stderr, "axcan-master: --sync-policy: '%s' is none of alarm, migrate, drop\n",
+                  text);
+    exit(2);
 }
 
 int main(int argc, char **argv)
@@ -85,6 +102,9 @@ int main(int argc, char **argv)
             break;
         case 'H':
             options.heartbeat_ms = read_ms("heartbeat-ms", optarg);
+            break;
+        case 's':
+            options.sync_policy = read_policy(optarg);
             break;
         case 'r':
             options.ready_file = optarg;

@@ -52,6 +52,10 @@ struct axi_master_port {
     bool (*crash_point)(void *context, uint32_t point);
 };
 
+/* What is done for a node whose clock became so bad that its tasks are not schedulable any more:
+ * say so; or also move, or stop, the task the node names, the least critical first. */
+enum axi_sync_policy { AXI_SYNC_ALARM = 0, AXI_SYNC_MIGRATE, AXI_SYNC_DROP };
+
 struct axi_master_config {
     struct axi_store *store;  /* borrowed for the master's life */
     uint64_t lease_ns;        /* 0 = 500 ms */
@@ -63,11 +67,12 @@ struct axi_master_config {
     uint64_t step_timeout_ns; /* a step of an operation fails after; 0 = 5 s */
     uint64_t start_delay_ns;  /* first release after Start; 0 = 20 ms */
     uint64_t lost_after_ns;   /* a dead owner that alone has the state is waited for; 0 = 10 s */
-    uint32_t attempts_max;    /* candidates per operation; 0 = 3 */
-    uint32_t events_max;      /* events kept in the store; 0 = 2000 */
-    char token[65];           /* nodes must show it; "" = any */
-    bool skip_commit_cas; /* tests of the history checker only: decide without the store's word */
-    bool skip_lease_wait; /* tests of the history checker only: declare nodes dead at once */
+    enum axi_sync_policy sync_policy;
+    uint32_t attempts_max; /* candidates per operation; 0 = 3 */
+    uint32_t events_max;   /* events kept in the store; 0 = 2000 */
+    char token[65];        /* nodes must show it; "" = any */
+    bool skip_commit_cas;  /* tests of the history checker only: decide without the store's word */
+    bool skip_lease_wait;  /* tests of the history checker only: declare nodes dead at once */
 };
 
 struct axi_master;

@@ -200,6 +200,9 @@ static void accept(struct axi_master *m, struct axi_link *link, struct axi_node 
     }
     node->hello = *hello;
     node->is_leaving = false;
+    if (node->boot_id != hello->boot_id) {
+        node->heartbeat.clock_steps = node->heartbeat.clock_jumps = 0;
+    }
     memset(node->hello.token, 0, sizeof(node->hello.token));
     node->is_new_boot = node->boot_id != hello->boot_id;
     node->boot_id = hello->boot_id;

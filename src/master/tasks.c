@@ -265,22 +265,34 @@ static bool occupies(const struct axi_task *task, uint64_t node)
             (r->migration.phase == AXI_MIGRATION_PREPARING && r->migration.target == node));
 }
 
-/* Fills one node of the snapshot; demands has room for every task. */
+#define DEMANDS_MORE 2u /* the node's server, and one to spare */
+
+/* Fills one node of the snapshot; demands has room for every task and DEMANDS_MORE. */
 static void snapshot_node(struct axi_master *m, const struct axi_node *node,
                           const struct axi_task *except, struct axi_demand_task *demands,
                           struct axi_place_node *ret)
 {
+    const struct axi_demand_margin margin = {.delta_ns = node->heartbeat.delta_ns,
+                                             .latency_ns = node->heartbeat.latency_ns};
     size_t count = 0;
+    size_t own = 0;
 
     for (size_t i = 0; i < m->task_count; i++) {
         const struct axi_task *task = m->tasks[i];
         int entry = axi_task_entry(&task->record, node);
 
         if (task != except && entry >= 0 && occupies(task, node->id)) {
-            demands[count++] = (struct axi_demand_task){task->record.entries[entry].wcet_ns,
-                                                        task->record.spec.period_ns,
-                                                        task->record.spec.deadline_ns};
+            uint64_t left_ns = axi_demand_compensated_ns(task->record.spec.deadline_ns, &margin);
+
+            demands[count++] =
+                (struct axi_demand_task){task->record.entries[entry].wcet_ns,
+                                         task->record.spec.period_ns, left_ns != 0 ? left_ns : 1};
         }
+    }
+    if (node->hello.server_budget_ns != 0) {
+        demands[count + own++] =
+            (struct axi_demand_task){node->hello.server_budget_ns, node->hello.server_period_ns,
+                                     node->hello.server_period_ns};
     }
     *ret = (struct axi_place_node){
         .id = node->id,
@@ -293,7 +305,8 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
         .memory_free_bytes = node->heartbeat.memory_free_bytes,
         .is_ready = axi_node_is_ready(node) && !node->is_leaving,
         .tasks = demands,
-        .task_count = count};
+        .task_count = count + own,
+        .margin = margin};
     for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
         ret->platforms[p] = node->hello.platforms[p];
     }
@@ -330,7 +343,8 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
     size_t n = m->node_count;
     struct axi_place_node *nodes = calloc(n + 1, sizeof(*nodes));
     struct axi_place_verdict *verdicts = calloc(n + 1, sizeof(*verdicts));
-    struct axi_demand_task *demands = calloc(n * (m->task_count + 1) + 1, sizeof(*demands));
+    struct axi_demand_task *demands =
+        calloc(n * (m->task_count + DEMANDS_MORE) + 1, sizeof(*demands));
     struct axi_place_entry entries[AXI_PLATFORMS_MAX];
     const struct axi_record *r = &task->record;
     struct axi_place_task what = {.deadline_ns = r->spec.deadline_ns,
@@ -354,7 +368,7 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
         for (size_t i = 0; i < n; i++) {
             if ((wanted == 0 || m->nodes[i]->id == wanted) &&
                 (wanted != 0 || !m->nodes[i]->is_dead)) {
-                snapshot_node(m, m->nodes[i], task, &demands[i * (m->task_count + 1)],
+                snapshot_node(m, m->nodes[i], task, &demands[i * (m->task_count + DEMANDS_MORE)],
                               &nodes[kept++]);
             }
         }

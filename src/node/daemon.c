@@ -121,6 +121,7 @@ static void stop(struct axi_node_daemon *daemon)
     }
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->events, NULL);
+    axi_node_clock_close(daemon);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
 }
@@ -269,6 +270,9 @@ static int open_agent(struct axi_node_daemon *daemon)
         .machine_id = axi_host_machine_id(),
         .region_path = daemon->region_path,
         .offload_ppm = (uint32_t)options->offload_ppm,
+        .has_clock = options->clock != NULL,
+        .clock_bound_ns = options->clock_bound_ns,
+        .latency_ns = options->latency_ns,
         .timebase = axi_runtime_timebase(daemon->runtime),
     };
     memcpy(config.managers, options->managers, sizeof(options->managers));
@@ -338,6 +342,9 @@ static int start(struct axi_node_daemon *daemon)
                                    &daemon->notify_fd);
         r = r < 0 ? complain("notify", daemon->options->notify, r) : 0;
     }
+    if (r == 0) {
+        r = axi_node_clock_open(daemon);
+    }
     return r < 0 ? r : open_agent(daemon);
 }
 
@@ -345,6 +352,7 @@ static void close_all(struct axi_node_daemon *daemon)
 {
     axi_runtime_free(daemon->runtime); /* NULL is fine */
     axi_images_free(daemon->images);
+    axi_clock_source_free(daemon->clock);
     free(daemon->agent);
     free(daemon->loads);
     if (daemon->notify_fd >= 0) {
@@ -372,6 +380,7 @@ int axi_node_daemon_run(const struct axi_node_options *options)
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
     (void)uv_poll_start(&daemon.events, UV_READABLE, on_events);
     on_tick(&daemon.tick);
+    axi_node_clock_start(&daemon);
     axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon.loop);

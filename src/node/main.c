@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NS_PER_US 1000ull
+
 static const char usage[] =
     "usage: axcan-node --name NAME --dir DIR --token-file FILE [options]\n"
     "  --name NAME            of this node in the cluster\n"
@@ -23,6 +25,11 @@ static const char usage[] =
     "  --region-slots N       checkpoints kept per instance, 2 to 64 (default 4)\n"
     "  --manager HOST:PORT    checkpoint manager, besides those the master names; up to 4\n"
     "  --notify udp:GROUP:PORT  notices of checkpoints go there, once for all managers\n"
+    "  --clock SOURCE         master (heartbeats, the default), ptp4l[:SOCKET], or\n"
+    "                         ptp:INTERFACE[,l2][,domain=N]: this process is the PTP slave\n"
+    "  --clock-bound US       declare at least this bound of the clock's error (default: measured;\n"
+    "                         with heartbeats: no claim is made)\n"
+    "  --latency-bound US     one-way latency that deadlines allow for (default 0)\n"
     "  --offload-above PPM    ask for a task to be moved when the processors are busier\n"
     "  --offload-on-stop      SIGTERM: let the tasks move away first, for at most 10 s\n"
     "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
@@ -47,6 +54,9 @@ static const struct option names[] = {
     {"region-slots", required_argument, NULL, 'r'},
     {"manager", required_argument, NULL, 'M'},
     {"notify", required_argument, NULL, 'N'},
+    {"clock", required_argument, NULL, 'k'},
+    {"clock-bound", required_argument, NULL, 'b'},
+    {"latency-bound", required_argument, NULL, 'L'},
     {"offload-above", required_argument, NULL, 'o'},
     {"offload-on-stop", no_argument, NULL, 'O'},
     {"io", required_argument, NULL, 'i'},
@@ -158,6 +168,15 @@ static int read_option(int option, struct axi_node_options *options, enum axi_lo
         break;
     case 'N':
         options->notify = optarg;
+        break;
+    case 'k':
+        options->clock = strcmp(optarg, "master") == 0 ? NULL : optarg;
+        break;
+    case 'b':
+        options->clock_bound_ns = NS_PER_US * read_number("clock-bound", optarg, 1, 10000000);
+        break;
+    case 'L':
+        options->latency_ns = NS_PER_US * read_number("latency-bound", optarg, 0, 10000000);
         break;
     case 'o':
         options->offload_ppm = read_number("offload-above", optarg, 1, 1000000);

@@ -72,7 +72,10 @@ void axi_place_judge(const struct axi_place_task *task, const struct axi_place_n
                      struct axi_place_verdict *ret_verdict)
 {
     struct axi_place_verdict *v = ret_verdict;
-    struct axi_demand_task own = {0, task->period_ns, task->deadline_ns};
+    struct axi_demand_task own = {.period_ns = task->period_ns,
+                                  .deadline_ns =
+                                      axi_demand_compensated_ns(task->deadline_ns, &node->margin)};
+    struct axi_demand_verdict demand = {0};
 
     *v = (struct axi_place_verdict){.node_id = node->id};
     judge_fixed(task, node, v);
@@ -84,24 +87,10 @@ void axi_place_judge(const struct axi_place_task *task, const struct axi_place_n
     }
     own.wcet_ns = task->entries[v->entry].wcet_ns;
     v->density_after_ppm = axi_add_sat(v->density_after_ppm, density_ppm(&own));
-    switch (
-        axi_demand_admit(node->tasks, (uint32_t)node->task_count, &own, node->capacity_ppm, NULL)) {
-    case 0:
-        break;
-    case -AXC_EADMIT_NO_WCET:
-        REFUSE(v, AXC_EADMIT_NO_WCET, "no WCET known for %s; measure one: axcan profile",
-               task->entries[v->entry].platform);
-        break;
-    case -AXC_EADMIT_DEADLINE:
-        REFUSE(v, AXC_EADMIT_DEADLINE, "WCET %llu us exceeds the deadline %llu us",
-               (unsigned long long)(own.wcet_ns / 1000),
-               (unsigned long long)(task->deadline_ns / 1000));
-        break;
-    default:
-        REFUSE(v, AXC_EADMIT_LOAD, "demand exceeds the capacity of %u ppm (density would be %llu)",
-               node->capacity_ppm, (unsigned long long)v->density_after_ppm);
-        break;
-    }
+    v->code = axi_demand_admit(node->tasks, (uint32_t)node->task_count, &own, node->capacity_ppm,
+                               &demand);
+    axi_demand_explain(v->code, &own, task->deadline_ns, &node->margin, &demand, v->reason,
+                       sizeof(v->reason));
 }
 
 static bool contains(const uint64_t *ids, size_t count, uint64_t id)

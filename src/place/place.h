@@ -21,8 +21,10 @@ struct axi_place_node {
     uint32_t services, assurance, capacity_ppm, free_slots;
     uint64_t memory_free_bytes;
     bool is_ready;                       /* joined and its lease is live */
-    const struct axi_demand_task *tasks; /* all that run or are promised there */
+    const struct axi_demand_task *tasks; /* all that run or are promised there, each with its D',
+                                            and the node's own server */
     size_t task_count;
+    struct axi_demand_margin margin; /* as the node declares it */
 };
 
 struct axi_place_entry {

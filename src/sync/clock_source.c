@@ -267,16 +267,28 @@ void axi_clock_source_get(const struct axi_clock_source *source, uint64_t now_lo
     axi_servo_estimate(&source->slave.servo, now_local_ns, ret_estimate);
 }
 
-void axi_clock_source_describe(const struct axi_clock_source *source, char *ret_text)
+uint64_t axi_clock_source_master(const struct axi_clock_source *source)
 {
     const struct axi_ptp_foreign *master = axi_ptp_slave_master(&source->slave);
     const uint8_t *id = source->ptp4l != NULL ? (source->has_master ? source->grandmaster : NULL)
                         : master != NULL      ? master->quality.identity
                                               : NULL;
-    int n = snprintf(ret_text, AXI_CLOCK_REASON_BYTES, "%s: %s", source->name,
-                     id == NULL ? "no master" : "");
+    uint64_t number = 0;
 
     for (int i = 0; id != NULL && i < 8; i++) {
-        n += snprintf(ret_text + n, AXI_CLOCK_REASON_BYTES - (size_t)n, "%02x", id[i]);
+        number = number << 8 | id[i];
+    }
+    return number;
+}
+
+void axi_clock_source_describe(const struct axi_clock_source *source, char *ret_text)
+{
+    uint64_t master = axi_clock_source_master(source);
+
+    if (master == 0) {
+        (void)snprintf(ret_text, AXI_CLOCK_REASON_BYTES, "%s: no master", source->name);
+    } else {
+        (void)snprintf(ret_text, AXI_CLOCK_REASON_BYTES, "%s: %016llx", source->name,
+                       (unsigned long long)master);
     }
 }

@@ -45,6 +45,9 @@ uint32_t axi_clock_source_run(struct axi_clock_source *source, uint64_t *ret_nex
 void axi_clock_source_get(const struct axi_clock_source *source, uint64_t now_local_ns,
                           struct axi_servo_estimate *ret_estimate);
 
+/* Clock identity of the grandmaster it follows, big-endian; 0: nobody. */
+uint64_t axi_clock_source_master(const struct axi_clock_source *source);
+
 /* Who it follows: clock identity in hex, "ptp4l ..." or "none". AXI_CLOCK_REASON_BYTES. */
 void axi_clock_source_describe(const struct axi_clock_source *source, char *ret_text);
 

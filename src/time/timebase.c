@@ -144,6 +144,16 @@ struct axc_time_local axi_time_to_local(struct axi_timebase *timebase,
     return (struct axc_time_local){local_ns};
 }
 
+void axi_timebase_set_compensation(struct axi_timebase *timebase, uint64_t compensation_ns)
+{
+    atomic_store_explicit(&timebase->compensation_ns, compensation_ns, memory_order_relaxed);
+}
+
+uint64_t axi_timebase_compensation_ns(struct axi_timebase *timebase)
+{
+    return atomic_load_explicit(&timebase->compensation_ns, memory_order_relaxed);
+}
+
 static uint64_t bound_at(const struct reference *reference, uint64_t now_ns)
 {
     uint64_t age = axi_sub_sat(now_ns, reference->local_ns);

@@ -31,6 +31,7 @@ struct axi_time_reference {
 struct axi_timebase {
     _Atomic uint32_t sequence; /* copies[sequence % 2] is whole */
     struct axi_time_reference copies[2];
+    _Atomic uint64_t compensation_ns;
 };
 
 void axi_timebase_init(struct axi_timebase *timebase);
@@ -45,6 +46,11 @@ struct axc_time_local axi_time_to_local(struct axi_timebase *timebase,
 /* Error bound now: grows with age by the assumed drift (100 ppm after a sample, what the estimate
  * says after a steer). */
 uint64_t axi_time_bound_ns(struct axi_timebase *timebase, struct axc_time_local now);
+
+/* What this node shortens relative deadlines by: the clock error it declares and the latency it
+ * allows for (docs/time.md). 0 until set. Set by the writer, read in any context. */
+void axi_timebase_set_compensation(struct axi_timebase *timebase, uint64_t compensation_ns);
+uint64_t axi_timebase_compensation_ns(struct axi_timebase *timebase);
 
 /* One measurement by round trip (Cristian 1989): the peer read `master` between local send and
  * receive. The first one sets the clock; later ones slew (never step; at most 500 ppm, but an error
