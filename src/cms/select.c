@@ -140,7 +140,9 @@ static void snapshot(struct axi_cms *cms, const struct axi_cms_node *node,
         .capacity_ppm = node->capacity_ppm,
         .free_slots = node->slots > count ? node->slots - (uint32_t)count : 0,
         .memory_free_bytes = node->load_ns != 0 ? node->load.memory_free_bytes : node->memory_bytes,
-        .is_ready = node->link != 0 && node->is_registered && !node->is_dead,
+        /* one that knows no master time was never joined since it started */
+        .is_ready = node->link != 0 && node->is_registered && !node->is_dead &&
+                    (node->load_ns == 0 || node->load.master_ns != 0),
         .tasks = demands,
         .task_count = count};
     for (uint32_t p = 0; p < node->platform_count; p++) {

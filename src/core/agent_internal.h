@@ -342,6 +342,8 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, uint32_t origin,
 uint64_t axi_agent_join_tick(struct axi_agent *agent); /* returns when next */
 /* Not joined: picks a manager as keeper and sends it the heartbeats. */
 uint64_t axi_agent_keeper_tick(struct axi_agent *agent);
+/* False from start to the first sample of the master's clock: a release would come at any time. */
+bool axi_agent_knows_time(struct axi_agent *agent);
 void axi_agent_refresh_figures(struct axi_agent *agent);
 
 /* agent_clock.c */

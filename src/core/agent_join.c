@@ -122,6 +122,12 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
     }
 }
 
+bool axi_agent_knows_time(struct axi_agent *agent)
+{
+    return axi_time_bound_ns(agent->config.timebase,
+                             (struct axc_time_local){.ns = agent->now_ns}) != UINT64_MAX;
+}
+
 void axi_agent_refresh_figures(struct axi_agent *agent)
 {
     if (agent->figures_ns == 0 || agent->now_ns >= agent->figures_ns + FIGURES_NS) {

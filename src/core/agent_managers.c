@@ -281,8 +281,11 @@ void axi_managers_on_query(struct axi_agent *agent, const struct axi_agent_link 
     reply.memory_free_bytes = agent->figures.memory_free_bytes;
     reply.free_slots = axi_agent_free_slots(agent);
     reply.density_ppm = axi_agent_density_ppm(agent);
-    reply.master_ns =
-        axi_time_to_master(agent->config.timebase, (struct axc_time_local){.ns = agent->now_ns}).ns;
+    if (axi_agent_knows_time(agent)) {
+        reply.master_ns =
+            axi_time_to_master(agent->config.timebase, (struct axc_time_local){.ns = agent->now_ns})
+                .ns;
+    }
     reply.lease_left_ns =
         agent->lease_until_ns > agent->now_ns ? agent->lease_until_ns - agent->now_ns : 0;
     axi_agent_send(agent, link->id, AXI_WIRE_LOAD_REPLY, &reply);

@@ -590,6 +590,28 @@ static void load_query_is_answered_with_what_the_node_has(void **state)
     assert_int_equal(frame->m.LoadReply.lease_left_ns, 540 * MS);
 }
 
+static void no_manager_loads_on_a_node_that_knows_no_time(void **state)
+{
+    axi_Load load_it = {.request = 50, .spec = fake_spec(), .epoch = 4};
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    list_managers(1);
+    link_manager(0);
+    tell(0, AXI_WIRE_LOAD_QUERY, &(axi_LoadQuery){.request = 7});
+    assert_int_equal(got(0, AXI_WIRE_LOAD_REPLY)->m.LoadReply.master_ns, 0);
+    say_on(node, node->managers[0].link, AXI_WIRE_LOAD, &load_it, NULL, 0);
+    settle(node, NULL);
+    expect_answer(0, 50, -AXC_EUNAVAILABLE);
+    give_first_lease(node); /* and the time with it */
+    tell(0, AXI_WIRE_LOAD_QUERY, &(axi_LoadQuery){.request = 8});
+    assert_int_not_equal(got(0, AXI_WIRE_LOAD_REPLY)->m.LoadReply.master_ns, 0);
+    load_it.request = 51;
+    tell(0, AXI_WIRE_LOAD, &load_it);
+    expect_answer(0, 51, 0);
+}
+
 /* It would begin to run with the first lease, whenever that comes: long after a claim, perhaps. */
 static void nothing_starts_on_a_node_without_a_lease(void **state)
 {
@@ -600,6 +622,7 @@ static void nothing_starts_on_a_node_without_a_lease(void **state)
     join(node);
     list_managers(1);
     link_manager(0);
+    renew(node, 0); /* the time, and no lease */
     say_on(node, node->managers[0].link, AXI_WIRE_LOAD, &load_it, NULL, 0);
     settle(node, NULL);
     expect_answer(0, 50, 0);
@@ -740,6 +763,7 @@ int main(void)
         TEST(answer_goes_to_the_link_that_asked_last),
         TEST(stale_epochs_of_managers_are_refused),
         TEST(warm_standby_starts_under_the_fresh_epoch),
+        TEST(no_manager_loads_on_a_node_that_knows_no_time),
         TEST(nothing_starts_on_a_node_without_a_lease),
         TEST(load_query_is_answered_with_what_the_node_has),
         TEST(one_manager_keeps_the_lease_while_the_master_is_away),

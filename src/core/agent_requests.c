@@ -107,6 +107,10 @@ static void on_load(struct axi_agent *agent, struct axi_agent_request *request,
     struct axi_agent_instance *instance = axi_instance_find(agent, load->spec.task_id, load->epoch);
     int r;
 
+    if (request->origin != AXI_ORIGIN_MASTER && !axi_agent_knows_time(agent)) {
+        axi_request_done(agent, request, -AXC_EUNAVAILABLE, "this node knows no master time yet");
+        return;
+    }
     if (instance != NULL && instance->migration == 0) {
         request->slot = instance->slot;
         if (instance->phase == AXI_INSTANCE_READY) {
