@@ -11,83 +11,9 @@
 #define READ_BYTES 65536u
 #define READ_LOST_NS 1000000000ull /* an unanswered SlotRead is forgotten */
 #define FULL_WAIT_NS 2000000ull
-#define INSTANCES_MAX 4096u /* that one node may tell of */
+#define RETRY_NS 2000000ull
+#define SWEEP_NS 5000000000ull
 #define IDLE_INSTANCE_NS 60000000000ull
-
-void axi_cms_instance_free(struct axi_cms_instance *instance)
-{
-    free(instance->bytes);
-    free(instance);
-}
-
-static struct axi_cms_instance *find(struct axi_cms *cms, uint64_t node, uint64_t task,
-                                     uint64_t epoch)
-{
-    for (size_t i = 0; i < cms->instance_count; i++) {
-        struct axi_cms_instance *it = cms->instances[i];
-
-        if (it->task_id == task && it->epoch == epoch && it->node_id == node) {
-            return it;
-        }
-    }
-    return NULL;
-}
-
-static size_t count_of(const struct axi_cms *cms, uint64_t node)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < cms->instance_count; i++) {
-        count += cms->instances[i]->node_id == node;
-    }
-    return count;
-}
-
-static struct axi_cms_instance *add(struct axi_cms *cms, uint64_t node, uint64_t task,
-                                    uint64_t epoch)
-{
-    struct axi_cms_instance **grown;
-    struct axi_cms_instance *it;
-
-    if (count_of(cms, node) >= INSTANCES_MAX) {
-        return NULL;
-    }
-    grown = realloc(cms->instances, (cms->instance_count + 1) * sizeof(struct axi_cms_instance *));
-    it = calloc(1, sizeof(*it));
-    if (grown != NULL) {
-        cms->instances = grown;
-    }
-    if (grown == NULL || it == NULL) {
-        free(it);
-        return NULL;
-    }
-    it->node_id = node;
-    it->task_id = task;
-    it->epoch = epoch;
-    cms->instances[cms->instance_count++] = it;
-    return it;
-}
-
-/* Tasks that only a notice spoke of: neither in the store nor with a checkpoint here. */
-static void forget_unknown_tasks(struct axi_cms *cms)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < cms->task_count; i++) {
-        struct axi_cms_task *task = cms->tasks[i];
-        bool is_needed = task->revision != 0 || task->durable.epoch != 0 || task->is_unsure;
-
-        for (size_t k = 0; k < cms->instance_count && !is_needed; k++) {
-            is_needed = cms->instances[k]->task_id == task->record.id;
-        }
-        if (is_needed) {
-            cms->tasks[kept++] = task;
-        } else {
-            free(task);
-        }
-    }
-    cms->task_count = kept;
-}
 
 /* ---- judging ---- */
 
@@ -222,7 +148,8 @@ static void take(struct axi_cms *cms, struct axi_cms_instance *it, uint64_t writ
 
 static void durable(struct axi_cms *cms, const struct axi_cms_put *put)
 {
-    struct axi_cms_instance *it = find(cms, put->node_id, put->task_id, put->epoch);
+    struct axi_cms_instance *it =
+        axi_cms_instance_find(cms, put->node_id, put->task_id, put->epoch);
     struct axi_cms_task *task = axi_cms_task_find(cms, put->task_id);
     uint64_t now = axi_cms_now(cms);
 
@@ -261,7 +188,8 @@ static void take_result(struct axi_cms *cms, const struct axi_checkpoints_result
             continue;
         }
         struct axi_cms_put put = cms->puts[i];
-        struct axi_cms_instance *it = find(cms, put.node_id, put.task_id, put.epoch);
+        struct axi_cms_instance *it =
+            axi_cms_instance_find(cms, put.node_id, put.task_id, put.epoch);
 
         memmove(&cms->puts[i], &cms->puts[i + 1], (--cms->put_count - i) * sizeof(put));
         if (result->code == 0) {
@@ -370,11 +298,12 @@ static void fetch(struct axi_cms *cms, struct axi_cms_node *node, struct axi_cms
 
 static void take_notice(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice)
 {
-    struct axi_cms_instance *it = find(cms, node->id, notice->task_id, notice->epoch);
+    struct axi_cms_instance *it =
+        axi_cms_instance_find(cms, node->id, notice->task_id, notice->epoch);
     struct axi_cms_task *task;
     struct axi_origin origin = {notice->epoch, notice->job, notice->step};
 
-    it = it != NULL ? it : add(cms, node->id, notice->task_id, notice->epoch);
+    it = it != NULL ? it : axi_cms_instance_add(cms, node->id, notice->task_id, notice->epoch);
     task = it != NULL ? axi_cms_task_get(cms, notice->task_id) : NULL;
     if (task == NULL || notice->write <= it->notice.write) {
         return;
@@ -405,7 +334,8 @@ static void correct_hint(struct axi_cms_instance *it, const axi_Notice *notice)
 
 static void take_hint(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice)
 {
-    struct axi_cms_instance *it = find(cms, node->id, notice->task_id, notice->epoch);
+    struct axi_cms_instance *it =
+        axi_cms_instance_find(cms, node->id, notice->task_id, notice->epoch);
 
     if (it != NULL && notice->write > it->notice.write) {
         it->is_hinted = true;
@@ -438,7 +368,8 @@ void axi_cms_notices(struct axi_cms *cms, struct axi_cms_node *node, const axi_N
         const axi_Notice *notice = &notices->notices[i];
 
         if (notice->task_id != 0 && notice->epoch != 0 && notice->write != 0) {
-            struct axi_cms_instance *it = find(cms, node->id, notice->task_id, notice->epoch);
+            struct axi_cms_instance *it =
+                axi_cms_instance_find(cms, node->id, notice->task_id, notice->epoch);
 
             if (it != NULL) {
                 correct_hint(it, notice);
@@ -497,7 +428,7 @@ void axi_cms_fetch_node_down(struct axi_cms *cms, struct axi_cms_node *node)
         }
     }
     node->reads = 0;
-    forget_unknown_tasks(cms);
+    axi_cms_forget_unknown_tasks(cms);
 }
 
 /* ---- acknowledging ---- */
@@ -563,7 +494,7 @@ static void sweep(struct axi_cms *cms)
         }
     }
     if (cms->instance_count != before) {
-        forget_unknown_tasks(cms);
+        axi_cms_forget_unknown_tasks(cms);
     }
 }
 
@@ -585,8 +516,14 @@ void axi_cms_fetch_tick(struct axi_cms *cms)
             send_acks(cms, cms->nodes[i]);
         }
     }
-    retry_reads(cms);
-    sweep(cms);
+    if (cms->tick_ns >= cms->retry_ns) {
+        cms->retry_ns = cms->tick_ns + RETRY_NS;
+        retry_reads(cms);
+    }
+    if (cms->tick_ns >= cms->sweep_ns) {
+        cms->sweep_ns = cms->tick_ns + SWEEP_NS;
+        sweep(cms);
+    }
 }
 
 /* With an fd the store's owner ticks when results wait; without one they wait now. */

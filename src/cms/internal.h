@@ -194,6 +194,7 @@ struct axi_cms {
     struct axi_cms_put *puts;
     size_t put_count, put_capacity;
     uint64_t next_cookie;
+    uint64_t retry_ns, sweep_ns;           /* of the fetches */
     uint64_t refused[AXI_CMS_REFUSED_MAX]; /* tasks complained about */
     uint32_t refused_next;
     /* figures */
@@ -270,7 +271,15 @@ void axi_cms_slot_data(struct axi_cms *cms, struct axi_cms_node *node, const axi
 void axi_cms_fetch_tick(struct axi_cms *cms);
 void axi_cms_fetch_node_down(struct axi_cms *cms, struct axi_cms_node *node);
 uint64_t axi_cms_fetch_next(struct axi_cms *cms);
+
+/* ---- instances.c ---- */
+struct axi_cms_instance *axi_cms_instance_find(struct axi_cms *cms, uint64_t node, uint64_t task,
+                                               uint64_t epoch);
+/* NULL: no memory, or the node tells of too many. */
+struct axi_cms_instance *axi_cms_instance_add(struct axi_cms *cms, uint64_t node, uint64_t task,
+                                              uint64_t epoch);
 void axi_cms_instance_free(struct axi_cms_instance *instance);
+void axi_cms_forget_unknown_tasks(struct axi_cms *cms);
 
 /* ---- peers.c ---- */
 void axi_cms_peer_changed(struct axi_cms *cms, const char *key, const struct axi_store_value *value,

@@ -173,6 +173,7 @@ static void consider(struct axi_cms *cms, struct axi_cms_task *task)
 void axi_cms_restore_tick(struct axi_cms *cms)
 {
     uint64_t now = axi_cms_now(cms);
+    bool is_look = cms->has_polled && !cms->is_store_lost && cms->polled_ns == cms->tick_ns;
 
     for (size_t i = 0; i < cms->task_count && !cms->is_crashed; i++) {
         struct axi_cms_task *task = cms->tasks[i];
@@ -189,8 +190,7 @@ void axi_cms_restore_tick(struct axi_cms *cms)
                 axi_cms_derive(cms, task);
             }
         }
-        if (!task->is_unsure && task->flow.step == AXI_CMS_STEP_IDLE && cms->has_polled &&
-            !cms->is_store_lost) {
+        if (is_look && !task->is_unsure && task->flow.step == AXI_CMS_STEP_IDLE) {
             consider(cms, task);
         }
     }
