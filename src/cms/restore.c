@@ -127,10 +127,12 @@ void axi_cms_derive(struct axi_cms *cms, struct axi_cms_task *task)
     if (!is_claimed) {
         return; /* looked at in the next tick */
     }
-    if (r->claim.manager != cms->config.manager_id) {
+    if (r->claim.manager != cms->config.manager_id ||
+        (r->state == AXI_TASK_RESTORING && !axi_cms_may_claim(cms, task))) {
         axi_cms_go(cms, task, AXI_CMS_STEP_WATCH);
     } else if (r->state == AXI_TASK_RESTORING) {
-        axi_cms_go(cms, task, AXI_CMS_STEP_PLACE);
+        /* a node may have been told to load this epoch: no other one may be */
+        axi_cms_go(cms, task, AXI_CMS_STEP_CLAIM);
     } else {
         task->flow.target = r->owner;
         axi_cms_go(cms, task, AXI_CMS_STEP_START);

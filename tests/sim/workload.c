@@ -147,7 +147,8 @@ static int call(struct sim_cluster *cluster, struct axi_master *master, char kin
         json_decref(request);
         return error;
     case 'm':
-        return axi_master_migrate(master, name, target, ret_op, reason);
+        return target != NULL ? axi_master_migrate(master, name, target, ret_op, reason)
+                              : axi_master_offload(master, name, ret_op, reason);
     case 's':
         return axi_master_stop(master, name, ret_op, reason);
     case 'r':
