@@ -118,6 +118,12 @@ void axi_clock_heartbeat(struct axi_master *m, struct axi_node *node, const axi_
     judge_victim(m, node, now);
 }
 
+/* Null: none is known. */
+static json_t *bound(uint64_t ns)
+{
+    return ns <= INT64_MAX ? json_integer((json_int_t)ns) : json_null();
+}
+
 json_t *axi_clock_json(const struct axi_node *node)
 {
     const axi_Heartbeat *beat = &node->heartbeat;
@@ -127,11 +133,11 @@ json_t *axi_clock_json(const struct axi_node *node)
         (void)snprintf(grandmaster, sizeof(grandmaster), "%016llx",
                        (unsigned long long)beat->grandmaster);
     }
-    return json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "state", state_name(beat),
-        "grandmaster", grandmaster, "offset_ns", (json_int_t)beat->clock_offset_ns, "bound_ns",
-        (json_int_t)beat->clock_bound_ns, "master_offset_ns", (json_int_t)beat->master_offset_ns,
-        "delta_ns", (json_int_t)beat->delta_ns, "latency_ns", (json_int_t)beat->latency_ns, "steps",
-        (json_int_t)beat->clock_steps, "jumps", (json_int_t)beat->clock_jumps, "schedulable",
-        beat->victim == 0);
+    return json_pack("{s:s, s:s, s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:b}", "state",
+                     state_name(beat), "grandmaster", grandmaster, "offset_ns",
+                     (json_int_t)beat->clock_offset_ns, "bound_ns", bound(beat->clock_bound_ns),
+                     "master_offset_ns", (json_int_t)beat->master_offset_ns, "delta_ns",
+                     bound(beat->delta_ns), "latency_ns", (json_int_t)beat->latency_ns, "steps",
+                     (json_int_t)beat->clock_steps, "jumps", (json_int_t)beat->clock_jumps,
+                     "schedulable", beat->victim == 0);
 }

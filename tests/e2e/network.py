@@ -53,6 +53,9 @@ class Network:
         ip("-n", name, "addr", "add", "10.77.0.%d/24" % number, "dev", "eth0")
         ip("-n", name, "route", "add", "224.0.0.0/4", "dev", "eth0")
 
+    def address(self, host):
+        return "10.77.0.%d" % (list(self.namespaces).index(host) + 1)
+
     def start(self, host, command, log):
         """A program in the host's namespace; ended by close()."""
         with open(log, "wb") as file:
