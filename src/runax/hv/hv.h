@@ -59,6 +59,7 @@ struct axi_hv_guest; /* the backend's own struct */
 
 struct axi_hv {
     const char *name; /* "qemu", "kvm", "jailhouse", "xen" */
+    uint32_t takes;   /* enum axi_takes (resource/allocate.h): 0 = CPUs and host memory only */
 
     /* May this backend run this partition on this platform? 0, or -AXC_EHV_UNSUPPORTED with the
      * reason. Changes nothing; called at create and by `runax features`, with partition NULL then

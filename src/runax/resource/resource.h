@@ -10,6 +10,7 @@
 #include "runax/platform.h"
 #include "runax/report.h"
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #define AXI_RESOURCE_FOLDER "/run/axcan/resources"
@@ -21,6 +22,10 @@
 AXC_MUST_USE int axi_resource_acquire(const char *folder, const struct axi_platform *platform,
                                       const char *state_root, pid_t owner,
                                       struct axi_partition *partition, struct axi_report *report);
+
+/* What acquire would take now, without taking it: `axcan image explain`. */
+AXC_MUST_USE int axi_resource_plan(const char *folder, const struct axi_platform *platform,
+                                   struct axi_partition *partition, struct axi_report *report);
 
 /* The partition is prepared and verified: the entry now belongs to the monitor `owner`. */
 AXC_MUST_USE int axi_resource_confirm(const char *folder, const char *id, pid_t owner,
@@ -34,8 +39,12 @@ AXC_MUST_USE int axi_resource_release(const char *folder, const char *id,
 AXC_MUST_USE int axi_resource_find(const char *folder, const char *id,
                                    struct axi_partition *ret_partition, struct axi_report *report);
 
+/* One JSON object per line and partition: what it has, for whom. Returns their number or -AXC_E. */
+AXC_MUST_USE int axi_resource_print(const char *folder, FILE *file, struct axi_report *report);
+
 /* After a crash or reboot: for each entry whose owner is gone, reclaims from its hypervisor and
- * releases. Returns the number of entries released, or -AXC_E. */
+ * releases. Several may run at once, and beside acquire. Returns the number of entries released;
+ * -AXC_E when a hypervisor did not give back its part (the entry stays; the others are done). */
 AXC_MUST_USE int axi_resource_reconcile(const char *folder, const struct axi_platform *platform,
                                         struct axi_report *report);
 

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runax/resource/allocate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- CPUs --- */
+
+static const char *cpu_owner(const struct axi_allocation *allocation, uint32_t cpu)
+{
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        if (axi_cpuset_has(&allocation->entries[i].partition.cpus, cpu)) {
+            return allocation->entries[i].partition.id;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t cpu_users(const struct axi_allocation *allocation, uint32_t cpu)
+{
+    uint32_t users = 0;
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        users += axi_cpuset_has(&allocation->entries[i].partition.cpus, cpu);
+    }
+    return users;
+}
+
+/* Why this CPU cannot be taken, or NULL. `text` is room for the answer. */
+static const char *cpu_refusal(const struct axi_allocation *allocation, uint32_t cpu, char *text,
+                               size_t size)
+{
+    if (!axi_cpuset_has(&allocation->platform->cpus, cpu)) {
+        return "the platform does not give it to partitions";
+    }
+    if (cpu == 0 && !allocation->platform->allows_cpu0) {
+        return "CPU 0 is the host's (allow_cpu0 in the platform file)";
+    }
+    const char *owner = allocation->platform->shares_cpus ? NULL : cpu_owner(allocation, cpu);
+    if (owner == NULL) {
+        return NULL;
+    }
+    (void)snprintf(text, size, "taken by %s", owner);
+    return text;
+}
+
+/* The best free CPU not yet chosen: the one with the fewest partitions, of those the highest (CPU 0
+ * and its neighbours serve the host's interrupts); -1: none. */
+static int next_cpu(const struct axi_allocation *allocation, const struct axi_cpuset *allowed,
+                    const struct axi_cpuset *chosen)
+{
+    char text[AXI_PARTITION_ID_BYTES + 16];
+    int best = -1;
+    uint32_t best_users = UINT32_MAX;
+    for (uint32_t cpu = AXI_CPUS_MAX; cpu-- > 0;) {
+        if (!axi_cpuset_has(allowed, cpu) || axi_cpuset_has(chosen, cpu) ||
+            cpu_refusal(allocation, cpu, text, sizeof(text)) != NULL) {
+            continue;
+        }
+        uint32_t users = cpu_users(allocation, cpu);
+        if (users < best_users) {
+            best = (int)cpu;
+            best_users = users;
+        }
+    }
+    return best;
+}
+
+static int refuse_cpus(const struct axi_allocation *allocation,
+                       const struct axi_partition *partition, const struct axi_cpuset *allowed,
+                       uint32_t found)
+{
+    char set[128];
+    char text[AXI_PARTITION_ID_BYTES + 16];
+    axi_cpuset_print(allowed, set, sizeof(set));
+    for (uint32_t cpu = 0; cpu < AXI_CPUS_MAX; cpu++) {
+        const char *why =
+            axi_cpuset_has(allowed, cpu) ? cpu_refusal(allocation, cpu, text, sizeof(text)) : NULL;
+        if (why != NULL) {
+            return axi_report_set(allocation->report, -AXC_ERESOURCE_CPU,
+                                  "needs %u of CPUs %s, %u free; CPU %u: %s", partition->cpu_count,
+                                  set, found, cpu, why);
+        }
+    }
+    return axi_report_set(allocation->report, -AXC_ERESOURCE_CPU,
+                          "needs %u CPUs, may use %u (CPUs \"%s\")", partition->cpu_count, found,
+                          set);
+}
+
+static int allocate_cpus(const struct axi_allocation *allocation, struct axi_partition *partition)
+{
+    uint32_t listed = axi_cpuset_count(&partition->cpus);
+    if (partition->cpu_count == 0) {
+        partition->cpu_count = listed;
+    }
+    if (partition->cpu_count == 0 && partition->remote_core_count == 0) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_CPU,
+                              "asks for no CPU and no remote core");
+    }
+    struct axi_cpuset allowed = listed != 0 ? partition->cpus : allocation->platform->cpus;
+    struct axi_cpuset chosen = {0};
+    for (uint32_t i = 0; i < partition->cpu_count; i++) {
+        int cpu = next_cpu(allocation, &allowed, &chosen);
+        if (cpu < 0) {
+            return refuse_cpus(allocation, partition, &allowed, i);
+        }
+        axi_cpuset_add(&chosen, (uint32_t)cpu);
+    }
+    partition->cpus = chosen;
+    return 0;
+}
+
+/* --- interrupts --- */
+
+static bool has_irq(const struct axi_partition *partition, uint64_t irq)
+{
+    for (uint32_t i = 0; i < partition->irq_count; i++) {
+        if (partition->irqs[i] == irq) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < partition->device_count; i++) {
+        for (uint32_t k = 0; k < 4; k++) {
+            if (partition->devices[i].irqs[k] == irq) {
+                return true;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < partition->channel_count; i++) {
+        if (partition->channels[i].irq == irq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *irq_owner(const struct axi_allocation *allocation, uint64_t irq)
+{
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        if (has_irq(&allocation->entries[i].partition, irq)) {
+            return allocation->entries[i].partition.id;
+        }
+    }
+    return NULL;
+}
+
+static bool is_platform_irq(const struct axi_platform *platform, uint64_t irq)
+{
+    for (uint32_t i = 0; i < platform->irq_count; i++) {
+        if (irq >= platform->irqs[i].first &&
+            irq - platform->irqs[i].first < platform->irqs[i].count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_irq(const struct axi_allocation *allocation, uint64_t irq)
+{
+    const char *owner = irq_owner(allocation, irq);
+    if (owner != NULL) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_IRQ,
+                              "interrupt %" PRIu64 " is taken by %s", irq, owner);
+    }
+    if (!is_platform_irq(allocation->platform, irq)) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_IRQ,
+                              "interrupt %" PRIu64 " is not among the platform's", irq);
+    }
+    return 0;
+}
+
+/* Jailhouse numbers the interrupts of a cell's channels upwards from one base, so they come from
+ * one free run. Channels of the host alone (one peer) have none. */
+static int allocate_channel_irqs(const struct axi_allocation *allocation,
+                                 struct axi_partition *partition)
+{
+    uint32_t wanted = 0;
+    for (uint32_t i = 0; i < partition->channel_count; i++) {
+        struct axi_channel *channel = &partition->channels[i];
+        if (channel->irq == AXI_ANY && channel->peers < 2) {
+            channel->irq = 0;
+        }
+        wanted += channel->irq == AXI_ANY;
+    }
+    const struct axi_platform *platform = allocation->platform;
+    for (uint32_t r = 0; r < platform->irq_count && wanted != 0; r++) {
+        uint32_t run = 0;
+        for (uint32_t k = 0; k < platform->irqs[r].count; k++) {
+            uint32_t irq = platform->irqs[r].first + k;
+            bool is_free = !has_irq(partition, irq) && irq_owner(allocation, irq) == NULL;
+            run = is_free ? run + 1 : 0;
+            if (run < wanted) {
+                continue;
+            }
+            uint32_t next = irq - wanted + 1;
+            for (uint32_t i = 0; i < partition->channel_count; i++) {
+                if (partition->channels[i].irq == AXI_ANY) {
+                    partition->channels[i].irq = next++;
+                }
+            }
+            return 0;
+        }
+    }
+    return wanted == 0 ? 0
+                       : axi_report_set(allocation->report, -AXC_ERESOURCE_IRQ,
+                                        "no run of %u free interrupts for the channels", wanted);
+}
+
+static int allocate_irqs(const struct axi_allocation *allocation, struct axi_partition *partition)
+{
+    for (uint32_t i = 0; i < partition->irq_count; i++) {
+        int rc = check_irq(allocation, partition->irqs[i]);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    for (uint32_t i = 0; i < partition->channel_count; i++) {
+        uint64_t irq = partition->channels[i].irq;
+        int rc = irq != AXI_ANY && irq != 0 ? check_irq(allocation, irq) : 0;
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return allocate_channel_irqs(allocation, partition);
+}
+
+/* --- devices and remote cores --- */
+
+static const char *device_owner(const struct axi_allocation *allocation, const char *name)
+{
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        const struct axi_partition *other = &allocation->entries[i].partition;
+        for (uint32_t k = 0; k < other->device_count; k++) {
+            if (strcmp(other->devices[k].name, name) == 0) {
+                return other->id;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The name decides; everything else is the platform's, the guest's address excepted. */
+static int take_device(const struct axi_allocation *allocation, struct axi_device *device)
+{
+    const struct axi_platform *platform = allocation->platform;
+    const char *owner = device_owner(allocation, device->name);
+    if (owner != NULL) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE, "device %s is taken by %s",
+                              device->name, owner);
+    }
+    for (uint32_t i = 0; i < platform->device_count; i++) {
+        if (strcmp(platform->devices[i].name, device->name) != 0) {
+            continue;
+        }
+        uint64_t guest_address = device->guest_address;
+        *device = platform->devices[i];
+        if (guest_address != 0 && guest_address != AXI_ANY) {
+            device->guest_address = guest_address;
+        }
+        if (device->guest_address == 0 || device->guest_address == AXI_ANY) {
+            device->guest_address = device->host_address;
+        }
+        return 0;
+    }
+    return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                          "the platform has no device \"%s\"", device->name);
+}
+
+/* A console at an address belongs to a device of the platform: nobody maps registers by number. */
+static int take_console(const struct axi_allocation *allocation, struct axi_partition *partition)
+{
+    struct axi_partition_console *console = &partition->console;
+    if (console->address == 0 || console->kind == AXI_CONSOLE_NONE ||
+        console->kind >= AXI_CONSOLE_HYPERVISOR) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < partition->device_count; i++) {
+        const struct axi_device *device = &partition->devices[i];
+        if (console->address - device->guest_address < device->bytes) {
+            return 0;
+        }
+    }
+    const struct axi_platform *platform = allocation->platform;
+    for (uint32_t i = 0; i < platform->device_count; i++) {
+        const struct axi_device *device = &platform->devices[i];
+        if (console->address - device->host_address >= device->bytes) {
+            continue;
+        }
+        if (partition->device_count == AXI_PARTITION_DEVICES_MAX) {
+            break;
+        }
+        struct axi_device *taken = &partition->devices[partition->device_count++];
+        *taken = *device;
+        return take_device(allocation, taken);
+    }
+    return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                          "console: no device of the platform is at 0x%" PRIx64, console->address);
+}
+
+static int allocate_devices(const struct axi_allocation *allocation,
+                            struct axi_partition *partition)
+{
+    for (uint32_t i = 0; i < partition->device_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(partition->devices[i].name, partition->devices[k].name) == 0) {
+                return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                                      "device %s is asked for twice", partition->devices[i].name);
+            }
+        }
+        int rc = take_device(allocation, &partition->devices[i]);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return take_console(allocation, partition);
+}
+
+static const char *core_owner(const struct axi_allocation *allocation, const char *name)
+{
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        const struct axi_partition *other = &allocation->entries[i].partition;
+        for (uint32_t k = 0; k < other->remote_core_count; k++) {
+            if (strcmp(other->remote_cores[k].name, name) == 0) {
+                return other->id;
+            }
+        }
+    }
+    return NULL;
+}
+
+static int take_core(const struct axi_allocation *allocation, struct axi_partition *partition,
+                     uint32_t index)
+{
+    const struct axi_platform *platform = allocation->platform;
+    struct axi_remote_core *core = &partition->remote_cores[index];
+    const char *owner = core_owner(allocation, core->name);
+    if (owner != NULL) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                              "remote core %s is taken by %s", core->name, owner);
+    }
+    for (uint32_t i = 0; i < index; i++) {
+        if (strcmp(partition->remote_cores[i].name, core->name) == 0) {
+            return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                                  "remote core %s is asked for twice", core->name);
+        }
+    }
+    for (uint32_t i = 0; i < platform->remote_core_count; i++) {
+        if (strcmp(platform->remote_cores[i].name, core->name) == 0) {
+            *core = platform->remote_cores[i];
+            return 0;
+        }
+    }
+    return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                          "the platform has no remote core \"%s\"", core->name);
+}
+
+static int allocate_all(const struct axi_allocation *allocation, struct axi_partition *partition)
+{
+    int rc = allocate_cpus(allocation, partition);
+    if (rc == 0 && (allocation->takes & AXI_TAKES_DEVICES) != 0) {
+        rc = allocate_devices(allocation, partition);
+        for (uint32_t i = 0; i < partition->remote_core_count && rc == 0; i++) {
+            rc = take_core(allocation, partition, i);
+        }
+        rc = rc != 0 ? rc : allocate_irqs(allocation, partition);
+    }
+    return rc != 0 ? rc : axi_allocate_memory(allocation, partition);
+}
+
+int axi_allocate(const struct axi_allocation *allocation, struct axi_partition *partition)
+{
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        const struct axi_partition *other = &allocation->entries[i].partition;
+        if (partition->name[0] != '\0' && strcmp(other->name, partition->name) == 0) {
+            return axi_report_set(allocation->report, -AXC_EEXIST,
+                                  "the name %s is taken by partition %s", partition->name,
+                                  other->id);
+        }
+    }
+    struct axi_partition result = *partition;
+    int rc = allocate_all(allocation, &result);
+    if (rc == 0) {
+        *partition = result;
+    }
+    return rc;
+}
