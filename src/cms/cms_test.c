@@ -266,6 +266,41 @@ static void a_warm_standby_needs_one_start(void **state)
     assert_int_equal(all->nodes[record.standby - 0x11].received[AXI_WIRE_LOAD], loads);
 }
 
+static void restart_managers(void)
+{
+    for (uint32_t m = 0; m < FAKE_MANAGERS; m++) {
+        fakes_kill_manager(all, m);
+        fakes_start_manager(all, m);
+    }
+    fakes_run(all, 1000);
+}
+
+static void a_tight_task_goes_to_the_managers_own_node(void **state)
+{
+    (void)state;
+    strcpy(all->config.own_node, "n2"); /* n1 has less to do */
+    restart_managers();
+    hold(7, 9);
+    fakes_kill_node(all, 0);
+    fakes_run(all, SETTLED_MS);
+    expect_restored(9);
+    assert_int_equal(fakes_record(all).owner, 0x13);
+}
+
+static void what_may_go_on_isolated_is_not_restored(void **state)
+{
+    struct axi_record record = fakes_record(all);
+
+    (void)state;
+    record.spec.continue_isolated = true;
+    fakes_put(all, &record);
+    hold(7, 9);
+    all->nodes[0].has_lease = false;
+    fakes_run(all, SETTLED_MS);
+    assert_int_equal(fakes_record(all).epoch, 3);
+    assert_true(fakes_heard(all, 0, "node-dead"));
+}
+
 /* ---- leases kept by a manager ---- */
 
 static void a_kept_lease_is_in_the_store_before_it_is_acknowledged(void **state)
@@ -349,6 +384,8 @@ int main(void)
         T(what_the_master_leaves_is_taken_without_waiting),
         T(tasks_of_others_are_left_alone),
         T(a_warm_standby_needs_one_start),
+        T(a_tight_task_goes_to_the_managers_own_node),
+        T(what_may_go_on_isolated_is_not_restored),
         T(a_kept_lease_is_in_the_store_before_it_is_acknowledged),
         T(nothing_goes_on_that_the_record_gave_to_another),
         T(strangers_and_nonsense_are_turned_away),

@@ -24,7 +24,7 @@ struct fake_node {
     uint64_t heartbeat_ns, sequence;
     uint32_t cpu_load_ppm;
     struct fake_instance instances[8];
-    uint32_t received[32]; /* count per wire type */
+    uint32_t received[64]; /* count per wire type */
     axi_Start start;       /* the last one */
     axi_Decision decision;
 };
