@@ -9,6 +9,9 @@
 #include "runax/partition.h"
 #include "runax/report.h"
 
+#include <stddef.h>
+
+#define AXI_PLATFORM_BYTES_MAX 65536u
 #define AXI_PLATFORM_FILE "/etc/axcan/platform.json"
 #define AXI_PLATFORM_HVS_MAX 4u
 #define AXI_PLATFORM_POOLS_MAX 16u
@@ -53,8 +56,7 @@ struct axi_platform {
         char layout[16]; /* siemens14, bu13, omnivisor14, omnivisor2025: explicit, never guessed */
         char device[64]; /* "/dev/jailhouse" */
         char sysfs[64];  /* "/sys/devices/jailhouse" */
-        char root_config[AXI_PARTITION_PATH_BYTES];
-        uint32_t vpci_irq_base;
+        uint64_t gic_address;  /* of the interrupt controller's distributor; 0: no interrupts */
         uint64_t comm_address; /* 0 = 0x80000000 */
     } jailhouse;
     struct {
@@ -70,6 +72,10 @@ struct axi_platform {
 
 /* What this host offers without any file: all its CPUs shared, kvm and qemu, no physical pools. */
 void axi_platform_default(struct axi_platform *ret_platform);
+
+/* A platform of this JSON text. -AXC_EPLATFORM: the report names line or member. */
+AXC_MUST_USE int axi_platform_parse(const char *text, size_t bytes,
+                                    struct axi_platform *ret_platform, struct axi_report *report);
 
 /* Reads a platform file. -AXC_ENOENT, -AXC_EPLATFORM (the report names line or member), -AXC_EIO.
  */
