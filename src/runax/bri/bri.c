@@ -111,7 +111,6 @@ static int read_watch(const struct axi_json *json, struct axi_watch *watch)
     if (rc != 0 || object.object == NULL) {
         return rc;
     }
-    watch->is_fatal = true;
     rc = axi_json_only(&object, KEYS);
     rc = rc != 0
              ? rc
@@ -147,7 +146,8 @@ int axi_bri_parse(const char *text, size_t bytes, struct axi_bri *ret_bri,
     if (rc != 0) {
         return rc;
     }
-    struct axi_bri bri = {.partition.console.kind = AXI_CONSOLE_DEFAULT};
+    struct axi_bri bri = {.partition.console.kind = AXI_CONSOLE_DEFAULT,
+                          .partition.watch.is_fatal = true};
     struct axi_json json = {.object = root, .error = -AXC_EBRI, .report = report};
     rc = read_members(&json, &bri);
     json_decref(root);
