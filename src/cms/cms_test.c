@@ -227,6 +227,23 @@ static void what_the_master_leaves_is_taken_without_waiting(void **state)
     expect_restored(9);
 }
 
+static void what_was_just_started_again_is_restored_from_the_stored_checkpoint(void **state)
+{
+    struct axi_record record = fakes_record(all);
+
+    (void)state;
+    record.has_checkpoint = true;
+    record.start = (struct axi_origin){.epoch = 2, .job = 5};
+    fakes_put(all, &record);
+    fakes_notice(all, 0, 0, 2, 5); /* makes the bytes; the manager finds nothing to read */
+    assert_int_equal(axi_store_cas(all->store, "checkpoint/0000000000000077", AXI_STORE_ANY,
+                                   all->nodes[0].checkpoint, all->nodes[0].checkpoint_bytes, NULL),
+                     0);
+    fakes_kill_node(all, 0);
+    fakes_run(all, SETTLED_MS);
+    expect_restored(5);
+}
+
 static void tasks_of_others_are_left_alone(void **state)
 {
     struct axi_record record = fakes_record(all);
@@ -382,6 +399,7 @@ int main(void)
         T(a_refused_start_is_removed_before_all_begins_anew),
         T(the_target_may_die_too),
         T(what_the_master_leaves_is_taken_without_waiting),
+        T(what_was_just_started_again_is_restored_from_the_stored_checkpoint),
         T(tasks_of_others_are_left_alone),
         T(a_warm_standby_needs_one_start),
         T(a_tight_task_goes_to_the_managers_own_node),

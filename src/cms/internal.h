@@ -314,6 +314,9 @@ struct axi_origin axi_cms_best(struct axi_cms *cms, const struct axi_cms_task *t
 /* The one that the claim names. -AXC_ENOENT. */
 int axi_cms_read_origin(struct axi_cms *cms, const struct axi_cms_task *task,
                         const struct axi_origin *origin, size_t *ret_bytes);
+/* Copies the cluster store's checkpoint, when it is the one that the record's epoch was started
+ * from, into this manager's store: soon found there. False: there is none such. */
+bool axi_cms_take_stored(struct axi_cms *cms, const struct axi_cms_task *task);
 int axi_cms_place(struct axi_cms *cms, struct axi_cms_task *task, const uint64_t *excluded,
                   size_t excluded_count, struct axi_cms_node **ret_node, char *ret_reason);
 int axi_cms_entry(const struct axi_record *record, const struct axi_cms_node *node);

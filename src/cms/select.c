@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COOKIE_STORED UINT64_MAX /* its result is not waited for: it is looked for again */
+
 int axi_cms_origin_compare(const struct axi_origin *a, const struct axi_origin *b)
 {
     if (a->epoch != b->epoch) {
@@ -88,6 +90,37 @@ int axi_cms_read_origin(struct axi_cms *cms, const struct axi_cms_task *task,
     return rc != 0 ? rc
                    : axi_checkpoints_read(cms->config.checkpoints, &search.id, cms->checkpoint,
                                           AXI_CHECKPOINT_BYTES_MAX, ret_bytes);
+}
+
+bool axi_cms_take_stored(struct axi_cms *cms, const struct axi_cms_task *task)
+{
+    const struct axi_record *r = &task->record;
+    struct axi_store_value value = {0};
+    struct axi_checkpoint header;
+    const uint8_t *state = NULL;
+    struct axi_origin origin;
+    char key[40];
+    int rc;
+
+    if (!r->has_checkpoint || r->start.epoch == 0 || cms->is_crashed) {
+        return false;
+    }
+    (void)snprintf(key, sizeof(key), "checkpoint/%016llx", (unsigned long long)r->id);
+    rc = axi_store_get(cms->config.store, key, &value);
+    if (rc == 0) {
+        rc =
+            axi_checkpoint_decode((const uint8_t *)value.bytes, value.value_bytes, &header, &state);
+    }
+    if (rc == 0) {
+        origin = (struct axi_origin){header.epoch, header.job, header.step};
+        rc = header.task_id == r->id && axi_cms_origin_compare(&origin, &r->start) == 0
+                 ? axi_checkpoints_put(cms->config.checkpoints, r->owner,
+                                       (const uint8_t *)value.bytes, value.value_bytes,
+                                       COOKIE_STORED)
+                 : -AXC_ENOENT;
+    }
+    axi_store_value_clear(&value);
+    return rc == 0;
 }
 
 /* ---- the node ---- */

@@ -8,6 +8,7 @@
 
 #define MS 1000000ull
 #define NOBODY_WAIT_NS (500 * MS)
+#define STORED_WAIT_NS (20 * MS)
 #define NO_NODE_WAIT_NS (300 * MS)
 #define LOAD_FRESH_NS (200 * MS)
 
@@ -57,7 +58,9 @@ void axi_cms_step_ask(struct axi_cms *cms, struct axi_cms_task *task)
     }
     mine = axi_cms_best(cms, task, &id);
     order = axi_cms_origin_compare(&mine, &flow->best);
-    if (mine.epoch == 0 && flow->best.epoch == 0) {
+    if (mine.epoch == 0 && flow->best.epoch == 0 && axi_cms_take_stored(cms, task)) {
+        give_up(cms, task, STORED_WAIT_NS);
+    } else if (mine.epoch == 0 && flow->best.epoch == 0) {
         if (task->asked_at_ns == 0) {
             axi_cms_event(cms, AXI_WARNING, "no-checkpoint", task, NULL,
                           "its node is dead and no manager in reach holds a checkpoint of it");
