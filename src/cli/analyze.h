@@ -10,6 +10,8 @@
 #include "model/replica.h"
 #include "model/response.h"
 
+struct axi_client;
+
 struct axi_analyze {
     const char *what; /* "pwcrt", "service", ... */
     const char *file;
@@ -21,8 +23,9 @@ struct axi_analyze {
     uint64_t block; /* pwcet: block size, 0 = chosen */
     double fault_q; /* pwcet: fault mixture */
     uint64_t fault_ticks;
-    json_t *curves; /* array of {name, deadline, points}; NULL when not plotted */
-    size_t step;    /* progress */
+    struct axi_client *client; /* --node */
+    json_t *curves;            /* array of {name, deadline, points}; NULL when not plotted */
+    size_t step;               /* progress */
     size_t steps;
 };
 
@@ -68,6 +71,9 @@ int axi_analyze_pwcrt(struct axi_analyze *run, json_t *item, bool *ret_known);
 int axi_analyze_service(struct axi_analyze *run, json_t *item, bool *ret_known);
 int axi_analyze_dag(struct axi_analyze *run, json_t *item, bool *ret_known);
 int axi_analyze_edf(struct axi_analyze *run, json_t *item, bool *ret_known);
+
+/* The case that admission on this node judges now. An exit code after having said why not. */
+int axi_analyze_node(struct axi_client *client, const char *name, json_t **ret_case);
 
 /* The whole command for a file of samples; returns the exit code. */
 int axi_analyze_pwcet(struct axi_analyze *run, const char *file, json_t **ret_result);

@@ -5,21 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "cli/analyze.h"
 #include "cli/command.h"
-#include "core/demand.h"
+#include "cli/edf.h"
 
-enum { TASK_LIMIT = 1024, WALK_LIMIT = 200000 };
-
-struct edf_task {
-    struct axi_demand_task demand; /* C, T, D' */
-    __int128 deadline;             /* D', may be negative */
-};
-
-struct edf {
-    size_t count;
-    struct edf_task tasks[TASK_LIMIT];
-};
+enum { WALK_LIMIT = 200000, PPM = 1000000 };
 
 struct ratio {
     __int128 num;
@@ -120,22 +111,23 @@ static int choose_budget(struct axi_analyze *run, const json_t *from, const char
     return error != 0 ? axi_analyze_complain(run, where, error) : 0;
 }
 
-static int read_tasks(struct axi_analyze *run, const json_t *list, struct edf *edf,
-                      json_t *computed)
+/* Tasks, or the node's own servers, behind those that are there. */
+static int read_tasks(struct axi_analyze *run, const json_t *list, bool is_server,
+                      struct axi_edf *edf, json_t *budgets)
 {
-    json_t *budgets = json_array();
     size_t i = 0;
     json_t *from = NULL;
-    int r = json_array_size(list) > TASK_LIMIT ? axi_analyze_complain(run, "tasks", -AXC_EFULL) : 0;
+    int r = json_array_size(list) > AXI_EDF_TASKS_MAX - edf->count
+                ? axi_analyze_complain(run, "tasks", -AXC_EFULL)
+                : 0;
 
-    if (r == 0 && json_array_size(list) == 0) {
-        r = axi_analyze_complain(run, "tasks", -AXC_EMODEL_EMPTY);
-    }
     json_array_foreach (r == 0 ? list : NULL, i, from) {
-        struct edf_task *task = &edf->tasks[i];
+        struct axi_edf_task *task = &edf->tasks[edf->count];
         char where[32];
 
-        (void)snprintf(where, sizeof(where), "task %zu", i);
+        (void)snprintf(where, sizeof(where), is_server ? "server %zu" : "task %zu", i);
+        task->is_server = is_server;
+        task->name = json_string_value(json_object_get(from, "name"));
         task->demand.wcet_ns = member(from, "C", 0);
         task->demand.period_ns = member(from, "T", 0);
         if (json_object_get(from, "pmf") != NULL) {
@@ -151,10 +143,31 @@ static int read_tasks(struct axi_analyze *run, const json_t *list, struct edf *e
         if (r != 0) {
             break;
         }
-        task->deadline = (__int128)member(from, "D", task->demand.period_ns) -
-                         member(from, "Delta_max", 0) - member(from, "d", 0);
+        task->lost = axi_add_sat(axi_add_sat(member(from, "Delta_max", 0), member(from, "d", 0)),
+                                 member(from, "J", 0));
+        task->deadline = (__int128)member(from, "D", task->demand.period_ns) - task->lost;
         task->demand.deadline_ns = task->deadline > 0 ? (uint64_t)task->deadline : 0;
         edf->count++;
+    }
+    return r;
+}
+
+static int read_set(struct axi_analyze *run, const json_t *item, struct axi_edf *edf,
+                    json_t *computed)
+{
+    json_t *budgets = json_array();
+    int r = read_tasks(run, json_object_get(item, "tasks"), false, edf, budgets);
+
+    edf->capacity_ppm = member(item, "capacity_ppm", PPM);
+    if (r == 0 && edf->count == 0) {
+        r = axi_analyze_complain(run, "tasks", -AXC_EMODEL_EMPTY);
+    }
+    if (r == 0 && (edf->capacity_ppm == 0 || edf->capacity_ppm > PPM)) {
+        r = axi_cli_fail("analyze", "%s: case %s: \"capacity_ppm\" is not in 1..1000000", run->file,
+                         run->case_id);
+    }
+    if (r == 0) {
+        r = read_tasks(run, json_object_get(item, "servers"), true, edf, budgets);
     }
     if (json_array_size(budgets) > 0) {
         (void)json_object_set(computed, "budgets", budgets);
@@ -164,7 +177,7 @@ static int read_tasks(struct axi_analyze *run, const json_t *list, struct edf *e
 }
 
 /* U, La = max(max(D' - T), sum (T - D') C / T / (1 - U)) and the hyperperiod, where they fit. */
-static void put_loads(const struct edf *edf, json_t *computed)
+static void put_loads(const struct axi_edf *edf, json_t *computed)
 {
     struct ratio load = {0, 1};
     struct ratio slack = {0, 1};
@@ -222,7 +235,7 @@ static void put_loads(const struct edf *edf, json_t *computed)
 }
 
 /* Synchronous busy period; 0 when it is not found. */
-static uint64_t busy_period(const struct edf *edf)
+static uint64_t busy_period(const struct axi_edf *edf)
 {
     uint64_t length = 1;
 
@@ -246,7 +259,7 @@ static uint64_t busy_period(const struct edf *edf)
 }
 
 /* Walks the absolute deadlines upwards to the first window with too much demand. */
-static void put_first_violation(const struct edf *edf, uint64_t last, json_t *computed)
+static void put_first_violation(const struct axi_edf *edf, uint64_t last, json_t *computed)
 {
     uint64_t t = 0;
 
@@ -271,7 +284,7 @@ static void put_first_violation(const struct edf *edf, uint64_t last, json_t *co
                     ? 0
                     : ((__int128)((t - task->deadline_ns) / task->period_ns) + 1) * task->wcet_ns;
         }
-        if (work > t) {
+        if (work * PPM > (__int128)t * edf->capacity_ppm) {
             (void)json_object_set_new(computed, "first_violation_t", json_integer((json_int_t)t));
             (void)json_object_set_new(computed, "dbf_at_first_violation",
                                       json_integer((json_int_t)work));
@@ -283,23 +296,13 @@ static void put_first_violation(const struct edf *edf, uint64_t last, json_t *co
     }
 }
 
-static void put_admission(const struct edf *edf, json_t *computed)
+static void put_admission(const struct axi_edf *edf, json_t *computed)
 {
-    struct axi_demand_task tasks[TASK_LIMIT];
     struct axi_demand_verdict verdict = {0};
+    size_t which = 0;
     uint64_t busy = 0;
-    int error = 0;
+    int error = axi_edf_judge(edf, &verdict, &which);
 
-    for (size_t i = 0; i < edf->count; i++) {
-        tasks[i] = edf->tasks[i].demand;
-        if (edf->tasks[i].deadline < (__int128)tasks[i].wcet_ns) {
-            error = -AXC_EADMIT_DEADLINE;
-        }
-    }
-    if (error == 0) {
-        error = axi_demand_admit(tasks, (uint32_t)edf->count - 1, &tasks[edf->count - 1], 1000000,
-                                 &verdict);
-    }
     (void)json_object_set_new(computed, "schedulable", json_boolean(error == 0));
     (void)json_object_set_new(computed, "reason",
                               json_string(error == 0                      ? "dbf(t)<=t for all t"
@@ -313,6 +316,7 @@ static void put_admission(const struct edf *edf, json_t *computed)
         computed, "qpa_violation_t",
         verdict.violation_ns > 0 ? json_integer((json_int_t)verdict.violation_ns) : json_null());
     if (error == -AXC_EADMIT_DEADLINE) {
+        axi_edf_explain(edf, error, &verdict, which, computed);
         return;
     }
     (void)json_object_set_new(computed, "U_cmp_1", json_integer(verdict.load_sign));
@@ -322,11 +326,12 @@ static void put_admission(const struct edf *edf, json_t *computed)
     if (verdict.violation_ns > 0) {
         put_first_violation(edf, verdict.violation_ns, computed);
     }
+    axi_edf_explain(edf, error, &verdict, which, computed);
 }
 
 int axi_analyze_edf(struct axi_analyze *run, json_t *item, bool *ret_known)
 {
-    struct edf *edf = NULL;
+    struct axi_edf *edf = NULL;
     json_t *computed = NULL;
     int r = 0;
 
@@ -340,10 +345,11 @@ int axi_analyze_edf(struct axi_analyze *run, json_t *item, bool *ret_known)
     }
     computed = json_object();
     run->steps = 1;
-    r = read_tasks(run, json_object_get(item, "tasks"), edf, computed);
+    r = read_set(run, item, edf, computed);
     if (r == 0) {
         put_loads(edf, computed);
         put_admission(edf, computed);
+        axi_edf_limits(edf, computed);
     }
     (void)json_object_set_new(item, "computed", computed);
     free(edf);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/analyze.h"
+#include "cli/client.h"
 #include "cli/command.h"
 #include "cli/options.h"
 
@@ -230,6 +231,7 @@ struct texts {
     const char *target;
     const char *epsilon;
     const char *fault;
+    const char *node;
 };
 
 /* Options with a meaning beyond their text; 0 or AXI_EXIT_USAGE. */
@@ -264,6 +266,15 @@ static int interpret(struct axi_analyze *run, const struct texts *texts)
     return 0;
 }
 
+static int load(struct axi_analyze *run, const char *node, json_t **ret_document)
+{
+    if (node != NULL) {
+        return axi_analyze_node(run->client, node, ret_document);
+    }
+    *ret_document = axi_analyze_load(run->file);
+    return *ret_document == NULL ? AXI_EXIT_FAILED : 0;
+}
+
 static int run_file(struct axi_analyze *run, const char *kind_name, const struct texts *texts,
                     bool check)
 {
@@ -281,8 +292,8 @@ static int run_file(struct axi_analyze *run, const char *kind_name, const struct
         return axi_cli_usage("analyze", "'%s' is none of pwcrt, service, dag, edf, pwcet",
                              kind_name);
     } else {
-        document = axi_analyze_load(run->file);
-        r = document == NULL ? AXI_EXIT_FAILED : run_cases(run, kind, document, as_json);
+        r = load(run, texts->node, &document);
+        r = r != 0 ? r : run_cases(run, kind, document, as_json);
     }
     if (r == 0 || (document != NULL && kind == NULL && as_json)) {
         int finished = finish(run, document, as_json, check, texts->plot);
@@ -297,11 +308,16 @@ static int run(int argc, char **argv)
 {
     struct axi_analyze analyze = {.epsilon = 1e-9, .case_id = ""};
     struct texts texts = {0};
+    struct axi_client client;
     const char *arguments[2] = {NULL, NULL};
     uint64_t cells = 0;
     bool check = false;
     size_t count = 0;
+
+    axi_client_init(&client, "analyze");
     const struct axi_option options[] = {
+        AXI_CLIENT_OPTIONS(&client),
+        {"node", AXI_OPTION_TEXT, &texts.node},
         {"o", AXI_OPTION_TEXT, &texts.output},
         {"mode", AXI_OPTION_TEXT, &texts.mode},
         {"check", AXI_OPTION_FLAG, &check},
@@ -315,8 +331,11 @@ static int run(int argc, char **argv)
     };
     struct sigaction action = {.sa_handler = on_interrupt};
     int r = axi_options_parse("analyze", argc, argv, options, sizeof(options) / sizeof(options[0]),
-                              "KIND FILE", 2, 2, arguments, &count);
+                              "KIND FILE", 1, 2, arguments, &count);
 
+    if (r == 0 && (count == 1) != (texts.node != NULL && strcmp(arguments[0], "edf") == 0)) {
+        r = axi_cli_usage("analyze", "a KIND and a FILE are needed; or: edf --node NODE");
+    }
     r = r != 0 ? r : interpret(&analyze, &texts);
     if (r != 0) {
         return r;
@@ -326,7 +345,8 @@ static int run(int argc, char **argv)
     analyze.options.poll = poll_progress;
     analyze.options.context = &analyze;
     analyze.what = arguments[0];
-    analyze.file = arguments[1];
+    analyze.file = texts.node != NULL ? texts.node : arguments[1];
+    analyze.client = &client;
     analyze.curves = texts.plot != NULL ? json_array() : NULL;
     r = run_file(&analyze, arguments[0], &texts, check);
     json_decref(analyze.curves);
@@ -341,9 +361,11 @@ const struct axi_command axi_command_analyze = {
         "       axcan analyze service FILE  failure probability of replicated services\n"
         "       axcan analyze dag FILE      end-to-end latency over a graph\n"
         "       axcan analyze edf FILE      exact EDF admission; budgets from distributions\n"
+        "       axcan analyze edf --node N  the same of what runs on a node now\n"
         "       axcan analyze pwcet DATA    execution-time distribution from measurements\n"
         "\n"
-        "FILE is JSON or YAML (docs/model.md), '-' reads standard input. DATA has one time a line\n"
+        "FILE is JSON or YAML (docs/model.md, docs/time.md), '-' reads standard input. DATA has "
+        "one time a line\n"
         "(the last column of CSV), or JSON {\"samples\": [...]} or {\"histogram\": [[t, n], "
         "...]}.\n"
         "\n"

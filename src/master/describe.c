@@ -72,6 +72,10 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
                   "lease_age_ns", (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
                   axi_json_id(node->boot_id)));
     json_object_set_new(json, "clock", axi_clock_json(node));
+    json_object_set_new(json, "server_budget_ns",
+                        json_integer((json_int_t)hello->server_budget_ns));
+    json_object_set_new(json, "server_period_ns",
+                        json_integer((json_int_t)hello->server_period_ns));
     add_tier(json, hello->platforms[0]);
     return json;
 }
