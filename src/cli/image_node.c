@@ -18,8 +18,8 @@
 struct request {
     const char *board, *out, *format_text;
     const char *name, *master, *token_file, *address, *gateway, *mac, *advertise, *loopback,
-        *server;
-    bool is_dhcp;
+        *server, *clock, *clock_bound, *latency_bound;
+    bool is_dhcp, has_clock_lines;
     uint64_t peer_port, slots, capacity_ppm;
     struct axi_option_list channels;
     enum axi_os_format format;
@@ -124,6 +124,34 @@ static int set_server(struct request *request)
     return 0;
 }
 
+/* "master", "ptp" or "ptp,domain=N". */
+static int set_clock(struct request *request)
+{
+    struct axi_boot_config *config = &request->config;
+    const char *text = request->clock != NULL ? request->clock : "master";
+    uint64_t domain = 0;
+
+    if (strncmp(text, "ptp,domain=", 11) == 0) {
+        if (!axi_parse_number(text + 11, &domain) || domain > UINT8_MAX) {
+            return axi_cli_usage(COMMAND, "--clock: '%s' is no domain, 0 to 255", text + 11);
+        }
+        text = "ptp";
+    }
+    if (strcmp(text, "ptp") != 0 && strcmp(text, "master") != 0) {
+        return axi_cli_usage(COMMAND, "--clock: '%s' is none of master, ptp, ptp,domain=N", text);
+    }
+    if ((request->clock_bound != NULL &&
+         !axi_parse_time_ns(request->clock_bound, &config->clock_bound_ns)) ||
+        (request->latency_bound != NULL &&
+         !axi_parse_time_ns(request->latency_bound, &config->latency_ns))) {
+        return axi_cli_usage(COMMAND, "--clock-bound and --latency-bound are times such as 50us");
+    }
+    config->clock = text[0] == 'p' ? AXI_BOOT_CLOCK_PTP : AXI_BOOT_CLOCK_MASTER;
+    config->clock_domain = (uint8_t)domain;
+    config->clock_flags = request->has_clock_lines ? AXI_BOOT_CLOCK_FLAG_LINES : 0;
+    return 0;
+}
+
 /* "in:NAME=TARGET" or "out:NAME=TARGET". */
 static int add_channel(struct axi_boot_config *config, const char *text)
 {
@@ -183,6 +211,7 @@ static int fill(struct request *request)
 
     r = r != 0 ? r : set_mac(request);
     r = r != 0 ? r : set_server(request);
+    r = r != 0 ? r : set_clock(request);
     for (size_t i = 0; i < request->channels.count && r == 0; i++) {
         r = add_channel(config, request->channels.items[i]);
     }
@@ -249,6 +278,10 @@ int axi_image_node(int argc, char **argv)
         {"slots", AXI_OPTION_NUMBER, &request.slots},
         {"capacity", AXI_OPTION_NUMBER, &request.capacity_ppm},
         {"io", AXI_OPTION_LIST, &request.channels},
+        {"clock", AXI_OPTION_TEXT, &request.clock},
+        {"clock-lines", AXI_OPTION_FLAG, &request.has_clock_lines},
+        {"clock-bound", AXI_OPTION_TEXT, &request.clock_bound},
+        {"latency-bound", AXI_OPTION_TEXT, &request.latency_bound},
         {"format", AXI_OPTION_TEXT, &request.format_text},
         {"o", AXI_OPTION_TEXT, &request.out},
     };

@@ -9,6 +9,7 @@
 
 #define RECORD_HEADER 8u
 #define PERIOD_NS_MAX UINT64_C(1000000000)
+#define CLOCK_NS_MAX UINT64_C(60000000000)
 
 enum record {
     RECORD_NAME = 1,
@@ -24,13 +25,15 @@ enum record {
     RECORD_SEED = 11,
     RECORD_TASK = 12,
     RECORD_CHANNEL = 13,
+    RECORD_CLOCK = 14,
     RECORD_END
 };
 
 enum { /* fixed parts */
        NETWORK_BYTES = 16,
        TASK_BYTES = 56,
-       CHANNEL_BYTES = 40
+       CHANNEL_BYTES = 40,
+       CLOCK_BYTES = 24
 };
 
 void axi_boot_config_init(struct axi_boot_config *config)
@@ -68,6 +71,10 @@ static int check_values(const struct axi_boot_config *c)
     }
     if (c->network > AXI_BOOT_NETWORK_DHCP || c->exit > AXI_BOOT_EXIT_SEMIHOSTING ||
         (c->flags & ~AXI_BOOT_FLAG_TRACE) != 0) {
+        return -AXC_EBOOT_VALUE;
+    }
+    if (c->clock > AXI_BOOT_CLOCK_PTP || (c->clock_flags & ~AXI_BOOT_CLOCK_FLAG_LINES) != 0 ||
+        c->clock_bound_ns > CLOCK_NS_MAX || c->latency_ns > CLOCK_NS_MAX) {
         return -AXC_EBOOT_VALUE;
     }
     if (c->network == AXI_BOOT_NETWORK_STATIC && (c->prefix == 0 || c->prefix > 30)) {
@@ -215,6 +222,20 @@ static void add_network(struct writer *writer, const struct axi_boot_config *c)
     memcpy(to + 12, c->loopback, 4);
 }
 
+static void add_clock(struct writer *writer, const struct axi_boot_config *c)
+{
+    uint8_t *to = add(writer, RECORD_CLOCK, CLOCK_BYTES);
+
+    if (to == NULL) {
+        return;
+    }
+    to[0] = (uint8_t)c->clock;
+    to[1] = c->clock_domain;
+    axi_put_le32(to + 4, c->clock_flags);
+    axi_put_le64(to + 8, c->clock_bound_ns);
+    axi_put_le64(to + 16, c->latency_ns);
+}
+
 static void add_task(struct writer *writer, const struct axi_boot_task *task)
 {
     uint8_t *to = add(writer, RECORD_TASK, (size_t)TASK_BYTES + task->elf_bytes);
@@ -242,6 +263,13 @@ static void add_channel(struct writer *writer, const struct axi_boot_channel *ch
     memcpy(to + CHANNEL_BYTES, channel->target, length);
 }
 
+/* A blob of the defaults is what kernels read that know no clocks. */
+static bool has_clock(const struct axi_boot_config *c)
+{
+    return c->clock != AXI_BOOT_CLOCK_MASTER || c->clock_domain != 0 || c->clock_flags != 0 ||
+           c->clock_bound_ns != 0 || c->latency_ns != 0;
+}
+
 static void write_records(struct writer *writer, const struct axi_boot_config *c)
 {
     add_text(writer, RECORD_NAME, c->name);
@@ -260,6 +288,9 @@ static void write_records(struct writer *writer, const struct axi_boot_config *c
     add_numbers(writer, RECORD_RUN, pair(c->flags, c->exit), &c->time_limit_ns);
     if (c->seed != 0) {
         add_numbers(writer, RECORD_SEED, c->seed, NULL);
+    }
+    if (has_clock(c)) {
+        add_clock(writer, c);
     }
     for (uint32_t i = 0; i < c->task_count; i++) {
         add_task(writer, &c->tasks[i]);
@@ -357,6 +388,16 @@ static void read_network(struct axi_boot_config *c, const uint8_t *value)
     memcpy(c->loopback, value + 12, 4);
 }
 
+static int read_clock(struct axi_boot_config *c, const uint8_t *value)
+{
+    c->clock = (enum axi_boot_clock)value[0];
+    c->clock_domain = value[1];
+    c->clock_flags = axi_get_le32(value + 4);
+    c->clock_bound_ns = axi_get_le64(value + 8);
+    c->latency_ns = axi_get_le64(value + 16);
+    return axi_get_le16(value + 2) == 0 ? 0 : -AXC_EBOOT_VALUE;
+}
+
 static int read_task(struct axi_boot_config *c, const uint8_t *value, uint32_t bytes)
 {
     struct axi_boot_task *task = &c->tasks[c->task_count];
@@ -404,7 +445,7 @@ static int read_fixed(struct axi_boot_config *c, uint32_t type, const uint8_t *v
     static const uint8_t sizes[RECORD_END] = {
         [RECORD_NODE_ID] = 8, [RECORD_MAC] = 6,    [RECORD_NETWORK] = NETWORK_BYTES,
         [RECORD_SERVER] = 16, [RECORD_LIMITS] = 8, [RECORD_RUN] = 16,
-        [RECORD_SEED] = 8};
+        [RECORD_SEED] = 8,    [RECORD_CLOCK] = CLOCK_BYTES};
 
     if (bytes != sizes[type]) {
         return -AXC_EBOOT_RECORD;
@@ -433,6 +474,8 @@ static int read_fixed(struct axi_boot_config *c, uint32_t type, const uint8_t *v
         c->exit = (enum axi_boot_exit)axi_get_le32(value + 4);
         c->time_limit_ns = axi_get_le64(value + 8);
         break;
+    case RECORD_CLOCK:
+        return read_clock(c, value);
     default:
         c->seed = axi_get_le64(value);
         break;

@@ -57,6 +57,14 @@ enum axi_boot_exit {
 
 #define AXI_BOOT_FLAG_TRACE 0x1u /* every trace record is a line on the console */
 
+/* Whose clock master time follows. */
+enum axi_boot_clock {
+    AXI_BOOT_CLOCK_MASTER = 0, /* the master's, by heartbeats */
+    AXI_BOOT_CLOCK_PTP = 1     /* a PTP grandmaster's, on Ethernet */
+};
+
+#define AXI_BOOT_CLOCK_FLAG_LINES 0x1u /* a line `clock-sample` on the console for every Sync */
+
 struct axi_boot_task {
     char name[AXC_NAME_BYTES]; /* of this instance, unique; else as task names are */
     uint64_t jobs;             /* 0 = as the note says */
@@ -87,6 +95,12 @@ struct axi_boot_config {
     char master[AXI_BOOT_TEXT_BYTES];    /* "a.b.c.d:port" */
     char advertise[AXI_BOOT_TEXT_BYTES]; /* how peers reach this node; "" = address:peer_port */
     char token[AXI_BOOT_TOKEN_BYTES];    /* "" = none */
+
+    enum axi_boot_clock clock;
+    uint8_t clock_domain;    /* of PTP */
+    uint32_t clock_flags;    /* AXI_BOOT_CLOCK_FLAG_* */
+    uint64_t clock_bound_ns; /* error of master time that is declared at least; 0 = as measured */
+    uint64_t latency_ns;     /* d of docs/time.md */
 
     uint64_t server_budget_ns, server_period_ns; /* 0 < budget <= period <= 1 s; 1 ms / 10 ms */
     uint32_t slots;                              /* 1..AXI_BOOT_SLOTS_MAX; 16 */

@@ -31,6 +31,11 @@ static void make_node(void)
     strcpy(made.channels[0].name, "throttle");
     made.channels[0].is_output = true;
     strcpy(made.channels[0].target, "udp:10.0.2.2:9000");
+    made.clock = AXI_BOOT_CLOCK_PTP;
+    made.clock_domain = 7;
+    made.clock_flags = AXI_BOOT_CLOCK_FLAG_LINES;
+    made.clock_bound_ns = 50000;
+    made.latency_ns = 200000;
 }
 
 static void make_standalone(void)
@@ -169,7 +174,7 @@ static void refuses_bad_records(void **unused)
         int error;
     } cases[] = {
         {0, 8, "12345678", AXC_EBOOT_TYPE},
-        {14, 8, "12345678", AXC_EBOOT_TYPE},
+        {15, 8, "12345678", AXC_EBOOT_TYPE},
         {0x10001, 8, "12345678", AXC_EBOOT_TYPE},
         {1, 0, "", AXC_EBOOT_VALUE},
         {1, 4, "ecu\0", AXC_EBOOT_VALUE},
@@ -189,6 +194,12 @@ static void refuses_bad_records(void **unused)
         {9, 8, "\1\4\0\0\1\0\0", AXC_EBOOT_VALUE},
         {10, 16, "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
         {10, 16, "\0\0\0\0\3\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
+        {14, 8, "12345678", AXC_EBOOT_RECORD},
+        {14, 24, "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
+        {14, 24, "\1\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
+        {14, 24, "\1\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
+        {14, 24, "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
+        {14, 24, "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", AXC_EBOOT_VALUE},
         {12, 4, "task", AXC_EBOOT_RECORD},
         {12, 56,
          "task\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"

@@ -87,6 +87,7 @@ static void put_boot_configs(const char *folder)
     strcpy(config.token, "secret");
     config.channel_count = 1;
     config.channels[0] = (struct axi_boot_channel){"speed", false, "udp:9000"};
+    config.clock = AXI_BOOT_CLOCK_PTP;
     if (axi_boot_config_encode(&config, blob, sizeof(blob), &bytes) != 0) {
         exit(1);
     }

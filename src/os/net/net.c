@@ -4,6 +4,7 @@
 #include "os/board/board.h"
 #include "os/drivers/nic.h"
 #include "os/kernel/kernel.h"
+#include "time/ptp_message.h"
 
 #include <lwip/dhcp.h>
 #include <lwip/etharp.h>
@@ -20,6 +21,7 @@
 #define MTU 1500u
 #define LOOPBACK_NET 127u
 #define TYPE_OFFSET 12u
+#define FRAME_BYTES_MIN 60u  /* without checksum */
 #define DESTINATION_GROUP 1u /* in the first byte of a MAC address */
 
 static struct {
@@ -31,6 +33,9 @@ static struct {
     uint64_t random;
     void (*wake)(void *context);
     void *wake_context;
+    volatile uint64_t interrupt_ns; /* when the line was last raised; 0: not since it was opened */
+    axi_net_ptp take_ptp;
+    void *ptp_context;
     char name[AXC_NAME_BYTES];
     uint8_t frame[AXI_NIC_FRAME_BYTES];
 } net;
@@ -99,6 +104,7 @@ static err_t netif_start(struct netif *netif)
 static void on_interrupt(void *argument)
 {
     (void)argument;
+    net.interrupt_ns = axi_clock_ns();
     axi_irq_disable(net.intid);
     net.wake(net.wake_context);
 }
@@ -120,8 +126,20 @@ static bool is_for_us(const uint8_t *frame, size_t bytes)
            memcmp(frame, broadcast, AXI_NIC_MAC_BYTES) == 0;
 }
 
-static void take_frame(size_t bytes)
+static bool is_ptp(const uint8_t *frame, size_t bytes)
 {
+    return net.take_ptp != NULL && bytes > SIZEOF_ETH_HDR &&
+           (frame[0] & DESTINATION_GROUP) != 0 && frame[TYPE_OFFSET] == AXI_PTP_ETHERTYPE >> 8 &&
+           frame[TYPE_OFFSET + 1] == (AXI_PTP_ETHERTYPE & 0xff);
+}
+
+static void take_frame(size_t bytes, uint64_t arrived_ns)
+{
+    if (is_ptp(net.frame, bytes)) {
+        net.take_ptp(net.ptp_context, net.frame + SIZEOF_ETH_HDR, bytes - SIZEOF_ETH_HDR,
+                     arrived_ns);
+        return;
+    }
     if (!is_for_us(net.frame, bytes)) {
         net.foreign++;
         return;
@@ -138,14 +156,20 @@ static void take_frame(size_t bytes)
     }
 }
 
-/* True when none is left and the interrupt is on again. */
+/* True when none is left and the interrupt is on again. The line is closed meanwhile, however this
+ * began: so an interrupt's time belongs to the first frame after it, and to no other. */
 static bool take_frames(void)
 {
+    axi_irq_disable(net.intid);
+    uint64_t arrived_ns = net.interrupt_ns;
+
+    net.interrupt_ns = 0;
     for (uint32_t i = 0; i < FRAMES_AT_ONCE; i++) {
         size_t bytes = net.nic->receive(net.frame);
 
         if (bytes > 0) {
-            take_frame(bytes);
+            take_frame(bytes, arrived_ns);
+            arrived_ns = 0;
         } else if (!net.nic->rearm()) {
             axi_irq_enable(net.intid);
             return true;
@@ -166,6 +190,38 @@ uint64_t axi_net_poll(void)
     }
     return wait_ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? UINT64_MAX
                                                       : axi_clock_ns() + wait_ms * NS_PER_MS;
+}
+
+/* ---- PTP ---- */
+
+void axi_net_take_ptp(axi_net_ptp take, void *context)
+{
+    net.ptp_context = context;
+    net.take_ptp = take;
+}
+
+uint64_t axi_net_send_ptp(const uint8_t *bytes, size_t length)
+{
+    static const uint8_t group[AXI_NIC_MAC_BYTES] = {0x01, 0x1b, 0x19, 0, 0, 0};
+    size_t total = SIZEOF_ETH_HDR + length;
+    uint8_t *buffer = total <= AXI_NIC_FRAME_BYTES ? net.nic->send_buffer() : NULL;
+
+    if (buffer == NULL) {
+        return 0;
+    }
+    memcpy(buffer, group, sizeof(group));
+    memcpy(buffer + AXI_NIC_MAC_BYTES, net.netif.hwaddr, AXI_NIC_MAC_BYTES);
+    buffer[TYPE_OFFSET] = AXI_PTP_ETHERTYPE >> 8;
+    buffer[TYPE_OFFSET + 1] = AXI_PTP_ETHERTYPE & 0xff;
+    memcpy(buffer + SIZEOF_ETH_HDR, bytes, length);
+    if (total < FRAME_BYTES_MIN) {
+        memset(buffer + total, 0, FRAME_BYTES_MIN - total);
+        total = FRAME_BYTES_MIN;
+    }
+    uint64_t sent_ns = axi_clock_ns();
+
+    net.nic->send(total);
+    return sent_ns;
 }
 
 /* ---- start ---- */

@@ -30,6 +30,15 @@ AXC_MUST_USE int axi_net_start(const struct axi_boot_config *config, void (*wake
  * more frames wait, call again. */
 uint64_t axi_net_poll(void);
 
+/* PTP messages of Ethernet (type 0x88F7), from now on given to `take` by axi_net_poll. arrived_ns:
+ * local time of the interrupt that told of the frame; 0: nobody knows when it came, since it was
+ * found without one or behind another frame. Messages go to the group of all PTP clocks. */
+typedef void (*axi_net_ptp)(void *context, const uint8_t *bytes, size_t length,
+                            uint64_t arrived_ns);
+void axi_net_take_ptp(axi_net_ptp take, void *context);
+/* Returns the local time just before the device was told to send; 0: no buffer. */
+uint64_t axi_net_send_ptp(const uint8_t *bytes, size_t length);
+
 /* True once the node has its address (at once without DHCP); it is then a.b.c.d in ret_address. */
 bool axi_net_address(uint8_t ret_address[4]);
 void axi_net_mac(uint8_t ret_mac[6]);
