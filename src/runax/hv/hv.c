@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runax/hv/hv.h"
 
+#include "runax/hv/qemu/qemu.h"
+
 #include <stdio.h>
 #include <string.h>
 
 /* One line per backend, best first. */
 const struct axi_hv *const axi_hvs[] = {
+    &axi_hv_qemu,
     NULL,
 };
 
