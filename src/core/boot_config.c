@@ -442,10 +442,14 @@ static int read_channel(struct axi_boot_config *c, const uint8_t *value, uint32_
 static int read_fixed(struct axi_boot_config *c, uint32_t type, const uint8_t *value,
                       uint32_t bytes)
 {
-    static const uint8_t sizes[RECORD_END] = {
-        [RECORD_NODE_ID] = 8, [RECORD_MAC] = 6,    [RECORD_NETWORK] = NETWORK_BYTES,
-        [RECORD_SERVER] = 16, [RECORD_LIMITS] = 8, [RECORD_RUN] = 16,
-        [RECORD_SEED] = 8,    [RECORD_CLOCK] = CLOCK_BYTES};
+    static const uint8_t sizes[RECORD_END] = {[RECORD_NODE_ID] = 8,
+                                              [RECORD_MAC] = 6,
+                                              [RECORD_NETWORK] = NETWORK_BYTES,
+                                              [RECORD_SERVER] = 16,
+                                              [RECORD_LIMITS] = 8,
+                                              [RECORD_RUN] = 16,
+                                              [RECORD_SEED] = 8,
+                                              [RECORD_CLOCK] = CLOCK_BYTES};
 
     if (bytes != sizes[type]) {
         return -AXC_EBOOT_RECORD;

@@ -231,8 +231,10 @@ static uint32_t on_follow_up(struct axi_ptp_slave *slave, const struct axi_ptp_m
 
 /* ---- Delay_Req and Delay_Resp ---- */
 
+/* It says about when it is sent, as IEEE 1588 permits: who listens learns what this clock shows. */
 static void send_delay_req(struct axi_ptp_slave *slave, uint64_t now_ns)
 {
+    struct axi_servo_estimate estimate;
     uint8_t bytes[AXI_PTP_BYTES_MAX];
     struct axi_ptp_message m = {
         .type = AXI_PTP_DELAY_REQ,
@@ -242,6 +244,8 @@ static void send_delay_req(struct axi_ptp_slave *slave, uint64_t now_ns)
         .log_interval = 0x7f,
     };
 
+    axi_servo_estimate(&slave->servo, now_ns, &estimate);
+    m.timestamp_ns = estimate.bound_ns != UINT64_MAX ? estimate.master_ns : 0;
     slave->is_delay_due = false;
     slave->is_delay_sent = true;
     slave->has_delay_stamp = false;

@@ -10,6 +10,7 @@ from conftest import BUILD, until
 
 KERNELS = os.path.join(BUILD, "os")
 CONFIG_ADDRESS = {"virt": 0x44000000, "zcu102": 0x04000000}
+GUEST = "10.0.2.15"
 MASTER_HOST = "10.0.2.2"  # the host's 127.0.0.1 as QEMU's user network shows it
 
 
@@ -32,21 +33,25 @@ def channel_record(name, is_output, target):
 
 
 def config_blob(name, master, token="", mac=None, dhcp=False, peer_port=7100, advertise="",
-                slots=16, seed=1, channels=()):
-    """The blob of a networked node; master: port on the host."""
+                slots=16, seed=1, channels=(), address=GUEST, clock=None):
+    """The blob of a networked node; master: port on the host, or "a.b.c.d:port"; clock: None or a
+    PTP domain."""
     records = record(1, name.encode())
     if mac:
         records += record(3, bytes.fromhex(mac.replace(":", "")))
     records += record(4, struct.pack("<BBH4s4s4s", 2 if dhcp else 1, 0 if dhcp else 24, peer_port,
-                                     bytes(4) if dhcp else bytes([10, 0, 2, 15]),
-                                     bytes(4) if dhcp else bytes([10, 0, 2, 2]),
-                                     bytes([10, 0, 2, 2])))
-    records += record(5, ("%s:%d" % (MASTER_HOST, master)).encode())
+                                     bytes(4) if dhcp else socket.inet_aton(address),
+                                     bytes(4) if dhcp or address != GUEST else
+                                     socket.inet_aton(MASTER_HOST), socket.inet_aton(MASTER_HOST)))
+    master = master if isinstance(master, str) else "%s:%d" % (MASTER_HOST, master)
+    records += record(5, master.encode())
     if token:
         records += record(6, token.encode())
     if advertise:
         records += record(7, advertise.encode())
     records += record(9, struct.pack("<II", slots, 900000)) + record(11, struct.pack("<Q", seed))
+    if clock is not None:
+        records += record(14, struct.pack("<BBHIQQ", 1, clock, 0, 1, 0, 0))
     for one in channels:
         records += channel_record(*one)
     head = struct.pack("<4sHHI", b"AXBC", 1, 16, 16 + len(records))
@@ -68,12 +73,14 @@ class Ecu:
     nothing late, but the clock falls behind the host's."""
 
     def __init__(self, directory, name, master_port, board="virt", frames=False,
-                 forwards=(), legacy=True, options=(), **config):
+                 forwards=(), legacy=True, options=(), network=None, **config):
+        """network: a Network (network.py); the machine is then a host of its bridge, by a tap, with
+        the address that config names."""
         self.dir, self.name, self.board = str(directory), name, board
         self.log = os.path.join(self.dir, name + ".console")
         self.peer_port = free_port()
         self.mac = config.setdefault("mac", "52:54:00:12:34:%02x" % (0x50 + sum(name.encode()) % 90))
-        config.setdefault("advertise", "127.0.0.1:%d" % self.peer_port)
+        config.setdefault("advertise", "" if network else "127.0.0.1:%d" % self.peer_port)
         blob = os.path.join(self.dir, name + ".cfg")
         with open(blob, "wb") as file:
             file.write(config_blob(name, master_port, **config))
@@ -86,7 +93,14 @@ class Ecu:
             command += ["-cpu", "cortex-a53"]
         if not legacy:
             command += ["-global", "virtio-mmio.force-legacy=false"]
-        command += self.network(frames, [(self.peer_port, 7100), *forwards]) + list(options)
+        self.socket = None
+        if network:
+            command += self.nic(["tap,id=tap,ifname=%s,script=no,downscript=no" %
+                                 network.tap("tap-" + name)], "tap")
+            command = network.inside(None, command)
+        else:
+            command += self.network(frames, [(self.peer_port, 7100), *forwards])
+        command += list(options)
         if os.path.exists(self.log):
             os.remove(self.log)
         with open(self.log + ".qemu", "wb") as errors:
@@ -98,20 +112,22 @@ class Ecu:
         for forward in forwards:
             host, guest, *kind = forward
             user += ",hostfwd=%s:127.0.0.1:%d-10.0.2.15:%d" % (kind[0] if kind else "tcp", host, guest)
-        parts = ["-netdev", user]
+        parts = [user]
         netdev = "user"
-        self.socket = None
         if frames:
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.bind(("127.0.0.1", 0))
             self.qemu_port = free_port(socket.SOCK_DGRAM)
             netdev = "port0"
-            parts += ["-netdev", "dgram,id=raw,local.type=inet,local.host=127.0.0.1,local.port=%d,"
+            parts += ["dgram,id=raw,local.type=inet,local.host=127.0.0.1,local.port=%d,"
                       "remote.type=inet,remote.host=127.0.0.1,remote.port=%d" %
                       (self.qemu_port, self.socket.getsockname()[1]),
-                      "-netdev", "hubport,id=port0,hubid=0",
-                      "-netdev", "hubport,id=port1,hubid=0,netdev=user",
-                      "-netdev", "hubport,id=port2,hubid=0,netdev=raw"]
+                      "hubport,id=port0,hubid=0", "hubport,id=port1,hubid=0,netdev=user",
+                      "hubport,id=port2,hubid=0,netdev=raw"]
+        return self.nic(parts, netdev)
+
+    def nic(self, netdevs, netdev):
+        parts = [word for one in netdevs for word in ("-netdev", one)]
         if self.board == "zcu102":
             return parts + ["-net", "nic,netdev=%s,macaddr=%s" % (netdev, self.mac)]
         return parts + ["-device", "virtio-net-device,netdev=%s,mac=%s" % (netdev, self.mac)]

@@ -56,19 +56,29 @@ class Network:
     def address(self, host):
         return "10.77.0.%d" % (list(self.namespaces).index(host) + 1)
 
+    def tap(self, name):
+        """A port for a machine in QEMU, which runs in the switch's namespace (`host=None`)."""
+        if not os.path.exists("/dev/net/tun"):
+            pytest.skip("capability:tun no /dev/net/tun")
+        ip("-n", self.switch, "tuntap", "add", "dev", name, "mode", "tap")
+        ip("-n", self.switch, "link", "set", name, "master", "br0", "up")
+        return name
+
+    def inside(self, host, command):
+        """The command line that runs it in the host's namespace; None: the switch's."""
+        return ["ip", "netns", "exec", self.namespaces[host] if host else self.switch, *command]
+
     def start(self, host, command, log):
         """A program in the host's namespace; ended by close()."""
         with open(log, "wb") as file:
-            process = subprocess.Popen(["ip", "netns", "exec", self.namespaces[host], *command],
-                                       stdin=subprocess.DEVNULL, stdout=file,
-                                       stderr=subprocess.STDOUT)
+            process = subprocess.Popen(self.inside(host, command), stdin=subprocess.DEVNULL,
+                                       stdout=file, stderr=subprocess.STDOUT)
         self.processes.append(process)
         return process
 
     def run(self, host, command, timeout):
-        return subprocess.run(["ip", "netns", "exec", self.namespaces[host], *command],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=timeout)
+        return subprocess.run(self.inside(host, command), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=timeout)
 
     def close(self):
         for process in self.processes:

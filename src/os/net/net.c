@@ -128,8 +128,8 @@ static bool is_for_us(const uint8_t *frame, size_t bytes)
 
 static bool is_ptp(const uint8_t *frame, size_t bytes)
 {
-    return net.take_ptp != NULL && bytes > SIZEOF_ETH_HDR &&
-           (frame[0] & DESTINATION_GROUP) != 0 && frame[TYPE_OFFSET] == AXI_PTP_ETHERTYPE >> 8 &&
+    return net.take_ptp != NULL && bytes > SIZEOF_ETH_HDR && (frame[0] & DESTINATION_GROUP) != 0 &&
+           frame[TYPE_OFFSET] == AXI_PTP_ETHERTYPE >> 8 &&
            frame[TYPE_OFFSET + 1] == (AXI_PTP_ETHERTYPE & 0xff);
 }
 

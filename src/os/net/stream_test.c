@@ -289,6 +289,70 @@ static void garbage_is_counted_and_dropped(void **state)
     close_both(here, there);
 }
 
+static struct {
+    uint32_t count;
+    uint8_t first;
+    size_t length;
+    uint64_t arrived_ns;
+} ptp;
+
+static void on_ptp(void *context, const uint8_t *bytes, size_t length, uint64_t arrived_ns)
+{
+    (void)context;
+    ptp.count++;
+    ptp.first = bytes[0];
+    ptp.length = length;
+    ptp.arrived_ns = arrived_ns;
+}
+
+/* The node's own message comes back to it. */
+static void expect_ptp(uint8_t first, uint64_t arrived_ns)
+{
+    (void)axi_net_poll();
+    assert_int_equal(ptp.count, 1);
+    assert_int_equal(ptp.first, first);
+    assert_int_equal(ptp.length, 46); /* padded */
+    assert_int_equal(ptp.arrived_ns, arrived_ns);
+    ptp.count = 0;
+}
+
+/* Only the frame that raised the line has a time; one that was found before the interrupt came, or
+ * behind another, has none, and leaves none to the next. */
+static void ptp_frames_have_the_time_of_their_interrupt(void **state)
+{
+    uint8_t message[44] = {0};
+
+    (void)state;
+    wire_run_ms(10);
+    (void)axi_net_send_ptp(message, sizeof(message));
+    (void)axi_net_poll();
+    assert_int_equal(ptp.count, 0); /* nobody wants them yet */
+    axi_net_take_ptp(on_ptp, NULL);
+    message[0] = 1;
+    assert_int_equal(axi_net_send_ptp(message, sizeof(message)), clock_ns);
+    irq_handler(NULL);
+    assert_false(is_irq_on);
+    clock_ns += 5000;
+    expect_ptp(1, clock_ns - 5000);
+    assert_true(is_irq_on);
+
+    message[0] = 2;
+    assert_int_equal(axi_net_send_ptp(message, sizeof(message)), clock_ns);
+    expect_ptp(2, 0);
+    irq_handler(NULL); /* for a frame of others, after which ours comes */
+    clock_ns += 5000;
+    wire[wire_head++ % FRAMES].count = 1;
+    message[0] = 3;
+    (void)axi_net_send_ptp(message, sizeof(message));
+    expect_ptp(3, 0);
+    lose_every = UINT32_MAX;
+    (void)axi_net_send_ptp(message, sizeof(message));
+    (void)axi_net_poll();
+    assert_int_equal(ptp.count, 0);
+    lose_every = 0;
+    axi_net_take_ptp(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +364,7 @@ int main(void)
         cmocka_unit_test(places_are_bounded),
         cmocka_unit_test(addresses_are_read_strictly),
         cmocka_unit_test(garbage_is_counted_and_dropped),
+        cmocka_unit_test(ptp_frames_have_the_time_of_their_interrupt),
     };
 
     return cmocka_run_group_tests(tests, start_network, NULL);

@@ -89,6 +89,7 @@ static int open_network(struct axi_node *node)
     if (r < 0) {
         return complain(node, "network", axi_board.name, r);
     }
+    axi_node_clock_start(&node->clock, node->config);
     r = axi_channels_start(node->config, node->runtime, &bad);
     if (r < 0) {
         return complain(node, "channel", node->config->channels[bad].target, r);
@@ -152,6 +153,9 @@ static int open_agent(struct axi_node *node)
         .trace_records = TRACES_KEPT,
         .image_bytes_max = IMAGE_BYTES_MAX,
         .timebase = axi_runtime_timebase(node->runtime),
+        .has_clock = config->clock == AXI_BOOT_CLOCK_PTP,
+        .clock_bound_ns = config->clock_bound_ns,
+        .latency_ns = config->latency_ns,
     };
     size_t bytes = axi_agent_bytes(&agent_config);
     void *memory = bytes > 0 ? axi_pages_take(bytes) : NULL;
@@ -223,11 +227,30 @@ static void report_join(struct axi_node *node, const struct axi_agent_status *st
     }
 }
 
+/* Master time follows the PTP slave. Returns the local time of its next timer. */
+static uint64_t follow_clock(struct axi_node *node)
+{
+    struct axi_servo_estimate estimate;
+    uint64_t next_ns = 0;
+    uint32_t happened = axi_node_clock_poll(&node->clock, &next_ns);
+
+    if (happened != 0) {
+        const struct axc_time_local now = {.ns = axi_runtime_clock_ns()};
+
+        axi_servo_estimate(&node->clock.slave.servo, now.ns, &estimate);
+        axi_agent_clock(node->agent, now, &estimate, axi_node_clock_grandmaster(&node->clock),
+                        happened);
+        axi_node_clock_tell(&node->clock, now.ns, &estimate);
+    }
+    return next_ns;
+}
+
 /* One round; returns the local time of the next, 0: at once. */
 static uint64_t turn(struct axi_node *node)
 {
     struct axi_agent_status status;
     uint64_t net_ns = axi_net_poll();
+    uint64_t clock_ns = follow_clock(node);
 
     axi_channels_poll();
     axi_runtime_housekeep(node->runtime);
@@ -248,6 +271,7 @@ static uint64_t turn(struct axi_node *node)
     }
     next_ns = next_ns < most_ns ? next_ns : most_ns;
     next_ns = next_ns < streams_ns ? next_ns : streams_ns;
+    next_ns = next_ns < clock_ns ? next_ns : clock_ns;
     return next_ns < net_ns ? next_ns : net_ns;
 }
 

@@ -4,6 +4,7 @@
 #define AXI_OS_NODE_NODE_INTERNAL_H
 
 #include "core/agent.h"
+#include "os/node/clock.h"
 #include "os/node/images.h"
 #include "os/node/node.h"
 
@@ -24,6 +25,7 @@ struct axi_node {
     struct axi_agent *agent;     /* NULL until the node has an address */
     struct axi_node_load *loads; /* one per slot */
     struct axi_images images;
+    struct axi_node_clock clock;
     uint32_t slots;
     uint32_t pending_loads;
     uint32_t log_slot;      /* next slot to drain */
