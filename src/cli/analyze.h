@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "model/replica.h"
 #include "model/response.h"
@@ -78,6 +79,10 @@ int axi_analyze_node(struct axi_client *client, const char *name, json_t **ret_c
 /* The whole command for a file of samples; returns the exit code. */
 int axi_analyze_pwcet(struct axi_analyze *run, const char *file, json_t **ret_result);
 
+/* The whole command for samples of a clock (axcan-timed --csv, or a log with clock-sample lines);
+ * plot: SVG to write, or NULL. Returns the exit code. */
+int axi_analyze_clock(const char *file, bool as_json, const char *plot);
+
 /* {"value": "17 digits"}; the digits alone; the digits rounded up. */
 json_t *axi_analyze_value(double value);
 json_t *axi_analyze_number(double value);
@@ -90,6 +95,8 @@ size_t axi_analyze_check(const json_t *document, size_t *ret_compared);
 /* Adds the response-time curve of a task; draws all. */
 int axi_analyze_curve(struct axi_analyze *run, const char *name, uint64_t deadline,
                       const struct axi_pmf *pmf);
+/* Text in XML. */
+void axi_analyze_escape(FILE *to, const char *text);
 int axi_analyze_plot(const struct axi_analyze *run, const char *file);
 
 #endif

@@ -44,7 +44,7 @@ static double smallest(const json_t *curve)
     return least;
 }
 
-static void escape(FILE *to, const char *text)
+void axi_analyze_escape(FILE *to, const char *text)
 {
     for (; *text != '\0'; text++) {
         switch (*text) {
@@ -115,7 +115,7 @@ static void draw_panel(FILE *to, const json_t *curve, size_t index)
                   "<g transform=\"translate(0,%zu)\">\n<text x=\"%d\" y=\"24\" "
                   "font-size=\"14\">P(response &gt; t), ",
                   index * PANEL_HEIGHT, LEFT);
-    escape(to, json_string_value(json_object_get(curve, "name")));
+    axi_analyze_escape(to, json_string_value(json_object_get(curve, "name")));
     (void)fprintf(to, "; P(late) = %.3g</text>\n", json_real_value(json_object_get(curve, "miss")));
     draw_axes(to, span, decades);
     draw_curve(to, curve, span, decades, TOP + HEIGHT);

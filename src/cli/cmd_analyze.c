@@ -283,13 +283,16 @@ static int run_file(struct axi_analyze *run, const char *kind_name, const struct
     bool as_json = texts->output != NULL;
     int r = 0;
 
+    if (strcmp(kind_name, "clock") == 0) {
+        return axi_analyze_clock(run->file, as_json, texts->plot);
+    }
     if (strcmp(kind_name, "pwcet") == 0) {
         r = axi_analyze_pwcet(run, run->file, &document);
         if (document != NULL && !as_json) {
             print_case(document, run->file);
         }
     } else if (kind == NULL) {
-        return axi_cli_usage("analyze", "'%s' is none of pwcrt, service, dag, edf, pwcet",
+        return axi_cli_usage("analyze", "'%s' is none of pwcrt, service, dag, edf, pwcet, clock",
                              kind_name);
     } else {
         r = load(run, texts->node, &document);
@@ -363,6 +366,9 @@ const struct axi_command axi_command_analyze = {
         "       axcan analyze edf FILE      exact EDF admission; budgets from distributions\n"
         "       axcan analyze edf --node N  the same of what runs on a node now\n"
         "       axcan analyze pwcet DATA    execution-time distribution from measurements\n"
+        "       axcan analyze clock FILE    how well a clock followed: CSV of axcan-timed, or a "
+        "log\n"
+        "                                   with clock-sample lines\n"
         "\n"
         "FILE is JSON or YAML (docs/model.md, docs/time.md), '-' reads standard input. DATA has "
         "one time a line\n"
@@ -372,7 +378,7 @@ const struct axi_command axi_command_analyze = {
         "  -o json           repeat the input with the results as \"computed\"\n"
         "  --check           compare \"computed\" with \"expected\" (1e-12); sets the exit code\n"
         "  --mode MODE       sync, sound (default) or periodic; vectors default to sync\n"
-        "  --plot FILE.svg   draw response-time exceedance curves\n"
+        "  --plot FILE.svg   draw response-time exceedance curves; clock: the offset\n"
         "  --target P        refine the grid until P(late) is known to be above or below P\n"
         "  --grid N          ticks a cell (default: exact, or as fine as --max-cells allows)\n"
         "  --max-cells N     memory limit in cells of 8 bytes (default 262144)\n"
