@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cms/fake_managers.h"
+#include "core/agent.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -93,6 +94,50 @@ static void damaged_foreign_and_stale_checkpoints_restore_nothing(void **state)
     assert_true(fakes_heard(all, 0, "no-checkpoint") || fakes_heard(all, 1, "no-checkpoint"));
     assert_int_equal(fakes_record(all).epoch, 3);
     assert_int_equal(fakes_active(all), 0);
+}
+
+static void datagram(uint64_t node, uint64_t write, uint64_t job)
+{
+    axi_Notices notices = {.notices_count = 1,
+                           .node_id = node,
+                           .notices = {{.task_id = FAKE_TASK,
+                                        .epoch = 3,
+                                        .job = job,
+                                        .bytes = (uint32_t)all->nodes[0].checkpoint_bytes,
+                                        .write = write}}};
+    uint8_t frame[AXI_AGENT_NOTIFY_BYTES];
+    size_t bytes = 0;
+
+    assert_int_equal(
+        axi_wire_encode(AXI_WIRE_NOTICES, &notices, NULL, 0, frame, sizeof(frame), &bytes), 0);
+    axi_cms_datagram(all->managers[0].cms, frame, bytes);
+    axi_cms_datagram(all->managers[0].cms, frame, bytes - 1);
+    fakes_run(all, 20);
+}
+
+/* Anybody may send one: it hastens a read, and what it says counts for nothing else. */
+static void datagrams_are_hints_and_no_more(void **state)
+{
+    json_t *tasks;
+
+    (void)state;
+    datagram(0x11, 1, 5); /* nothing was heard of this instance on its node's link */
+    assert_int_equal(all->nodes[0].received[AXI_WIRE_SLOT_READ], 0);
+    hold(5, 5);
+    datagram(0x99, 7, 7); /* of no node here */
+    assert_int_equal(all->nodes[0].received[AXI_WIRE_SLOT_READ], 2);
+    datagram(0x11, 1000000, 999); /* forged */
+    assert_int_equal(all->nodes[0].received[AXI_WIRE_SLOT_READ], 3);
+    fakes_notice(all, 0, 0, 3, 6);
+    fakes_run(all, 20);
+    assert_int_equal(all->nodes[0].ack.write, all->nodes[0].write);
+    tasks = axi_cms_tasks(all->managers[0].cms);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(tasks, 0), "job")), 6);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(tasks, 0), "age_jobs")), 0);
+    json_decref(tasks);
+    all->nodes[0].write++; /* a true one, of which the link has said nothing yet */
+    datagram(0x11, all->nodes[0].write, 6);
+    assert_int_equal(all->nodes[0].ack.write, all->nodes[0].write);
 }
 
 /* ---- restore ---- */
@@ -390,6 +435,7 @@ int main(void)
         T(a_noticed_checkpoint_becomes_durable_and_is_acknowledged),
         T(a_checkpoint_that_is_overtaken_is_read_anew),
         T(damaged_foreign_and_stale_checkpoints_restore_nothing),
+        T(datagrams_are_hints_and_no_more),
         T(the_holder_of_the_newest_restores_once),
         T(equal_ones_go_to_the_higher_id),
         T(the_loser_claims_when_the_winner_cannot),

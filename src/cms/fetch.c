@@ -296,40 +296,56 @@ static void fetch(struct axi_cms *cms, struct axi_cms_node *node, struct axi_cms
     }
 }
 
-static void take_notice(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice)
+/* The newest that the owner says it made: what is durable here is measured against it. */
+static void note_newest(struct axi_cms *cms, struct axi_cms_task *task, struct axi_cms_node *node,
+                        const axi_Notice *notice)
+{
+    struct axi_origin origin = {notice->epoch, notice->job, notice->step};
+
+    if (is_party(&task->record, node->id, notice->epoch) &&
+        axi_cms_origin_compare(&origin, &task->noticed) > 0) {
+        task->noticed = origin;
+        task->noticed_ns = axi_cms_now(cms);
+        if (task->undurable_since_ns == 0) {
+            task->undurable_since_ns = task->noticed_ns;
+        }
+    }
+}
+
+static void take_notice(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice,
+                        bool is_hint)
 {
     struct axi_cms_instance *it =
         axi_cms_instance_find(cms, node->id, notice->task_id, notice->epoch);
     struct axi_cms_task *task;
-    struct axi_origin origin = {notice->epoch, notice->job, notice->step};
 
     it = it != NULL ? it : axi_cms_instance_add(cms, node->id, notice->task_id, notice->epoch);
     task = it != NULL ? axi_cms_task_get(cms, notice->task_id) : NULL;
-    if (task == NULL || notice->write <= it->notice.write) {
+    if (task == NULL) {
+        return;
+    }
+    if (!is_hint) {
+        note_newest(cms, task, node, notice);
+    }
+    if (notice->write <= it->notice.write) {
         return;
     }
     it->notice = *notice;
     it->noticed_ns = axi_cms_now(cms);
-    if (is_party(&task->record, node->id, notice->epoch) &&
-        axi_cms_origin_compare(&origin, &task->noticed) > 0) {
-        task->noticed = origin;
-        task->noticed_ns = it->noticed_ns;
-        if (task->undurable_since_ns == 0) {
-            task->undurable_since_ns = it->noticed_ns;
-        }
-    }
     fetch(cms, node, it);
 }
 
-/* A datagram named a write that the node does not have: what its link says counts. */
+/* The node's own word on its link: where a datagram named a write that the node does not have, this
+ * counts. */
 static void correct_hint(struct axi_cms_instance *it, const axi_Notice *notice)
 {
-    if (it->is_hinted && notice->write < it->notice.write &&
-        it->refused_write == it->notice.write) {
+    bool is_wrong = notice->write < it->notice.write && it->refused_write == it->notice.write;
+
+    if (it->is_hinted && is_wrong) {
         it->notice.write = it->taken_write;
         it->refused_write = 0;
-        it->is_hinted = false;
     }
+    it->is_hinted = it->is_hinted && notice->write < it->notice.write; /* not known yet */
 }
 
 static void take_hint(struct axi_cms *cms, struct axi_cms_node *node, const axi_Notice *notice)
@@ -339,7 +355,7 @@ static void take_hint(struct axi_cms *cms, struct axi_cms_node *node, const axi_
 
     if (it != NULL && notice->write > it->notice.write) {
         it->is_hinted = true;
-        take_notice(cms, node, notice);
+        take_notice(cms, node, notice, true);
     }
 }
 
@@ -374,7 +390,7 @@ void axi_cms_notices(struct axi_cms *cms, struct axi_cms_node *node, const axi_N
             if (it != NULL) {
                 correct_hint(it, notice);
             }
-            take_notice(cms, node, notice);
+            take_notice(cms, node, notice, false);
         }
     }
 }
