@@ -40,7 +40,18 @@ struct sim_image {
     struct axi_image_info info;
 };
 
+/* ptp.c: a node's PTP source. */
+struct sim_ptp {
+    bool is_used;
+    uint32_t state; /* enum axi_servo_state */
+    uint32_t updates, silent_updates;
+    uint64_t random;
+    uint64_t local_ns, master_ns; /* of the last update */
+    int64_t rate_ppb;
+};
+
 struct sim_node {
+    struct sim_ptp ptp;
     struct sim_cluster *cluster;
     struct sim_machine machine;
     char name[8], address[8];
@@ -152,6 +163,9 @@ void sim_log(struct sim_cluster *cluster, const char *who, const char *format, .
     __attribute__((format(printf, 3, 4)));
 
 /* node.c */
+void sim_ptp_init(struct sim_node *node); /* draws whether there is one */
+void sim_ptp_boot(struct sim_node *node);
+void sim_ptp_run(struct sim_node *node); /* every 125 ms; tells the agent */
 void sim_node_init(struct sim_cluster *cluster, uint32_t index);
 void sim_node_boot(struct sim_node *node);
 void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns);

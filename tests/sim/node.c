@@ -342,7 +342,7 @@ static void port_crash_point(void *context, uint32_t id)
 
 /* ---- what happens to the agent ---- */
 
-enum happening { LINK_UP, LINK_DOWN, LINK_BYTES, LINK_WRITABLE, TRACE, TICK, PEER_UP };
+enum happening { LINK_UP, LINK_DOWN, LINK_BYTES, LINK_WRITABLE, TRACE, TICK, CLOCK, PEER_UP };
 
 static void feed_traces(struct sim_node *node)
 {
@@ -383,6 +383,9 @@ static void happen(struct sim_node *node, enum happening what, uint64_t link, co
         break;
     case TRACE:
         feed_traces(node);
+        break;
+    case CLOCK:
+        sim_ptp_run(node);
         break;
     case TICK:
         break;
@@ -473,6 +476,16 @@ static void on_trace(void *context, const struct axi_trace *record)
     }
 }
 
+static void run_ptp(void *context, uint64_t boot)
+{
+    struct sim_node *node = context;
+
+    if (node->machine.boot == boot && node->agent != NULL) {
+        happen(node, CLOCK, 0, NULL, 0);
+        sim_at(clock_of(node), clock_of(node)->now_ns + 125 * SIM_MS, run_ptp, node, boot);
+    }
+}
+
 /* ---- life of the node ---- */
 
 static struct axi_agent_config make_config(struct sim_node *node)
@@ -496,6 +509,7 @@ static struct axi_agent_config make_config(struct sim_node *node)
         .chunk_bytes = 4096,
         .checkpoint_bytes_max = 4096,
         .timebase = &node->machine.timebase,
+        .has_clock = node->ptp.is_used,
         .skip_epoch_check = node->cluster->options.disable_epoch,
     };
 }
@@ -541,6 +555,10 @@ void sim_node_boot(struct sim_node *node)
     sim_network_listen(node->cluster->network, SIM_NODE_HOST + node->machine.index, &endpoint,
                        accept_link, node);
     happen(node, TICK, 0, NULL, 0);
+    if (node->ptp.is_used) {
+        sim_ptp_boot(node);
+        run_ptp(node, node->machine.boot);
+    }
 }
 
 static void boot_again(void *context, uint64_t boot)
@@ -595,6 +613,7 @@ void sim_node_init(struct sim_cluster *cluster, uint32_t index)
     (void)snprintf(node->address, sizeof node->address, "n%u", index);
     node->crash_at = UINT32_MAX;
     sim_machine_init(&node->machine, &cluster->clock, index, node->name);
+    sim_ptp_init(node);
     node->machine.release_slot = on_release_slot;
     node->machine.on_trace = on_trace;
     node->machine.context = node;
