@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/host.h"
 #include "node/daemon.h"
+#include "node/local_clock.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -27,13 +28,15 @@ static const char usage[] =
     "  --notify udp:GROUP:PORT  notices of checkpoints go there, once for all managers\n"
     "  --clock SOURCE         master (heartbeats, the default), ptp4l[:SOCKET], or\n"
     "                         ptp:INTERFACE[,l2][,domain=N]: this process is the PTP slave\n"
-    "  --clock-bound US       declare at least this bound of the clock's error (default: measured;\n"
+    "  --clock-bound US       declare at least this bound of the clock's error (default: "
+    "measured;\n"
     "                         with heartbeats: no claim is made)\n"
     "  --latency-bound US     one-way latency that deadlines allow for (default 0)\n"
     "  --offload-above PPM    ask for a task to be moved when the processors are busier\n"
     "  --offload-on-stop      SIGTERM: let the tasks move away first, for at most 10 s\n"
     "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
     "  --io out:NAME=TARGET   channel; TARGET file:PATH, udp:HOST:PORT or node:HOST:PORT\n"
+    "  --skew NS:PPB          its own clock is ahead by NS and faster by PPB; for tests of clocks\n"
     "  --no-sandbox           do not confine tasks: for kernels without seccomp (qemu-user)\n"
     "  --allow-remote         go beyond loopback; the streams are not encrypted yet\n"
     "  --verbose, --quiet     more or less on stderr\n"
@@ -60,6 +63,7 @@ static const struct option names[] = {
     {"offload-above", required_argument, NULL, 'o'},
     {"offload-on-stop", no_argument, NULL, 'O'},
     {"io", required_argument, NULL, 'i'},
+    {"skew", required_argument, NULL, 'w'},
     {"no-sandbox", no_argument, NULL, 'S'},
     {"allow-remote", no_argument, NULL, 'R'},
     {"verbose", no_argument, NULL, 'v'},
@@ -100,6 +104,20 @@ static enum axi_fifo read_fifo(const char *text)
     }
     refuse("fifo", text, "auto, yes or no");
     return AXI_FIFO_AUTO;
+}
+
+/* "NS:PPB", both perhaps negative. */
+static void read_skew(const char *text)
+{
+    char *colon = NULL;
+    char *end = NULL;
+    long long offset_ns = strtoll(text, &colon, 10);
+    long long rate_ppb = *colon == ':' ? strtoll(colon + 1, &end, 10) : 0;
+
+    if (end == NULL || colon == text || end == colon + 1 || *end != '\0' ||
+        axi_local_clock_skew(offset_ns, rate_ppb) < 0) {
+        refuse("skew", text, "NS:PPB, at most an hour and 1000000 (and less than the uptime)");
+    }
 }
 
 /* "in:NAME=TARGET" or "out:NAME=TARGET". */
@@ -186,6 +204,9 @@ static int read_option(int option, struct axi_node_options *options, enum axi_lo
         break;
     case 'i':
         read_channel(optarg, options);
+        break;
+    case 'w':
+        read_skew(optarg);
         break;
     case 'S':
         options->no_sandbox = 1;

@@ -2,6 +2,7 @@
 /* What the scheduler orders, done with processes. Scheduler thread only; nothing here blocks. */
 #include "core/trace.h"
 #include "node/futex.h"
+#include "node/local_clock.h"
 #include "node/runtime_internal.h"
 
 #include <sched.h>
@@ -10,10 +11,7 @@
 
 uint64_t axi_runtime_clock_ns(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return axi_local_clock_ns();
 }
 
 static uint64_t port_now(void *context)

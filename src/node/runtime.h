@@ -60,7 +60,7 @@ uint32_t axi_runtime_assurance(const struct axi_runtime *runtime);
 int axi_runtime_regions_fd(const struct axi_runtime *runtime);
 uint64_t axi_runtime_region_offset(const struct axi_runtime *runtime, uint32_t slot);
 
-/* Local time (CLOCK_BOOTTIME), ns; any thread. And the timebase, whose writer is the caller. */
+/* Local time (node/local_clock.h), ns; any thread. And the timebase, whose writer is the caller. */
 uint64_t axi_runtime_clock_ns(void);
 struct axi_timebase *axi_runtime_timebase(struct axi_runtime *runtime);
 

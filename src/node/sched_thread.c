@@ -7,6 +7,7 @@
  * of that job's budget, so that nothing is programmed between release and first instruction.
  */
 #include "node/futex.h"
+#include "node/local_clock.h"
 #include "node/runtime_internal.h"
 
 #include <sched.h>
@@ -72,10 +73,11 @@ static int make_timers(struct axi_runtime *runtime)
 static void set_timer(struct axi_runtime_timer *timer, uint64_t at_ns)
 {
     struct itimerspec spec = {0};
+    uint64_t boottime_ns = axi_local_clock_to_boottime(at_ns);
 
-    spec.it_value.tv_sec = (time_t)(at_ns / 1000000000u);
-    spec.it_value.tv_nsec = (long)(at_ns % 1000000000u);
-    if (at_ns == 0) {
+    spec.it_value.tv_sec = (time_t)(boottime_ns / 1000000000u);
+    spec.it_value.tv_nsec = (long)(boottime_ns % 1000000000u);
+    if (boottime_ns == 0) {
         spec.it_value.tv_nsec = 1; /* zero would disarm */
     }
     atomic_store_explicit(&timer->at_ns, at_ns, memory_order_relaxed);

@@ -3,6 +3,7 @@
 
 #include "core/output.h"
 #include "node/futex.h"
+#include "node/local_clock.h"
 
 #include <string.h>
 
@@ -50,14 +51,10 @@ static void service_log(const struct axc_job *job, uint32_t level, const char *t
 
 static uint64_t service_now(const struct axc_job *job)
 {
-    struct timespec now;
+    const struct axc_time_local now = {axi_local_clock_ns()};
 
     (void)job;
-    (void)clock_gettime(CLOCK_BOOTTIME, &now);
-    return axi_time_to_master(
-               &self.world->timebase,
-               (struct axc_time_local){(uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec})
-        .ns;
+    return axi_time_to_master(&self.world->timebase, now).ns;
 }
 
 static void service_checkpoint(const struct axc_job *job, uint32_t step)
