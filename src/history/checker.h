@@ -6,11 +6,11 @@
  *       completes a job after a higher one was activated; inside an epoch job numbers have no gap;
  *       a migration (the successor stood by when the predecessor was FROZEN) and a stop and start
  *       (the FROZEN predecessor was removed first) go on with exactly the next job; any other
- * handover, that to a warm standby too, is a restore: it may repeat jobs, which is declared in the verdict, but never skips one.
- *   I2  state and output digests equal those of a reference that replays the recorded history.
- *   I3  a refused task releases nothing.
- *   I4  a deadline is missed only by a job that a blackout made late. Asserted in virtual time
- * only; in real time such misses are counted.
+ * handover, that to a warm standby too, is a restore: it may repeat jobs, which is declared in the
+ * verdict, but never skips one. I2  state and output digests equal those of a reference that
+ * replays the recorded history. I3  a refused task releases nothing. I4  a deadline is missed only
+ * by a job that a blackout made late. Asserted in virtual time only; in real time such misses are
+ * counted.
  *
  * Heap is used; not thread-safe; no I/O. */
 #ifndef AXI_HISTORY_CHECKER_H
