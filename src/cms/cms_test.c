@@ -374,11 +374,11 @@ static void a_kept_lease_is_in_the_store_before_it_is_acknowledged(void **state)
     all->nodes[0].has_lease = false;
     all->managers[0].store.is_unreachable = true;
     fakes_say(all, 0, 0, AXI_WIRE_HEARTBEAT, &beat, NULL, 0);
-    fakes_run(all, 10);
+    fakes_run(all, 30);
     assert_int_equal(all->nodes[0].heartbeat_ack.sequence, 0);
     all->managers[0].store.is_unreachable = false;
     fakes_say(all, 0, 0, AXI_WIRE_HEARTBEAT, &beat, NULL, 0);
-    fakes_run(all, 10);
+    fakes_run(all, 30);
     assert_int_equal(all->nodes[0].heartbeat_ack.sequence, 5);
     assert_int_equal(all->nodes[0].heartbeat_ack.send_local_ns, 77);
     assert_int_equal(axi_store_get(all->store, "lease/11", &value), 0);

@@ -179,6 +179,7 @@ struct axi_cms {
     uint8_t *checkpoint;            /* AXI_CHECKPOINT_BYTES_MAX, for reading */
     /* store */
     uint64_t watched; /* revision */
+    uint64_t keep_ns; /* leases are not renewed before */
     uint64_t poll_ns, polled_ns, tick_ns, due_ns;
     bool is_store_lost, has_polled;
     uint64_t store_lost_ns, key_lease, key_ns;

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define MS 1000000ull
+#define BATCH_MAX 64u
+#define BATCH_NS (20 * MS)
 #define LATE_NS 20000000ull
 #define GRACE_NS 100000000ull /* for a tick that came late: renewals must be seen first */
 
@@ -94,7 +96,7 @@ uint64_t axi_cms_leases_next(struct axi_cms *cms)
 {
     for (size_t i = 0; i < cms->node_count; i++) {
         if (cms->nodes[i]->is_renewal_pending) {
-            return cms->tick_ns;
+            return cms->keep_ns > cms->tick_ns ? cms->keep_ns : cms->tick_ns;
         }
     }
     return UINT64_MAX; /* what else there is comes with the next look at the store */
@@ -139,29 +141,15 @@ static void let_go_on(struct axi_cms *cms, struct axi_cms_node *node)
     }
 }
 
-static void keep(struct axi_cms *cms, struct axi_cms_node *node)
+/* Its renewal is in the store: now it may know. */
+static void acknowledge(struct axi_cms *cms, struct axi_cms_node *node, uint64_t revision)
 {
     /* no time: the master's is only estimated here */
     axi_HeartbeatAck ack = {.sequence = node->heartbeat.sequence,
                             .send_local_ns = node->heartbeat.send_local_ns,
                             .lease_ns = cms->config.lease_ns};
     uint64_t now = axi_cms_now(cms);
-    uint64_t revision = 0;
-    char value[96];
-    char key[40];
-    struct axi_store_op op = {.kind = AXI_STORE_PUT, .key = key, .expected = AXI_STORE_ANY};
 
-    (void)snprintf(key, sizeof(key), "lease/%llx", (unsigned long long)node->id);
-    (void)snprintf(value, sizeof(value),
-                   "{\"boot\":\"%llx\",\"sequence\":%llu,\"keeper\":\"%llx\"}",
-                   (unsigned long long)node->boot_id, (unsigned long long)node->heartbeat.sequence,
-                   (unsigned long long)cms->config.manager_id);
-    op.value = value;
-    op.value_bytes = strlen(value);
-    node->is_renewal_pending = false;
-    if (cms->is_crashed || axi_store_commit(cms->config.store, &op, 1, &revision) != 0) {
-        return; /* no word, no lease */
-    }
     if (node->kept_ns == 0 || now - node->kept_ns > cms->config.lease_ns) {
         node->has_lapsed = true;
         axi_cms_event(cms, AXI_INFO, "lease-kept", NULL, node,
@@ -175,11 +163,56 @@ static void keep(struct axi_cms *cms, struct axi_cms_node *node)
     }
 }
 
+static size_t collect(struct axi_cms *cms, struct axi_cms_node **batch, struct axi_store_op *ops,
+                      char (*keys)[40], char (*values)[96])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cms->node_count && count < BATCH_MAX; i++) {
+        struct axi_cms_node *node = cms->nodes[i];
+
+        if (!node->is_renewal_pending || node->link == 0) {
+            continue;
+        }
+        node->is_renewal_pending = false;
+        (void)snprintf(keys[count], sizeof(keys[0]), "lease/%llx", (unsigned long long)node->id);
+        (void)snprintf(values[count], sizeof(values[0]),
+                       "{\"boot\":\"%llx\",\"sequence\":%llu,\"keeper\":\"%llx\"}",
+                       (unsigned long long)node->boot_id,
+                       (unsigned long long)node->heartbeat.sequence,
+                       (unsigned long long)cms->config.manager_id);
+        ops[count] = (struct axi_store_op){.kind = AXI_STORE_PUT,
+                                           .key = keys[count],
+                                           .expected = AXI_STORE_ANY,
+                                           .value = values[count],
+                                           .value_bytes = strlen(values[count])};
+        batch[count++] = node;
+    }
+    return count;
+}
+
+/* Renewals wait a moment for company: one transaction for all. */
 void axi_cms_leases_keep(struct axi_cms *cms)
 {
-    for (size_t i = 0; i < cms->node_count && !cms->is_crashed; i++) {
-        if (cms->nodes[i]->is_renewal_pending && cms->nodes[i]->link != 0) {
-            keep(cms, cms->nodes[i]);
-        }
+    struct axi_cms_node *batch[BATCH_MAX];
+    struct axi_store_op ops[BATCH_MAX];
+    char keys[BATCH_MAX][40];
+    char values[BATCH_MAX][96];
+    uint64_t revision = 0;
+    size_t count;
+
+    if (axi_cms_now(cms) < cms->keep_ns || cms->is_crashed) {
+        return;
+    }
+    count = collect(cms, batch, ops, keys, values);
+    if (count == 0) {
+        return;
+    }
+    if (axi_store_commit(cms->config.store, ops, count, &revision) != 0) {
+        count = 0; /* no word, no lease */
+    }
+    cms->keep_ns = axi_cms_now(cms) + BATCH_NS;
+    for (size_t i = 0; i < count; i++) {
+        acknowledge(cms, batch[i], revision);
     }
 }

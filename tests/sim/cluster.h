@@ -103,6 +103,7 @@ struct sim_manager {
     struct sim_store store;
     uint64_t tick_generation, life;
     bool is_paused, is_dying;
+    int32_t drift_ppm;
     uint32_t crash_at, crash_skip;
 };
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A checkpoint manager's daemon without libuv: the real core and the real checkpoint store on
- * virtual sockets and virtual time. The store outlives the daemon, as a disk does. */
+ * virtual sockets and virtual time. The store outlives the daemon, as a disk does (mostly). */
 #include "cluster.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MAX_NS = 1000000000 };
+enum { TICK_MAX_NS = 1000000000, DRIFT_PPM = 100 };
 
 static void settle(struct sim_manager *host);
 
 static uint64_t port_now_local(void *context)
 {
-    struct sim_cluster *cluster = ((struct sim_manager *)context)->cluster;
+    struct sim_manager *host = context;
+    uint64_t elapsed = host->cluster->clock.now_ns - host->cluster->start_ns;
 
-    return cluster->clock.now_ns - cluster->start_ns + 7 * SIM_S;
+    return 7 * SIM_S + elapsed + (uint64_t)((int64_t)(elapsed / SIM_US) * host->drift_ppm / 1000);
 }
 
 static uint64_t port_random(void *context)
@@ -176,20 +177,27 @@ static void settle(struct sim_manager *host)
     sim_at(clock, clock->now_ns + next, tick, host, host->tick_generation);
 }
 
-void sim_manager_init(struct sim_cluster *cluster, uint32_t index)
+static void open_checkpoints(struct sim_manager *host)
 {
     const struct axi_checkpoints_options options = {
         .path = ":memory:", .is_inline = true, .is_volatile = true};
+
+    if (axi_checkpoints_new(&options, &host->checkpoints) < 0) {
+        abort();
+    }
+}
+
+void sim_manager_init(struct sim_cluster *cluster, uint32_t index)
+{
     struct sim_manager *host = &cluster->managers[index];
 
     host->cluster = cluster;
     host->host = SIM_MANAGER_HOST + index;
     host->crash_at = UINT32_MAX;
+    host->drift_ppm = (int32_t)sim_between(&cluster->clock, 0, 2 * DRIFT_PPM) - DRIFT_PPM;
     (void)snprintf(host->name, sizeof host->name, "c%u", index);
     sim_store_init(&host->store, cluster);
-    if (axi_checkpoints_new(&options, &host->checkpoints) < 0) {
-        abort();
-    }
+    open_checkpoints(host);
 }
 
 /* Results that a dead daemon never heard of. */
@@ -266,6 +274,10 @@ void sim_manager_crash(struct sim_manager *host, const char *why)
     host->tick_generation++;
     sim_network_pause_host(cluster->network, host->host, false);
     sim_network_kill_host(cluster->network, host->host);
+    if (sim_chance(clock, 50000)) { /* its disk was replaced */
+        axi_checkpoints_free(host->checkpoints);
+        open_checkpoints(host);
+    }
     sim_at(clock, clock->now_ns + away, boot_again, host, host->life);
 }
 
