@@ -73,8 +73,23 @@ bool axi_sched_post(struct axi_sched *sched, const struct axi_sched_command *com
     return axi_ring_push(&sched->commands, command);
 }
 
+static uint64_t lease_until(struct axi_sched *sched)
+{
+    return atomic_load_explicit(&sched->lease_until_ns, memory_order_acquire);
+}
+
 void axi_sched_set_lease(struct axi_sched *sched, uint64_t until_local_ns)
 {
+    static const struct axi_sched_command fence = {.op = AXI_SCHED_FENCE};
+    uint64_t before = lease_until(sched);
+
+    if (before != 0 && sched->port.now_ns(sched->port.context) >= before) {
+        /* Set first: whoever sees the new lease sees this. */
+        atomic_store_explicit(&sched->is_fence_due, true, memory_order_release);
+        if (!axi_ring_push(&sched->commands, &fence)) {
+            return;
+        }
+    }
     atomic_store_explicit(&sched->lease_until_ns, until_local_ns, memory_order_release);
 }
 
@@ -112,16 +127,12 @@ void axi_sched_set_state(struct axi_sched *sched, struct axi_sched_slot *slot, u
     sched->fenceable += is_fenceable(slot);
 }
 
-static uint64_t lease_until(struct axi_sched *sched)
-{
-    return atomic_load_explicit(&sched->lease_until_ns, memory_order_acquire);
-}
-
 bool axi_sched_is_lease_ok(struct axi_sched *sched, const struct axi_sched_slot *slot)
 {
     uint64_t until = lease_until(sched);
+    bool has_lapsed = atomic_load_explicit(&sched->is_fence_due, memory_order_acquire);
 
-    return until != 0 && (slot->config.continue_isolated || sched->now_ns < until);
+    return until != 0 && (slot->config.continue_isolated || (!has_lapsed && sched->now_ns < until));
 }
 
 static struct axi_sched_slot *top_of(struct axi_sched *sched)
@@ -198,12 +209,10 @@ void axi_sched_stack_remove(struct axi_sched *sched, struct axi_sched_slot *slot
     }
 }
 
-/* The lease went: nothing that stops with it may release, output or checkpoint any more. */
-static void fence(struct axi_sched *sched)
+void axi_sched_fence_all(struct axi_sched *sched)
 {
-    uint64_t until = lease_until(sched);
-
-    if (sched->fenceable == 0 || until == 0 || sched->now_ns < until) {
+    atomic_store_explicit(&sched->is_fence_due, false, memory_order_release);
+    if (sched->fenceable == 0) {
         return;
     }
     for (uint32_t i = 0; i < sched->limits.slots; i++) {
@@ -218,6 +227,16 @@ static void fence(struct axi_sched *sched)
         axi_slot_disarm(sched, slot);
         axi_sched_set_state(sched, slot, AXI_SLOT_FENCED);
         axi_sched_emit_kind(sched, slot, AXI_TRACE_FENCED);
+    }
+}
+
+/* The lease went: nothing that stops with it may release, output or checkpoint any more. */
+static void fence(struct axi_sched *sched)
+{
+    uint64_t until = lease_until(sched);
+
+    if (sched->fenceable > 0 && until != 0 && sched->now_ns >= until) {
+        axi_sched_fence_all(sched);
     }
 }
 

@@ -68,6 +68,7 @@ enum axi_sched_op {
     AXI_SCHED_FREEZE,
     AXI_SCHED_RESUME, /* FROZEN or FENCED, same epoch */
     AXI_SCHED_REMOVE,
+    AXI_SCHED_FENCE, /* all slots that stop with the lease; posted by axi_sched_set_lease alone */
 };
 
 struct axi_sched_command {
@@ -131,7 +132,10 @@ void axi_sched_view(struct axi_sched *sched, uint32_t slot, struct axi_slot_view
 /* Copies of the response- and execution-time histograms (may be a job behind). */
 void axi_sched_hists(struct axi_sched *sched, uint32_t slot, struct axi_hist *ret_response,
                      struct axi_hist *ret_exec);
-/* Lease end in local ns; 0 = none yet: nothing is released. Any context. */
+/* Lease end in local ns; 0 = none yet: nothing is released. When the former lease has ended by now,
+ * what was active then is fenced all the same, also if the scheduler was held up and never saw it:
+ * somebody else may have claimed it in between. With a full command ring the lease stays as it was,
+ * until the next renewal. Wake the scheduler context afterwards. */
 void axi_sched_set_lease(struct axi_sched *sched, uint64_t until_local_ns);
 
 /* Scheduler context: what happened ... */

@@ -131,6 +131,9 @@ void axi_sched_take_commands(struct axi_sched *sched)
         case AXI_SCHED_REMOVE:
             remove_instance(sched, slot);
             break;
+        case AXI_SCHED_FENCE:
+            axi_sched_fence_all(sched);
+            break;
         default:
             break;
         }

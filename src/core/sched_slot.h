@@ -58,10 +58,12 @@ struct axi_sched {
     uint64_t now_ns;          /* local, of the event or run being handled */
     uint64_t now_master_ns;
     _Atomic uint64_t lease_until_ns;
-    uint8_t *scratch; /* AXI_CHECKPOINT_BYTES_MAX */
+    _Atomic bool is_fence_due; /* the lease lapsed; a FENCE command is on its way */
+    uint8_t *scratch;          /* AXI_CHECKPOINT_BYTES_MAX */
 };
 
 /* sched.c */
+void axi_sched_fence_all(struct axi_sched *sched);
 void axi_sched_read_clock(struct axi_sched *sched);
 void axi_sched_set_state(struct axi_sched *sched, struct axi_sched_slot *slot, uint32_t state);
 bool axi_sched_is_lease_ok(struct axi_sched *sched, const struct axi_sched_slot *slot);

@@ -432,6 +432,51 @@ static void the_lease_end_kills_the_job_and_fences(void **state)
     sim_free(sim);
 }
 
+/* A node that was held up as a whole: its agent gets a new lease before its scheduler looks. */
+static void a_lapse_that_the_scheduler_never_saw_fences(void **state)
+{
+    struct sim *sim = sim_new();
+    struct axi_instance_config fenced = task_config(sim, 0, 100, 100, 80);
+    struct axi_instance_config going = task_config(sim, 1, 100, 100, 10);
+
+    (void)state;
+    going.continue_isolated = true;
+    run_task(sim, 0, &fenced);
+    run_task(sim, 1, &going);
+    axi_sched_set_lease(sim->sched, 250);
+    sim_run(sim, 240); /* in the middle of a job */
+    sim->now_ns = 600;
+    axi_sched_set_lease(sim->sched, 100000);
+    axi_sched_job_done(sim->sched, 0, 0); /* comes too late */
+    assert_int_equal(view_of(sim, 0).completed, 2);
+    sim_run(sim, 990);
+    assert_int_equal(view_of(sim, 0).state, AXI_SLOT_FENCED);
+    assert_int_equal(view_of(sim, 0).completed, 2);
+    assert_int_equal(last_of(sim, AXI_TRACE_KILLED)->cause, AXI_CAUSE_LEASE);
+    assert_int_equal(view_of(sim, 1).state, AXI_SLOT_ACTIVE);
+    sim_post(sim, AXI_SCHED_RESUME, 0, NULL);
+    sim_run(sim, 1090);
+    assert_int_equal(view_of(sim, 0).state, AXI_SLOT_ACTIVE);
+    sim_free(sim);
+}
+
+/* What is activated after the renewal belongs to the new lease. */
+static void a_lapse_fences_only_what_was_active_before(void **state)
+{
+    struct sim *sim = sim_new();
+    struct axi_instance_config config = task_config(sim, 0, 100, 100, 10);
+
+    (void)state;
+    axi_sched_set_lease(sim->sched, 250);
+    sim->now_ns = 600;
+    axi_sched_set_lease(sim->sched, 100000);
+    run_task(sim, 0, &config);
+    sim_run(sim, 1000);
+    assert_int_equal(view_of(sim, 0).state, AXI_SLOT_ACTIVE);
+    assert_true(view_of(sim, 0).completed > 0);
+    sim_free(sim);
+}
+
 static void freeze_waits_for_the_job_and_its_checkpoint_is_the_last_word(void **state)
 {
     struct sim *sim = sim_new();
@@ -600,6 +645,8 @@ int main(void)
         cmocka_unit_test(a_job_that_never_gets_past_its_step_fails_in_the_end),
         cmocka_unit_test(nothing_is_released_before_the_first_lease),
         cmocka_unit_test(the_lease_end_kills_the_job_and_fences),
+        cmocka_unit_test(a_lapse_that_the_scheduler_never_saw_fences),
+        cmocka_unit_test(a_lapse_fences_only_what_was_active_before),
         cmocka_unit_test(freeze_waits_for_the_job_and_its_checkpoint_is_the_last_word),
         cmocka_unit_test(freeze_after_a_kill_names_the_next_job),
         cmocka_unit_test(standby_takes_over_from_the_checkpoint),

@@ -76,6 +76,22 @@ def test_a_manager_that_hangs_stops_nobody(own_cluster, images):
     assert restores(cluster) == len(here), "once"
 
 
+def test_a_node_that_was_stopped_does_not_go_on_with_what_was_restored(own_cluster, images):
+    """It gets a new lease as soon as it runs again, perhaps before its scheduler has looked. Whether a
+    job was released then is judged from the histories when the cluster ends."""
+    cluster = own_cluster(2)
+    deploy(cluster, images)
+    for _ in range(3):
+        node = cluster.task("counter")["node"]
+        epoch = cluster.task("counter")["epoch"]
+        cluster.signal(node, signal.SIGSTOP)
+        until(lambda: cluster.task("counter")["epoch"] > epoch, 30, "restore")
+        cluster.wait_state("counter", "running")
+        cluster.signal(node, signal.SIGCONT)
+        until(lambda: all(n["state"] == "ready" for n in cluster.json("nodes")), 15, "both ready")
+    cluster.wait_jobs("counter", 5)
+
+
 def test_a_full_disk_costs_no_checkpoint_that_was_durable(own_cluster, images):
     cluster = own_cluster(2)
     deploy(cluster, images)
