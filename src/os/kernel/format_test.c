@@ -24,7 +24,8 @@ static void formats_numbers(void **state)
     SAME("%ld %lu %lx", INT64_MIN, UINT64_MAX, UINT64_MAX);
     SAME("%lld %llu", (long long)INT64_MIN, (unsigned long long)UINT64_MAX);
     SAME("%" PRIu64 " %" PRId32 " %zu", (uint64_t)1 << 63, INT32_MIN, (size_t)17);
-    SAME("%hhx %hx %hhu %hd", 0xabu, 0xabcdu, 200u, -3);
+    SAME("%hhx %hx %hhu %hd", (unsigned char)0xab, (unsigned short)0xabcd, (unsigned char)200,
+         (short)-3);
     SAME("%d %u %x", 0, 0u, 0u);
     SAME("%p", (void *)0x1234);
 }
