@@ -2,6 +2,7 @@
 #include "cli/check.h"
 
 #include "core/history.h"
+#include "history/grid.h"
 #include "history/report.h"
 #include "image/file.h"
 #include "image/image.h"
@@ -160,7 +161,10 @@ static int judge(struct check *check, struct axi_verdict **ret_verdict)
         sources[i] = (struct axi_check_source){history->node, history->records, history->info.count,
                                                request->bound_ns};
     }
-    return axi_check(sources, check->history_count, &options, ret_verdict);
+    int r = axi_check(sources, check->history_count, &options, ret_verdict);
+
+    return r == 0 && request->is_grid ? axi_check_grid(sources, check->history_count, *ret_verdict)
+                                      : r;
 }
 
 static bool is_all_well(const struct axi_check_request *request, const struct axi_verdict *verdict)

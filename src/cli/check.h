@@ -23,6 +23,7 @@ struct axi_check_request {
     uint32_t refused_count;
     uint64_t bound_ns;
     bool is_torn, is_json;
+    bool is_grid;   /* judge where releases lie, too (history/grid.h) */
     bool is_strict; /* lost, dropped or unseen jobs and digests not judged fail too */
 };
 

@@ -17,6 +17,7 @@ static const char help[] =
     "  --image TASKID=FILE    reference of a task: image directory or ELF file; id in hexadecimal\n"
     "  --refused TASKID       a task that was refused and must never have run\n"
     "  --clock-bound-us N     largest error of a node's master time (default 1000)\n"
+    "  --grid                 releases must lie on r + kT in master time, on whatever node\n"
     "  --torn                 histories may lack their last records\n"
     "  --strict               lost, dropped or unseen jobs and digests not judged fail too\n"
     "  -o, --output text|json\n"
@@ -53,6 +54,9 @@ static bool take(struct axi_check_request *request, int option)
     case 'b':
         request->bound_ns = strtoull(optarg, &end, 10) * 1000;
         return end != optarg && *end == '\0';
+    case 'g':
+        request->is_grid = true;
+        return true;
     case 't':
         request->is_torn = true;
         return true;
@@ -72,6 +76,7 @@ int main(int argc, char **argv)
     static const struct option names[] = {{"image", required_argument, NULL, 'i'},
                                           {"refused", required_argument, NULL, 'r'},
                                           {"clock-bound-us", required_argument, NULL, 'b'},
+                                          {"grid", no_argument, NULL, 'g'},
                                           {"torn", no_argument, NULL, 't'},
                                           {"strict", no_argument, NULL, 's'},
                                           {"output", required_argument, NULL, 'o'},

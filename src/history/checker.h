@@ -56,7 +56,7 @@ struct axi_check_options {
     const struct axi_reference *reference; /* or NULL */
 };
 
-enum axi_invariant { AXI_I1 = 1, AXI_I2, AXI_I3, AXI_I4, AXI_I5, AXI_I6 };
+enum axi_invariant { AXI_I1 = 1, AXI_I2, AXI_I3, AXI_I4, AXI_I5, AXI_I6, AXI_I7 };
 
 struct axi_violation {
     enum axi_invariant invariant;
@@ -77,6 +77,14 @@ struct axi_handover {
     bool is_restore;
 };
 
+/* What axi_check_grid (history/grid.h) found; zeros when it was not asked. */
+struct axi_grid {
+    uint64_t period_ns, origin_ns; /* T, and r of the last run; T 0: too few releases */
+    uint64_t releases;
+    uint64_t nodes;                 /* one more for each change of node */
+    int64_t earliest_ns, latest_ns; /* of a release after its instant, on its node's clock */
+};
+
 struct axi_task_verdict {
     uint64_t task_id;
     uint64_t epochs, next_job;
@@ -85,6 +93,7 @@ struct axi_task_verdict {
     uint64_t repeated; /* released again by a restore */
     uint64_t unseen;
     uint64_t digests_equal, digests_unjudged;
+    struct axi_grid grid;
     bool is_finished, is_failed;
 };
 

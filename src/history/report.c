@@ -44,12 +44,32 @@ static void text_tasks(FILE *stream, const struct axi_verdict *verdict,
     }
 }
 
+static void text_grids(FILE *stream, const struct axi_verdict *verdict,
+                       const struct axi_report_names *names)
+{
+    char id[20];
+
+    for (size_t i = 0; i < verdict->task_count; i++) {
+        const struct axi_grid *grid = &verdict->tasks[i].grid;
+
+        if (grid->releases > 0) {
+            (void)fprintf(stream,
+                          "grid      %-20s period %.3f ms, %" PRIu64
+                          " releases, %.3f to %.3f ms after their instants\n",
+                          task_name(names, verdict->tasks[i].task_id, id, sizeof id),
+                          (double)grid->period_ns / 1e6, grid->releases,
+                          (double)grid->earliest_ns / 1e6, (double)grid->latest_ns / 1e6);
+        }
+    }
+}
+
 void axi_report_text(FILE *stream, const struct axi_verdict *verdict,
                      const struct axi_report_names *names)
 {
     char id[20];
 
     text_tasks(stream, verdict, names);
+    text_grids(stream, verdict, names);
     for (size_t i = 0; i < verdict->handover_count; i++) {
         const struct axi_handover *handover = &verdict->handovers[i];
 
@@ -116,6 +136,14 @@ static void json_task(FILE *stream, const struct axi_task_verdict *task,
     json_number(stream, "unseen", task->unseen);
     json_number(stream, "digests_equal", task->digests_equal);
     json_number(stream, "digests_unjudged", task->digests_unjudged);
+    if (task->grid.releases > 0) {
+        (void)fprintf(stream,
+                      ",\"grid\":{\"period_ns\":%" PRIu64 ",\"origin_ns\":%" PRIu64
+                      ",\"releases\":%" PRIu64 ",\"nodes\":%" PRIu64 ",\"earliest_ns\":%" PRId64
+                      ",\"latest_ns\":%" PRId64 "}",
+                      task->grid.period_ns, task->grid.origin_ns, task->grid.releases,
+                      task->grid.nodes, task->grid.earliest_ns, task->grid.latest_ns);
+    }
     (void)fprintf(stream, ",\"finished\":%s,\"failed\":%s}", task->is_finished ? "true" : "false",
                   task->is_failed ? "true" : "false");
 }
