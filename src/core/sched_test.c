@@ -574,6 +574,33 @@ static void a_backlog_is_worked_off_up_to_its_limit(void **state)
     sim_free(sim);
 }
 
+static void edf_runs_on_the_compensated_deadline(void **state)
+{
+    struct sim *sim = sim_new();
+    struct axi_instance_config first = task_config(sim, 0, 100, 60, 20);
+    struct axi_instance_config second = task_config(sim, 1, 100, 59, 20);
+
+    (void)state;
+    axi_timebase_set_compensation(&sim->timebase, 30);
+    run_task(sim, 0, &first);
+    run_task(sim, 1, &second);
+    sim_run(sim, 99);
+    assert_int_equal(view_of(sim, 0).completed, 1);
+    assert_int_equal(view_of(sim, 0).late, 1); /* ends at 40, D' = 30 */
+    assert_int_equal(view_of(sim, 0).missed, 0);
+    assert_int_equal(view_of(sim, 0).start_min_ns, 20);
+    assert_int_equal(view_of(sim, 1).late, 0);                 /* ends at 20, D' = 29 */
+    axi_timebase_set_compensation(&sim->timebase, UINT64_MAX); /* no bound: nothing is in time */
+    sim_run(sim, 199);
+    assert_int_equal(view_of(sim, 1).late, 1);
+    assert_int_equal(view_of(sim, 1).missed, 0);
+    axi_timebase_set_compensation(&sim->timebase, 0);
+    sim_run(sim, 299);
+    assert_int_equal(view_of(sim, 1).late, 1);
+    assert_int_equal(view_of(sim, 0).start_max_ns, 20);
+    sim_free(sim);
+}
+
 static void finishes_after_n_jobs(void **state)
 {
     struct sim *sim = sim_new();
@@ -652,6 +679,7 @@ int main(void)
         cmocka_unit_test(standby_takes_over_from_the_checkpoint),
         cmocka_unit_test(a_stale_epoch_does_not_activate),
         cmocka_unit_test(a_backlog_is_worked_off_up_to_its_limit),
+        cmocka_unit_test(edf_runs_on_the_compensated_deadline),
         cmocka_unit_test(finishes_after_n_jobs),
         cmocka_unit_test(remove_kills_a_running_job),
         cmocka_unit_test(late_reports_of_a_killed_runner_change_nothing),

@@ -260,12 +260,13 @@ static void say_hello(struct fake_cluster *c, struct fake_node *node);
 static void report(struct fake_cluster *c, struct fake_node *node)
 {
     axi_Report message = {.complete = true};
-    axi_Heartbeat beat = {.sequence = ++node->sequence,
-                          .send_local_ns = c->now_ns,
-                          .cpu_load_ppm = node->cpu_load_ppm,
-                          .memory_free_bytes = 1 << 30,
-                          .free_slots = 8};
+    axi_Heartbeat beat = node->clock;
 
+    beat.sequence = ++node->sequence;
+    beat.send_local_ns = c->now_ns;
+    beat.cpu_load_ppm = node->cpu_load_ppm;
+    beat.memory_free_bytes = 1 << 30;
+    beat.free_slots = 8;
     for (size_t i = 0; i < 8; i++) {
         const struct fake_instance *it = &node->instances[i];
 

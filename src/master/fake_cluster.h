@@ -23,6 +23,7 @@ struct fake_node {
     uint32_t ignore; /* wire type it never answers */
     uint64_t heartbeat_ns, sequence;
     uint32_t cpu_load_ppm;
+    axi_Heartbeat clock; /* what each heartbeat says of it */
     struct fake_instance instances[8];
     uint32_t received[64]; /* count per wire type */
     axi_Start start;       /* the last one */

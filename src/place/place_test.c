@@ -56,6 +56,10 @@ static void each_refusal_names_its_own_reason(void **state)
     assert_judged(&task, &n, -AXC_EADMIT_NO_WCET);
     t = task, t.deadline_ns = 1000000;
     assert_judged(&t, &node, -AXC_EADMIT_DEADLINE);
+    n = node, n.margin.delta_ns = 8000000;
+    assert_judged(&task, &n, -AXC_EADMIT_LOAD); /* D' = C, of 80 % of a processor */
+    n.margin.latency_ns = 1;
+    assert_judged(&task, &n, -AXC_EADMIT_DEADLINE);
     n = node, n.capacity_ppm = 699999, n.tasks = heavy, n.task_count = 1;
     assert_judged(&task, &n, -AXC_EADMIT_LOAD);
     n.capacity_ppm = 700000;
