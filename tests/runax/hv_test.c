@@ -20,6 +20,10 @@
 static const struct hv_machine qemu_virt = {"qemu", "virt", "guest-virt.elf", 0x40000000, 16 * MIB};
 static const struct hv_machine qemu_zcu102 = {"qemu", "zcu102", "guest-zcu102.elf", 0, 16 * MIB};
 
+#ifdef __x86_64__
+static const struct hv_machine kvm_x86 = {"kvm", "kvm-x86", "guest-kvm-x86.elf", 0, 4 * MIB};
+#endif
+
 static const struct hv_machine *machine_of(void **state)
 {
     return *state;
@@ -401,19 +405,31 @@ static void qemu_killed_by_somebody_is_a_failure(void **state)
         CONTRACT(all_of_its_memory_is_there, machine),                                             \
         CONTRACT(refuses_what_cannot_be_loaded, machine),                                          \
         CONTRACT(refuses_boards_it_does_not_have, machine),                                        \
-        CONTRACT(reclaim_after_a_killed_monitor, machine),                                         \
-        CONTRACT(a_checkpoint_goes_on_where_it_was, machine)
+        CONTRACT(reclaim_after_a_killed_monitor, machine)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONTRACT_TESTS(qemu_virt),
         MORE_TESTS(qemu_virt),
+        CONTRACT(a_checkpoint_goes_on_where_it_was, qemu_virt),
         CONTRACT_TESTS(qemu_zcu102),
         cmocka_unit_test(starts_an_r5_core),
         cmocka_unit_test(says_why_qemu_does_not_start),
         cmocka_unit_test(qemu_killed_by_somebody_is_a_failure),
     };
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+#ifdef __x86_64__
+    const struct CMUnitTest kvm_tests[] = {CONTRACT_TESTS(kvm_x86), MORE_TESTS(kvm_x86)};
+    struct axi_platform platform;
+    struct axi_report report = {0};
+    axi_platform_default(&platform);
+    if (axi_hv_find("kvm")->probe(&platform, NULL, &report) == 0) {
+        failed += cmocka_run_group_tests_name("kvm", kvm_tests, NULL, NULL);
+    } else {
+        (void)printf("capability:kvm missing: %s\n", report.text);
+    }
+#endif
+    return failed;
 }

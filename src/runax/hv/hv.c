@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runax/hv/hv.h"
 
+#include "runax/hv/kvm/kvm.h"
 #include "runax/hv/qemu/qemu.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 /* One line per backend, best first. */
 const struct axi_hv *const axi_hvs[] = {
+    &axi_hv_kvm,
     &axi_hv_qemu,
     NULL,
 };
