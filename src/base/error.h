@@ -182,7 +182,8 @@
     X(HOOK, 464, "container: a hook failed")                                                       \
     X(NO_CONTAINER, 465, "container does not exist")                                               \
     X(NOT_RUNNING, 466, "container not running")                                                   \
-    X(MONITOR, 467, "container: its monitor is gone")
+    X(MONITOR, 467, "container: its monitor is gone")                                              \
+    X(CELL, 468, "cell configuration: malformed or impossible")
 
 enum axc_error {
     AXC_OK = 0,
