@@ -92,7 +92,9 @@ static inline void axi_codec_count(struct axi_codec *codec, uint32_t *count, uin
     if (value > max) {
         codec->is_bad = true;
     }
-    *count = codec->is_bad ? 0 : value;
+    if (!codec->is_writing) {
+        *count = codec->is_bad ? 0 : value;
+    }
 }
 
 /* A text in a field of fixed width in the struct; u16 length and the characters in the format. */

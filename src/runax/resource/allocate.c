@@ -169,41 +169,130 @@ static int check_irq(const struct axi_allocation *allocation, uint64_t irq)
     return 0;
 }
 
-/* Jailhouse numbers the interrupts of a cell's channels upwards from one base, so they come from
- * one free run. Channels of the host alone (one peer) have none. */
-static int allocate_channel_irqs(const struct axi_allocation *allocation,
-                                 struct axi_partition *partition)
+/* --- PCI slots and interrupts of the channels between partitions --- */
+
+static bool is_link(const struct axi_channel *channel)
 {
-    uint32_t wanted = 0;
+    return channel->peers > 1;
+}
+
+/* The channel of another name that has this slot, or the one of this name: peers have the same. */
+static const struct axi_channel *find_link(const struct axi_partition *partition, const char *name,
+                                           uint16_t bdf)
+{
     for (uint32_t i = 0; i < partition->channel_count; i++) {
-        struct axi_channel *channel = &partition->channels[i];
-        if (channel->irq == AXI_ANY && channel->peers < 2) {
-            channel->irq = 0;
+        const struct axi_channel *channel = &partition->channels[i];
+        if (is_link(channel) && channel->pci_bdf != 0 &&
+            (name != NULL ? strcmp(channel->name, name) == 0 : channel->pci_bdf == bdf)) {
+            return channel;
         }
-        wanted += channel->irq == AXI_ANY;
     }
-    const struct axi_platform *platform = allocation->platform;
-    for (uint32_t r = 0; r < platform->irq_count && wanted != 0; r++) {
-        uint32_t run = 0;
-        for (uint32_t k = 0; k < platform->irqs[r].count; k++) {
-            uint32_t irq = platform->irqs[r].first + k;
-            bool is_free = !has_irq(partition, irq) && irq_owner(allocation, irq) == NULL;
-            run = is_free ? run + 1 : 0;
-            if (run < wanted) {
-                continue;
-            }
-            uint32_t next = irq - wanted + 1;
-            for (uint32_t i = 0; i < partition->channel_count; i++) {
-                if (partition->channels[i].irq == AXI_ANY) {
-                    partition->channels[i].irq = next++;
-                }
-            }
+    return NULL;
+}
+
+static bool is_slot_used(const struct axi_allocation *allocation,
+                         const struct axi_partition *partition, uint16_t bdf)
+{
+    bool is_used = find_link(partition, NULL, bdf) != NULL;
+    for (size_t i = 0; i < allocation->entry_count && !is_used; i++) {
+        is_used = find_link(&allocation->entries[i].partition, NULL, bdf) != NULL;
+    }
+    return is_used;
+}
+
+/* The hypervisor joins shared memory devices by their slot, so a slot is one channel everywhere.
+ * Slot 0 stays with what the root cell's configuration has there. */
+static int allocate_slot(const struct axi_allocation *allocation, struct axi_partition *partition,
+                         struct axi_channel *channel)
+{
+    uint16_t wanted = channel->pci_bdf;
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        const struct axi_channel *peer =
+            find_link(&allocation->entries[i].partition, channel->name, 0);
+        if (peer != NULL && wanted != 0 && wanted != peer->pci_bdf) {
+            return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                                  "channel %s has another PCI slot in %s", channel->name,
+                                  allocation->entries[i].partition.id);
+        }
+        if (peer != NULL) {
+            channel->pci_bdf = peer->pci_bdf;
             return 0;
         }
     }
-    return wanted == 0 ? 0
-                       : axi_report_set(allocation->report, -AXC_ERESOURCE_IRQ,
-                                        "no run of %u free interrupts for the channels", wanted);
+    channel->pci_bdf = 0;
+    if (wanted != 0 && is_slot_used(allocation, partition, wanted)) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                              "channel %s: its PCI slot is taken", channel->name);
+    }
+    uint16_t bdf = wanted != 0 ? wanted : 1 << 3;
+    while (wanted == 0 && bdf < 32 << 3 && is_slot_used(allocation, partition, bdf)) {
+        bdf = (uint16_t)(bdf + (1 << 3));
+    }
+    if (bdf >= 32 << 3 && wanted == 0) {
+        return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                              "channel %s: no free PCI slot", channel->name);
+    }
+    channel->pci_bdf = bdf;
+    return 0;
+}
+
+static bool is_free_irq(const struct axi_allocation *allocation,
+                        const struct axi_partition *partition, uint64_t irq)
+{
+    return is_platform_irq(allocation->platform, irq) && !has_irq(partition, irq) &&
+           irq_owner(allocation, irq) == NULL;
+}
+
+static uint32_t pin_of(const struct axi_channel *channel)
+{
+    return channel->pci_bdf >> 3 & 3u;
+}
+
+static bool suits(const struct axi_allocation *allocation, const struct axi_partition *partition,
+                  uint64_t base)
+{
+    for (uint32_t i = 0; i < partition->channel_count; i++) {
+        const struct axi_channel *channel = &partition->channels[i];
+        if (is_link(channel) &&
+            (channel->irq == AXI_ANY ? !is_free_irq(allocation, partition, base + pin_of(channel))
+                                     : channel->irq != base + pin_of(channel))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A cell has one base; the interrupt of a channel is the base and the pin of its slot. */
+static int allocate_channel_irqs(const struct axi_allocation *allocation,
+                                 struct axi_partition *partition)
+{
+    uint32_t links = 0;
+    for (uint32_t i = 0; i < partition->channel_count; i++) {
+        struct axi_channel *channel = &partition->channels[i];
+        if (!is_link(channel)) {
+            channel->irq = 0; /* the host polls */
+            continue;
+        }
+        int rc = allocate_slot(allocation, partition, channel);
+        if (rc != 0) {
+            return rc;
+        }
+        links++;
+    }
+    for (uint64_t base = 32; base < 1020 && links != 0; base++) {
+        if (!suits(allocation, partition, base)) {
+            continue;
+        }
+        for (uint32_t i = 0; i < partition->channel_count; i++) {
+            struct axi_channel *channel = &partition->channels[i];
+            channel->irq = is_link(channel) ? base + pin_of(channel) : 0;
+        }
+        return 0;
+    }
+    return links == 0
+               ? 0
+               : axi_report_set(allocation->report, -AXC_ERESOURCE_IRQ,
+                                "no free interrupts that suit the slots of the %u channels", links);
 }
 
 static int allocate_irqs(const struct axi_allocation *allocation, struct axi_partition *partition)

@@ -299,6 +299,8 @@ static void gives_channels_consecutive_interrupts_and_shared_memory(void **state
     a.irqs[0] = 137;
     a.irq_count = 1;
     assert_int_equal(acquire(&a), 0);
+    assert_int_equal(a.channels[0].pci_bdf, 1 << 3); /* pin 1 of base 137: 137 is taken */
+    assert_int_equal(a.channels[1].pci_bdf, 2 << 3);
     assert_int_equal(a.channels[0].irq, 138);
     assert_int_equal(a.channels[1].irq, 139);
     struct axi_partition b = wish("b", 1, 0);
@@ -309,6 +311,7 @@ static void gives_channels_consecutive_interrupts_and_shared_memory(void **state
     b.channels[0].device_id = 1;
     assert_int_equal(acquire(&b), 0);
     assert_int_equal(b.channels[0].host_address, a.channels[0].host_address);
+    assert_int_equal(b.channels[0].pci_bdf, a.channels[0].pci_bdf);
     assert_int_equal(b.channels[0].irq, 136);
     struct axi_partition c = wish("c", 1, 0);
     c.irqs[0] = 138;

@@ -52,8 +52,7 @@ static struct axi_memory ram(uint64_t host, uint64_t guest, uint64_t bytes)
 
 static struct axi_device registers(const char *name, uint64_t address)
 {
-    struct axi_device device = {
-        .host_address = address, .guest_address = address, .bytes = 0x1000};
+    struct axi_device device = {.host_address = address, .guest_address = address, .bytes = 0x1000};
     (void)strcpy(device.name, name);
     return device;
 }
@@ -337,10 +336,14 @@ static void finds_what_the_hypervisor_would_not(void **state)
 {
     (void)state;
     static const char *const words[] = {
-        "no name",        "no CPU",      "CPU 0",    "reply_timeout", "overlap",
-        "not writable",   "wraps",       "unknown",  "smaller than",  "own output region",
-        "not there",      "device id",   "state table", "among the cell's", "multiple of 32",
-        "communication regions",
+        "no name",        "no CPU",
+        "CPU 0",          "reply_timeout",
+        "overlap",        "not writable",
+        "wraps",          "unknown",
+        "smaller than",   "own output region",
+        "not there",      "device id",
+        "state table",    "among the cell's",
+        "multiple of 32", "communication regions",
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         struct axi_cell c = linux_demo();
