@@ -47,24 +47,30 @@ static uint32_t room(const struct axi_pump *pump)
     return (uint32_t)sizeof(pump->out) - pump->out_used;
 }
 
-static void take_output(struct axi_pump *pump, const char *data, uint32_t bytes)
+/* Says what was lost, once there is room again. */
+static bool mark_lost(struct axi_pump *pump)
 {
     char mark[80];
+    if (pump->lost == 0 || room(pump) < sizeof(pump->out) / 2) {
+        return pump->lost == 0;
+    }
+    int n =
+        snprintf(mark, sizeof(mark), "\n[runax: %" PRIu64 " bytes of output lost]\n", pump->lost);
+    append(pump, mark, (uint32_t)n);
+    pump->lost = 0;
+    return true;
+}
+
+static void take_output(struct axi_pump *pump, const char *data, uint32_t bytes)
+{
     if (pump->out_fd < 0) {
         return;
     }
-    if (pump->lost > 0) {
-        uint32_t n = (uint32_t)snprintf(
-            mark, sizeof(mark), "\n[runax: %" PRIu64 " bytes of output lost]\n", pump->lost);
-        if (n + bytes > room(pump)) {
-            pump->lost += bytes;
-            return;
-        }
-        append(pump, mark, n);
-        pump->lost = 0;
+    uint32_t fits = 0;
+    if (mark_lost(pump)) {
+        fits = bytes < room(pump) ? bytes : room(pump);
+        append(pump, data, fits);
     }
-    uint32_t fits = bytes < room(pump) ? bytes : room(pump);
-    append(pump, data, fits);
     pump->lost += bytes - fits;
 }
 
@@ -100,6 +106,7 @@ static void write_out(struct axi_pump *pump)
     if (pump->out_used == 0) {
         pump->out_start = 0;
     }
+    (void)mark_lost(pump);
 }
 
 static void read_in(struct axi_pump *pump)

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         (void)close_range(3 + (unsigned)options.preserve_fds, ~0U, 0);
         rc = run(&options, &report);
     }
-    if (report.code != 0) {
+    if (rc != 0 && report.code != 0) {
         axi_oci_log(&options, "error", axi_report_text(&report));
     }
     return rc < 0 ? 1 : rc;

@@ -153,32 +153,32 @@ static int parse_option(struct axi_oci_options *options, char **argv, int *index
 int axi_oci_options_parse(int argc, char **argv, struct axi_oci_options *ret_options,
                           struct axi_report *report)
 {
-    struct axi_oci_options options = {
+    *ret_options = (struct axi_oci_options){
         .root = "/run/runax", .log_format = "text", .resources = AXI_RESOURCE_FOLDER};
+    struct axi_oci_options *options = ret_options;
     bool has_ended = false; /* by "--" */
     for (int i = 1; i < argc; i++) {
         bool is_option = argv[i][0] == '-' && argv[i][1] != '\0' && !has_ended;
         if (is_option && strcmp(argv[i], "--") == 0) {
             has_ended = true;
         } else if (is_option) {
-            int rc = parse_option(&options, argv, &i, report);
+            int rc = parse_option(options, argv, &i, report);
             if (rc != 0) {
                 return rc;
             }
-        } else if (options.verb == NULL) {
-            options.verb = argv[i];
-        } else if (options.argument_count == AXI_OPTIONS_ARGUMENTS_MAX) {
+        } else if (options->verb == NULL) {
+            options->verb = argv[i];
+        } else if (options->argument_count == AXI_OPTIONS_ARGUMENTS_MAX) {
             return axi_report_set(report, -AXC_EINVALID, "too many arguments");
         } else {
-            options.arguments[options.argument_count++] = argv[i];
+            options->arguments[options->argument_count++] = argv[i];
             /* what follows an exec's container id is its command */
-            has_ended = has_ended || strcmp(options.verb, "exec") == 0;
+            has_ended = has_ended || strcmp(options->verb, "exec") == 0;
         }
     }
-    if (strcmp(options.log_format, "json") != 0 && strcmp(options.log_format, "text") != 0) {
+    if (strcmp(options->log_format, "json") != 0 && strcmp(options->log_format, "text") != 0) {
         return axi_report_set(report, -AXC_EINVALID,
-                              "--log-format: \"%s\" is neither text nor json", options.log_format);
+                              "--log-format: \"%s\" is neither text nor json", options->log_format);
     }
-    *ret_options = options;
     return 0;
 }

@@ -44,7 +44,8 @@ struct axi_oci_options {
     uint32_t argument_count;
 };
 
-/* -AXC_EINVALID; the report names the option. */
+/* -AXC_EINVALID; the report names the option. The options before it are set: they say where the log
+ * is. */
 AXC_MUST_USE int axi_oci_options_parse(int argc, char **argv, struct axi_oci_options *ret_options,
                                        struct axi_report *report);
 
