@@ -113,6 +113,27 @@ static bool note_put(struct axi_cms *cms, const struct axi_cms_instance *it, uin
     return true;
 }
 
+struct owner {
+    uint64_t node, epoch;
+};
+
+static int visit_owner(void *context, const struct axi_checkpoint_info *info)
+{
+    const struct owner *owner = context;
+
+    return info->id.node_id == owner->node && info->id.epoch == owner->epoch ? -AXC_EEXIST : 0;
+}
+
+/* Something of that instance came here while the record named its node; else anybody could say so.
+ */
+static bool was_owner(struct axi_cms *cms, const struct axi_cms_instance *it)
+{
+    struct owner owner = {it->node_id, it->epoch};
+
+    return axi_checkpoints_list(cms->config.checkpoints, it->task_id, visit_owner, &owner) ==
+           -AXC_EEXIST;
+}
+
 /* A whole write was read. */
 static void take(struct axi_cms *cms, struct axi_cms_instance *it, uint64_t write,
                  const uint8_t *bytes, size_t count)
@@ -131,6 +152,10 @@ static void take(struct axi_cms *cms, struct axi_cms_instance *it, uint64_t writ
     }
     if (rc == -AXC_EEPOCH_STALE) { /* of a superseded instance: said, and kept for diagnosis */
         complain(cms, it, rc);
+        if (!was_owner(cms, it)) {
+            it->refused_write = write;
+            return;
+        }
     }
     if (!note_put(cms, it, write, &header, count)) {
         it->retry_ns = axi_cms_now(cms) + FULL_WAIT_NS;

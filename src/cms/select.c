@@ -23,18 +23,21 @@ int axi_cms_origin_compare(const struct axi_origin *a, const struct axi_origin *
 
 struct choice {
     uint64_t dead, dead_epoch;
+    bool is_stopped; /* it was started from the cluster store's checkpoint: no other will do */
     struct axi_origin start, best;
     struct axi_checkpoint_id id;
 };
 
-/* One of the dead instance, or the very one that instance was started from. */
+/* One of the dead instance; or the one that instance was started from, or an older one of that same
+ * epoch, which only repeats more (not after a stop: it was said which job is next). */
 static int visit(void *context, const struct axi_checkpoint_info *info)
 {
     struct choice *choice = context;
     struct axi_origin origin = {info->id.epoch, info->id.job, info->id.step};
     bool is_own = origin.epoch == choice->dead_epoch && info->id.node_id == choice->dead;
-    bool is_start =
-        choice->start.epoch != 0 && axi_cms_origin_compare(&origin, &choice->start) == 0;
+    int order = axi_cms_origin_compare(&origin, &choice->start);
+    bool is_start = choice->start.epoch != 0 && origin.epoch == choice->start.epoch &&
+                    (order == 0 || (order < 0 && !choice->is_stopped));
 
     if ((is_own || is_start) && axi_cms_origin_compare(&origin, &choice->best) > 0) {
         choice->best = origin;
@@ -50,6 +53,7 @@ struct axi_origin axi_cms_best(struct axi_cms *cms, const struct axi_cms_task *t
     bool is_claimed = r->state == AXI_TASK_RESTORING;
     struct choice choice = {.dead = is_claimed ? r->claim.dead : r->owner,
                             .dead_epoch = is_claimed ? r->claim.dead_epoch : r->epoch,
+                            .is_stopped = r->has_checkpoint && r->checkpoint_job == r->start.job,
                             .start = r->start};
 
     if (task->revision == 0 || choice.dead_epoch == 0 ||
