@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cms/daemon.h"
-#include "net/host.h"
+#include "net/options.h"
 #include "store/checkpoints.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
@@ -30,135 +28,49 @@ static const char usage[] =
     "  --verbose, --quiet     more or less on stderr\n"
     "  --version, --help\n";
 
-static const struct option names[] = {
-    {"name", required_argument, NULL, 'n'},
-    {"dir", required_argument, NULL, 'd'},
-    {"store", required_argument, NULL, 's'},
-    {"token-file", required_argument, NULL, 't'},
-    {"listen", required_argument, NULL, 'l'},
-    {"advertise", required_argument, NULL, 'A'},
-    {"api", required_argument, NULL, 'a'},
-    {"master", required_argument, NULL, 'm'},
-    {"master-api", required_argument, NULL, 'M'},
-    {"own-node", required_argument, NULL, 'o'},
-    {"keep", required_argument, NULL, 'k'},
-    {"lease-ms", required_argument, NULL, 'L'},
-    {"claim-lease-ms", required_argument, NULL, 'c'},
-    {"ready-file", required_argument, NULL, 'r'},
-    {"notify", required_argument, NULL, 'N'},
-    {"allow-remote", no_argument, NULL, 'R'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+static struct axi_cms_options options = {.listen = "127.0.0.1:7402", .api = "127.0.0.1:7403"};
+
+static const struct axi_option table[] = {
+    {.name = "name", .kind = AXI_OPTION_TEXT, .to = &options.name, .is_required = 1},
+    {.name = "dir", .kind = AXI_OPTION_TEXT, .to = &options.dir, .is_required = 1},
+    {.name = "store", .kind = AXI_OPTION_TEXT, .to = &options.store, .is_required = 1},
+    {.name = "token-file", .kind = AXI_OPTION_TEXT, .to = &options.token_file, .is_required = 1},
+    {.name = "listen", .kind = AXI_OPTION_TEXT, .to = &options.listen},
+    {.name = "advertise", .kind = AXI_OPTION_TEXT, .to = &options.advertise},
+    {.name = "api", .kind = AXI_OPTION_TEXT, .to = &options.api},
+    {.name = "master", .kind = AXI_OPTION_TEXT, .to = &options.master},
+    {.name = "master-api", .kind = AXI_OPTION_TEXT, .to = &options.master_api},
+    {.name = "own-node", .kind = AXI_OPTION_TEXT, .to = &options.own_node},
+    {.name = "keep",
+     .kind = AXI_OPTION_NUMBER,
+     .to = &options.keep,
+     .min = 1,
+     .max = AXI_CHECKPOINTS_KEEP_MAX},
+    {.name = "lease-ms",
+     .kind = AXI_OPTION_NUMBER,
+     .to = &options.lease_ms,
+     .min = 1,
+     .max = 600000},
+    {.name = "claim-lease-ms",
+     .kind = AXI_OPTION_NUMBER,
+     .to = &options.claim_lease_ms,
+     .min = 1,
+     .max = 600000},
+    {.name = "ready-file", .kind = AXI_OPTION_TEXT, .to = &options.ready_file},
+    {.name = "notify", .kind = AXI_OPTION_TEXT, .to = &options.notify},
+    {.name = "allow-remote", .kind = AXI_OPTION_FLAG, .to = &options.allow_remote},
+    {.name = NULL},
 };
-
-static uint64_t read_number(const char *name, const char *text, uint64_t max)
-{
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end != '\0' || value < 1 || value > max) {
-        (void)fprintf(stderr, "axcan-cms: --%s: '%s' is not a number from 1 to %lu\n", name, text,
-                      (unsigned long)max);
-        exit(2);
-    }
-    return value;
-}
-
-static void set_number(int option, const char *text, struct axi_cms_options *options)
-{
-    switch (option) {
-    case 'k':
-        options->keep = read_number("keep", text, AXI_CHECKPOINTS_KEEP_MAX);
-        break;
-    case 'L':
-        options->lease_ms = read_number("lease-ms", text, 600000);
-        break;
-    default:
-        options->claim_lease_ms = read_number("claim-lease-ms", text, 600000);
-        break;
-    }
-}
-
-/* Options with a text; false: not one of them. */
-static int set_text(int option, const char *text, struct axi_cms_options *options)
-{
-    const struct {
-        int option;
-        const char **where;
-    } texts[] = {
-        {'n', &options->name},       {'d', &options->dir},        {'s', &options->store},
-        {'t', &options->token_file}, {'l', &options->listen},     {'A', &options->advertise},
-        {'a', &options->api},        {'m', &options->master},     {'M', &options->master_api},
-        {'o', &options->own_node},   {'r', &options->ready_file}, {'N', &options->notify},
-    };
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (texts[i].option == option) {
-            *texts[i].where = text;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* -1: go on; else the exit code. */
-static int apply(int option, struct axi_cms_options *options, enum axi_log_level *level)
-{
-    switch (option) {
-    case 'k':
-    case 'L':
-    case 'c':
-        set_number(option, optarg, options);
-        return -1;
-    case 'R':
-        options->allow_remote = 1;
-        return -1;
-    case 'v':
-        *level = AXI_LOG_DEBUG;
-        return -1;
-    case 'q':
-        *level = AXI_LOG_WARN;
-        return -1;
-    case 'V':
-        (void)puts("axcan-cms " AXI_VERSION);
-        return 0;
-    case 'h':
-        (void)fputs(usage, stdout);
-        return 0;
-    default:
-        if (set_text(option, optarg, options)) {
-            return -1;
-        }
-        (void)fputs(usage, stderr);
-        return 2;
-    }
-}
 
 int main(int argc, char **argv)
 {
-    struct axi_cms_options options = {.listen = "127.0.0.1:7402", .api = "127.0.0.1:7403"};
-    enum axi_log_level level = AXI_LOG_INFO;
-    int option = 0;
+    const struct axi_program program = {
+        .name = "axcan-cms", .version = AXI_VERSION, .usage = usage};
 
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
-        int code = apply(option, &options, &level);
-
-        if (code >= 0) {
-            return code;
-        }
-    }
-    if (optind < argc || options.name == NULL || options.dir == NULL || options.store == NULL ||
-        options.token_file == NULL) {
-        (void)fputs(usage, stderr);
-        return 2;
-    }
+    axi_options_read(&program, table, argc, argv);
     if (strlen(options.name) > 31) {
         (void)fprintf(stderr, "axcan-cms: --name: at most 31 characters\n");
         return 2;
     }
-    axi_host_log_to_stderr(level);
     return axi_cms_daemon_run(&options);
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/daemon.h"
-#include "net/host.h"
+#include "net/options.h"
 
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
 static const char usage[] =
     "usage: axcan-master --dir DIR --token-file FILE [options]\n"
@@ -25,114 +22,37 @@ static const char usage[] =
     "  --verbose, --quiet     more or less on stderr\n"
     "  --version, --help\n";
 
-static const struct option names[] = {
-    {"listen", required_argument, NULL, 'l'},
-    {"api", required_argument, NULL, 'a'},
-    {"dir", required_argument, NULL, 'd'},
-    {"store", required_argument, NULL, 'S'},
-    {"token-file", required_argument, NULL, 't'},
-    {"history-dir", required_argument, NULL, 'i'},
-    {"lease-ms", required_argument, NULL, 'L'},
-    {"heartbeat-ms", required_argument, NULL, 'H'},
-    {"sync-policy", required_argument, NULL, 's'},
-    {"ready-file", required_argument, NULL, 'r'},
-    {"allow-remote", no_argument, NULL, 'R'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+static struct axi_master_options options = {.listen = "127.0.0.1:7400", .api = "127.0.0.1:7401"};
+static const char *const policies[] = {"alarm", "migrate", "drop", NULL}; /* axi_sync_policy */
+
+static const struct axi_option table[] = {
+    {.name = "dir", .kind = AXI_OPTION_TEXT, .to = &options.dir, .is_required = 1},
+    {.name = "token-file", .kind = AXI_OPTION_TEXT, .to = &options.token_file, .is_required = 1},
+    {.name = "listen", .kind = AXI_OPTION_TEXT, .to = &options.listen},
+    {.name = "api", .kind = AXI_OPTION_TEXT, .to = &options.api},
+    {.name = "store", .kind = AXI_OPTION_TEXT, .to = &options.store},
+    {.name = "history-dir", .kind = AXI_OPTION_TEXT, .to = &options.history_dir},
+    {.name = "lease-ms",
+     .kind = AXI_OPTION_NUMBER,
+     .to = &options.lease_ms,
+     .min = 1,
+     .max = 600000},
+    {.name = "heartbeat-ms",
+     .kind = AXI_OPTION_NUMBER,
+     .to = &options.heartbeat_ms,
+     .min = 1,
+     .max = 600000},
+    {.name = "sync-policy", .kind = AXI_OPTION_WORD, .to = &options.sync_policy, .words = policies},
+    {.name = "ready-file", .kind = AXI_OPTION_TEXT, .to = &options.ready_file},
+    {.name = "allow-remote", .kind = AXI_OPTION_FLAG, .to = &options.allow_remote},
+    {.name = NULL},
 };
-
-static uint64_t read_ms(const char *name, const char *text)
-{
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end != '\0' || value < 1 || value > 600000) {
-        (void)fprintf(stderr, "axcan-master: --%s: '%s' is no number of ms (1 to 600000)\n", name,
-                      text);
-        exit(2);
-    }
-    return value;
-}
-
-static uint64_t read_policy(const char *text)
-{
-    static const char *const words[] = {"alarm", "migrate", "drop"};
-
-    for (uint64_t i = 0; i < 3; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            return i;
-        }
-    }
-    (void)fprintf(stderr, "axcan-master: --sync-policy: '%s' is none of alarm, migrate, drop\n",
-                  text);
-    exit(2);
-}
 
 int main(int argc, char **argv)
 {
-    struct axi_master_options options = {.listen = "127.0.0.1:7400", .api = "127.0.0.1:7401"};
-    enum axi_log_level level = AXI_LOG_INFO;
-    int option = 0;
+    const struct axi_program program = {
+        .name = "axcan-master", .version = AXI_VERSION, .usage = usage};
 
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
-        switch (option) {
-        case 'l':
-            options.listen = optarg;
-            break;
-        case 'a':
-            options.api = optarg;
-            break;
-        case 'd':
-            options.dir = optarg;
-            break;
-        case 'S':
-            options.store = optarg;
-            break;
-        case 't':
-            options.token_file = optarg;
-            break;
-        case 'i':
-            options.history_dir = optarg;
-            break;
-        case 'L':
-            options.lease_ms = read_ms("lease-ms", optarg);
-            break;
-        case 'H':
-            options.heartbeat_ms = read_ms("heartbeat-ms", optarg);
-            break;
-        case 's':
-            options.sync_policy = read_policy(optarg);
-            break;
-        case 'r':
-            options.ready_file = optarg;
-            break;
-        case 'R':
-            options.allow_remote = 1;
-            break;
-        case 'v':
-            level = AXI_LOG_DEBUG;
-            break;
-        case 'q':
-            level = AXI_LOG_WARN;
-            break;
-        case 'V':
-            (void)puts("axcan-master " AXI_VERSION);
-            return 0;
-        case 'h':
-            (void)fputs(usage, stdout);
-            return 0;
-        default:
-            (void)fputs(usage, stderr);
-            return 2;
-        }
-    }
-    if (optind < argc || options.dir == NULL || options.token_file == NULL) {
-        (void)fputs(usage, stderr);
-        return 2;
-    }
-    axi_host_log_to_stderr(level);
+    axi_options_read(&program, table, argc, argv);
     return axi_master_daemon_run(&options);
 }

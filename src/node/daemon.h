@@ -21,8 +21,8 @@ struct axi_node_options {
     const char *token_file; /* mode 0600 */
     const char *history;    /* NULL = none */
     int64_t cpu;            /* processor to stay on; -1 = any */
-    enum axi_fifo fifo;
-    uint64_t capacity_ppm; /* density accepted */
+    uint64_t fifo;          /* enum axi_fifo */
+    uint64_t capacity_ppm;  /* density accepted */
     uint64_t slots;
     uint64_t region_slots;                       /* checkpoints kept per instance */
     const char *managers[AXI_NODE_MANAGERS_MAX]; /* besides those the master names */
@@ -38,6 +38,10 @@ struct axi_node_options {
     struct axi_channel_config channels[AXI_NODE_CHANNELS_MAX];
     uint32_t channel_count;
 };
+
+/* The command line, with defaults; a wrong one ends the program with exit code 2. Static storage.
+ */
+const struct axi_node_options *axi_node_options_read(int argc, char **argv);
 
 /* Runs until SIGTERM or SIGINT. Returns the process's exit code; the reason of a failure is logged.
  */

@@ -3,11 +3,13 @@
 
 #include "base/log.h"
 #include "sync/clock_source.h"
+#include "sync/ptp_socket.h"
 #include "time/ptp_master.h"
 
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -93,7 +95,8 @@ static int open_grandmaster(const struct axi_timed_options *options,
         .log_delay = SYNC_LOG,
     };
     uint8_t mac[6];
-    int r = axi_ptp_socket_new(options->interface, options->transport, ret_socket);
+    int r = axi_ptp_socket_new(options->interface, options->is_l2 ? AXI_PTP_L2 : AXI_PTP_UDP4,
+                               ret_socket);
 
     if (r < 0) {
         axi_log(AXI_LOG_ERROR, "ptp-open", "interface=%s error=%s text=\"%s\"", options->interface,

@@ -4,20 +4,17 @@
 #ifndef AXI_SYNC_TIMED_H
 #define AXI_SYNC_TIMED_H
 
-#include "sync/ptp_socket.h"
-
-#include <stdbool.h>
 #include <stdint.h>
 
 struct axi_timed_options {
     const char *interface; /* grandmaster */
-    enum axi_ptp_transport transport;
+    int is_l2;             /* else UDP */
     uint64_t domain, priority;
     const char *clock; /* witness: as axi_clock_source_new takes it */
     uint64_t seconds;  /* end after; 0 = until a signal */
     int64_t offset_ns; /* of this process's clock: grandmaster's scale, witness's local clock ... */
     int64_t rate_ppb;  /* ... and its rate, |rate| <= 10^6 */
-    bool is_csv;
+    int is_csv;
 };
 
 /* Serve until a signal or the time is over. Exit code of the program. */
