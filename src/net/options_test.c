@@ -63,6 +63,7 @@ static int run(int argc, const char *const *argv, char *text, size_t size)
 {
     int pipes[2];
     int status = 0;
+    size_t used = 0;
     ssize_t n;
     pid_t child;
 
@@ -78,8 +79,10 @@ static int run(int argc, const char *const *argv, char *text, size_t size)
         _exit(99);
     }
     (void)close(pipes[1]);
-    n = read(pipes[0], text, size - 1);
-    text[n > 0 ? n : 0] = '\0';
+    while ((n = read(pipes[0], text + used, size - 1 - used)) > 0) {
+        used += (size_t)n;
+    }
+    text[used] = '\0';
     assert_int_equal(waitpid(child, &status, 0), child);
     (void)close(pipes[0]);
     return WEXITSTATUS(status);
