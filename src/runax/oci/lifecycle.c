@@ -70,7 +70,8 @@ static int start_container(struct axi_container *container, struct axi_report *r
 int axi_verb_start(const struct axi_oci_options *options, struct axi_report *report)
 {
     struct axi_container container;
-    int rc = axi_state_open(options->root, options->arguments[0], true, &container, report);
+    int rc =
+        axi_state_open(options->root, options->arguments[0], AXI_STATE_LOCKED, &container, report);
     if (rc == 0) {
         rc = start_container(&container, report);
         axi_state_deinit(&container);
@@ -123,8 +124,7 @@ int axi_verb_kill(const struct axi_oci_options *options, struct axi_report *repo
     int number = SIGTERM;
     int rc =
         options->argument_count < 2 ? 0 : axi_parse_signal(options->arguments[1], &number, report);
-    rc = rc != 0 ? rc
-                 : axi_state_open(options->root, options->arguments[0], false, &container, report);
+    rc = rc != 0 ? rc : axi_state_open(options->root, options->arguments[0], 0, &container, report);
     if (rc != 0) {
         return rc;
     }
@@ -138,7 +138,7 @@ static int ask(const struct axi_oci_options *options, const char *request, int t
 {
     struct axi_container container;
     struct axi_container_now now;
-    int rc = axi_state_open(options->root, options->arguments[0], false, &container, report);
+    int rc = axi_state_open(options->root, options->arguments[0], 0, &container, report);
     if (rc != 0) {
         return rc;
     }
@@ -179,7 +179,8 @@ static int delete_container(const struct axi_oci_options *options, struct axi_co
 int axi_verb_delete(const struct axi_oci_options *options, struct axi_report *report)
 {
     struct axi_container container;
-    int rc = axi_state_open(options->root, options->arguments[0], true, &container, report);
+    unsigned flags = AXI_STATE_LOCKED | (options->is_forced ? AXI_STATE_ANYHOW : 0);
+    int rc = axi_state_open(options->root, options->arguments[0], flags, &container, report);
     if (rc == -AXC_ENO_CONTAINER && options->is_forced) {
         return 0;
     }

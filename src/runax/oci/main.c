@@ -34,6 +34,9 @@ static const struct verb VERBS[] = {
     {"checkpoint", axi_verb_checkpoint, 0, 1, "checkpoint --image-path D [--leave-running] ID"},
     {"restore", axi_verb_restore, 1, 1, "restore --image-path D --bundle B ID"},
     {"features", axi_verb_features, 0, 0, "features"},
+    {"reconcile", axi_verb_reconcile, 0, 0, "reconcile (after a crash or reboot)"},
+    {"resources", axi_verb_resources, 0, 0, "resources (who has what)"},
+    {"cell", axi_verb_cell, 1, AXI_OPTIONS_ARGUMENTS_MAX, "cell dump|check|diff FILE..."},
     {"spec", axi_verb_spec, 0, 0, "spec [--bundle B]"},
 };
 

@@ -168,6 +168,7 @@ int axi_oci_options_parse(int argc, char **argv, struct axi_oci_options *ret_opt
             }
         } else if (options->verb == NULL) {
             options->verb = argv[i];
+            has_ended = strcmp(argv[i], "cell") == 0; /* it reads its own options */
         } else if (options->argument_count == AXI_OPTIONS_ARGUMENTS_MAX) {
             return axi_report_set(report, -AXC_EINVALID, "too many arguments");
         } else {

@@ -31,7 +31,7 @@ static int print_json(json_t *value, size_t flags, struct axi_report *report)
 static int open_container(const struct axi_oci_options *options,
                           struct axi_container *ret_container, struct axi_report *report)
 {
-    return axi_state_open(options->root, options->arguments[0], false, ret_container, report);
+    return axi_state_open(options->root, options->arguments[0], 0, ret_container, report);
 }
 
 int axi_verb_state(const struct axi_oci_options *options, struct axi_report *report)
@@ -52,7 +52,7 @@ static void list_one(const struct axi_oci_options *options, const char *id, json
     struct axi_container container;
     struct axi_container_now now;
     struct axi_report report = {0};
-    if (axi_state_open(options->root, id, false, &container, &report) != 0) {
+    if (axi_state_open(options->root, id, 0, &container, &report) != 0) {
         return; /* deleted meanwhile, or none of ours */
     }
     axi_state_now(&container, &now);

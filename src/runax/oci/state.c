@@ -184,7 +184,7 @@ static int read_file(struct axi_container *container, struct axi_report *report)
     return rc;
 }
 
-int axi_state_open(const char *root, const char *id, bool is_locked,
+int axi_state_open(const char *root, const char *id, unsigned flags,
                    struct axi_container *ret_container, struct axi_report *report)
 {
     int rc = axi_state_check_id(id, report);
@@ -199,8 +199,11 @@ int axi_state_open(const char *root, const char *id, bool is_locked,
                    ? axi_report_set(report, -AXC_ENO_CONTAINER, "container %s does not exist", id)
                    : axi_report_errno(report, "container %s in %s", id, root);
     }
-    rc = is_locked ? lock_folder(ret_container, report) : 0;
+    rc = (flags & AXI_STATE_LOCKED) != 0 ? lock_folder(ret_container, report) : 0;
     rc = rc != 0 ? rc : read_file(ret_container, report);
+    if (rc == -AXC_EJOURNAL && (flags & AXI_STATE_ANYHOW) != 0) {
+        rc = 0;
+    }
     if (rc != 0) {
         axi_state_deinit(ret_container);
     }

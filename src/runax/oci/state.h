@@ -53,7 +53,11 @@ AXC_MUST_USE int axi_state_create(const char *root, const char *id,
 /* -AXC_ENO_CONTAINER; a directory without state.json opens as one that is being created (or whose
  * creator died). is_locked: first waits for others that change it and keeps them out until deinit.
  */
-AXC_MUST_USE int axi_state_open(const char *root, const char *id, bool is_locked,
+enum {
+    AXI_STATE_LOCKED = 1, /* waits for others that change it and keeps them out until deinit */
+    AXI_STATE_ANYHOW = 2, /* a damaged state.json is like none: to remove the container */
+};
+AXC_MUST_USE int axi_state_open(const char *root, const char *id, unsigned flags,
                                 struct axi_container *ret_container, struct axi_report *report);
 AXC_MUST_USE int axi_state_save(const struct axi_container *container, struct axi_report *report);
 

@@ -10,7 +10,7 @@
 
 typedef int (*axi_verb)(const struct axi_oci_options *options, struct axi_report *report);
 
-/* NULL: no such verb. Checks the number of arguments. */
+/* Runs options->verb after checking the number of its arguments. */
 int axi_verb_run(const struct axi_oci_options *options, struct axi_report *report);
 
 int axi_verb_create(const struct axi_oci_options *options, struct axi_report *report);
@@ -30,6 +30,9 @@ int axi_verb_checkpoint(const struct axi_oci_options *options, struct axi_report
 int axi_verb_restore(const struct axi_oci_options *options, struct axi_report *report);
 int axi_verb_features(const struct axi_oci_options *options, struct axi_report *report);
 int axi_verb_spec(const struct axi_oci_options *options, struct axi_report *report);
+int axi_verb_reconcile(const struct axi_oci_options *options, struct axi_report *report);
+int axi_verb_resources(const struct axi_oci_options *options, struct axi_report *report);
+int axi_verb_cell(const struct axi_oci_options *options, struct axi_report *report);
 void axi_verb_help(void);
 
 /* "15", "TERM", "SIGTERM", "RTMIN+3"; -AXC_EINVALID. */
