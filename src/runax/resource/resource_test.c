@@ -611,7 +611,7 @@ static void check_model(const struct model *model)
 
 static void model_create(struct model *model, int slot, uint64_t random, bool is_dead)
 {
-    char id[8];
+    char id[16];
     (void)snprintf(id, sizeof(id), "s%d", slot);
     struct axi_partition partition =
         wish(id, (uint32_t)(random % 3) + 1, ((random >> 8) % 0x180 + 1) * 0x1000);
@@ -631,7 +631,7 @@ static void model_create(struct model *model, int slot, uint64_t random, bool is
 
 static void model_end(struct model *model, int slot, bool is_delete)
 {
-    char id[8];
+    char id[16];
     (void)snprintf(id, sizeof(id), "s%d", slot);
     if (is_delete) {
         assert_int_equal(axi_resource_release(folder, id, &report), 0);
