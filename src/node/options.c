@@ -25,7 +25,7 @@ static const char usage[] =
     "  --region-slots N       checkpoints kept per instance, 2 to 64 (default 4)\n"
     "  --manager HOST:PORT    checkpoint manager, besides those the master names; up to 4\n"
     "  --notify udp:GROUP:PORT  notices of checkpoints go there, once for all managers\n"
-    "  --clock SOURCE         master (heartbeats, the default), ptp4l[:SOCKET], or\n"
+    "  --clock SOURCE         master (heartbeats, the default), ptp4l[:SOCKET][,domain=N], or\n"
     "                         ptp:INTERFACE[,l2][,domain=N]: this process is the PTP slave\n"
     "  --clock-bound US       declare at least this bound of the clock's error (default: "
     "measured;\n"

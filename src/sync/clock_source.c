@@ -62,6 +62,25 @@ static int refuse(char *reason, int code, const char *format, const char *value)
     return code;
 }
 
+/* The words behind the first, cut at commas. */
+static int read_words(char **rest, enum axi_ptp_transport *ret_transport, uint8_t *ret_domain,
+                      char *reason)
+{
+    for (char *word = strtok_r(NULL, ",", rest); word != NULL; word = strtok_r(NULL, ",", rest)) {
+        char *end = NULL;
+        unsigned long domain = strncmp(word, "domain=", 7) == 0 ? strtoul(word + 7, &end, 10) : 0;
+
+        if (strcmp(word, "l2") == 0) {
+            *ret_transport = AXI_PTP_L2;
+        } else if (end != NULL && end != word + 7 && *end == '\0' && domain < 256) {
+            *ret_domain = (uint8_t)domain;
+        } else {
+            return refuse(reason, -AXC_EINVALID, "'%.60s' is neither l2 nor domain=0..255", word);
+        }
+    }
+    return 0;
+}
+
 static int open_slave(struct axi_clock_source *source, char *text, char *reason)
 {
     struct axi_ptp_slave_config config = {0};
@@ -69,19 +88,10 @@ static int open_slave(struct axi_clock_source *source, char *text, char *reason)
     char *rest = NULL;
     char *interface = strtok_r(text, ",", &rest);
     uint8_t mac[6];
-    int r;
+    int r = read_words(&rest, &transport, &config.domain, reason);
 
-    for (char *word = strtok_r(NULL, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
-        char *end = NULL;
-        unsigned long domain = strncmp(word, "domain=", 7) == 0 ? strtoul(word + 7, &end, 10) : 0;
-
-        if (strcmp(word, "l2") == 0) {
-            transport = AXI_PTP_L2;
-        } else if (end != NULL && end != word + 7 && *end == '\0' && domain < 256) {
-            config.domain = (uint8_t)domain;
-        } else {
-            return refuse(reason, -AXC_EINVALID, "'%.60s' is neither l2 nor domain=0..255", word);
-        }
+    if (r < 0) {
+        return r;
     }
     if (interface == NULL) {
         return refuse(reason, -AXC_EINVALID, "name an interface: ptp:eth0%s", "");
@@ -100,17 +110,33 @@ static int open_slave(struct axi_clock_source *source, char *text, char *reason)
     return 0;
 }
 
+/* "ptp4l", then perhaps ":PATH", then perhaps ",domain=N". */
+static int open_ptp4l(struct axi_clock_source *source, char *text, char *reason)
+{
+    enum axi_ptp_transport transport = AXI_PTP_UDP4;
+    uint8_t domain = 0;
+    char *rest = NULL;
+    const char *first = strtok_r(text, ",", &rest);
+    const char *path = first[5] == ':' ? first + 6 : AXI_PTP4L_PATH;
+    int r = read_words(&rest, &transport, &domain, reason);
+
+    if (r == 0 && transport == AXI_PTP_L2) {
+        r = refuse(reason, -AXC_EINVALID, "%s", "ptp4l's transport is its own matter: no l2 here");
+    }
+    if (r < 0) {
+        return r;
+    }
+    r = axi_ptp4l_new(path, domain, &source->ptp4l);
+    return r < 0 ? refuse(reason, r, "cannot make a socket to talk to ptp4l at %.80s", path) : 0;
+}
+
 static int open_source(struct axi_clock_source *source, char *text, char *reason)
 {
     if (strncmp(text, "ptp:", 4) == 0) {
         return open_slave(source, text + 4, reason);
     }
-    if (strcmp(text, "ptp4l") == 0 || strncmp(text, "ptp4l:", 6) == 0) {
-        const char *path = text[5] == ':' ? text + 6 : AXI_PTP4L_PATH;
-        int r = axi_ptp4l_new(path, &source->ptp4l);
-
-        return r < 0 ? refuse(reason, r, "cannot make a socket to talk to ptp4l at %.80s", path)
-                     : 0;
+    if (strncmp(text, "ptp4l", 5) == 0 && (text[5] == '\0' || strchr(":,", text[5]) != NULL)) {
+        return open_ptp4l(source, text, reason);
     }
     return refuse(reason, -AXC_EINVALID, "'%.60s' is neither ptp4l[:PATH] nor ptp:INTERFACE", text);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a Linux node's master time comes from, besides the master's heartbeats:
  *
- *   ptp4l[:PATH]                     a running ptp4l, asked over its UDS socket (default
- * /var/run/ptp4l) ptp:INTERFACE[,l2][,domain=N]    this process is the PTP slave, on UDP unless l2
+ *   ptp4l[:PATH][,domain=N]        a running ptp4l, asked at its socket (/var/run/ptp4l)
+ *   ptp:INTERFACE[,l2][,domain=N]  this process is the PTP slave, on UDP unless l2
  *
  * Both feed the same servo (time/servo.h), so that state, bound and holdover mean the same. The
  * owner waits for the file descriptors, calls run, and steers its timebase with what get says. One

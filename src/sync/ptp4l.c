@@ -27,6 +27,7 @@ struct axi_ptp4l {
     int fd;
     struct sockaddr_un own, peer;
     uint16_t sequence;
+    uint8_t domain;
     struct axi_ptp4l_status status;
 };
 
@@ -40,7 +41,7 @@ static uint64_t get_be(const uint8_t *p, size_t bytes)
     return value;
 }
 
-int axi_ptp4l_new(const char *path, struct axi_ptp4l **ret_ptp4l)
+int axi_ptp4l_new(const char *path, uint8_t domain, struct axi_ptp4l **ret_ptp4l)
 {
     static unsigned counter;
     const char *folder = getenv("TMPDIR");
@@ -50,6 +51,7 @@ int axi_ptp4l_new(const char *path, struct axi_ptp4l **ret_ptp4l)
     if (p == NULL) {
         return -AXC_ENOMEM;
     }
+    p->domain = domain;
     p->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     p->own.sun_family = p->peer.sun_family = AF_UNIX;
     n = snprintf(p->own.sun_path, sizeof(p->own.sun_path), "%s/axcan-ptp4l.%ld.%u",
@@ -93,6 +95,7 @@ static int ask(struct axi_ptp4l *p, uint16_t id)
     uint8_t b[REQUEST_BYTES] = {TYPE_MANAGEMENT, 2, 0, REQUEST_BYTES};
 
     p->sequence++;
+    b[4] = p->domain;
     b[30] = (uint8_t)(p->sequence >> 8);
     b[31] = (uint8_t)p->sequence;
     b[32] = 4;                /* control: management */

@@ -15,10 +15,10 @@
 struct axi_ptp4l;
 
 /* Makes an own socket beside nothing else of the file system (abstract name is not possible with
- * ptp4l: a file in the temporary directory, removed by free). -AXC_EINVALID (path too long),
- * -AXC_EIO.
+ * ptp4l: a file in the temporary directory, removed by free). ptp4l answers who asks in its own
+ * domain. -AXC_EINVALID (path too long), -AXC_EIO.
  */
-AXC_MUST_USE int axi_ptp4l_new(const char *path, struct axi_ptp4l **ret_ptp4l);
+AXC_MUST_USE int axi_ptp4l_new(const char *path, uint8_t domain, struct axi_ptp4l **ret_ptp4l);
 void axi_ptp4l_free(struct axi_ptp4l *ptp4l); /* NULL is fine */
 int axi_ptp4l_fd(const struct axi_ptp4l *ptp4l);
 

@@ -6,7 +6,7 @@
 
 static const char usage[] =
     "usage: axcan-timed --grandmaster INTERFACE [options]\n"
-    "       axcan-timed --clock ptp4l[:PATH]|ptp:INTERFACE[,l2][,domain=N] [options]\n"
+    "       axcan-timed --clock ptp4l[:PATH][,domain=N]|ptp:INTERFACE[,l2][,domain=N] [options]\n"
     "  --grandmaster INTERFACE  serve this machine's clock by PTP\n"
     "  --l2                     Ethernet frames instead of UDP\n"
     "  --domain N               PTP domain (default 0)\n"
