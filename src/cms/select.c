@@ -156,6 +156,8 @@ static void snapshot(struct axi_cms *cms, const struct axi_cms_node *node,
                      const struct axi_cms_task *except, struct axi_demand_task *demands,
                      struct axi_place_node *ret)
 {
+    const struct axi_demand_margin margin = {.delta_ns = node->load.delta_ns,
+                                             .latency_ns = node->load.latency_ns};
     size_t count = 0;
 
     for (size_t i = 0; i < cms->task_count; i++) {
@@ -163,9 +165,9 @@ static void snapshot(struct axi_cms *cms, const struct axi_cms_node *node,
         int entry = axi_cms_entry(&task->record, node);
 
         if (task != except && entry >= 0 && occupies(task, node->id)) {
-            demands[count++] = (struct axi_demand_task){task->record.entries[entry].wcet_ns,
-                                                        task->record.spec.period_ns,
-                                                        task->record.spec.deadline_ns};
+            demands[count++] =
+                axi_demand_present(task->record.entries[entry].wcet_ns, task->record.spec.period_ns,
+                                   task->record.spec.deadline_ns, &margin);
         }
     }
     *ret = (struct axi_place_node){
@@ -181,7 +183,8 @@ static void snapshot(struct axi_cms *cms, const struct axi_cms_node *node,
         .is_ready = node->link != 0 && node->is_registered && !node->is_dead &&
                     (node->load_ns == 0 || node->load.master_ns != 0),
         .tasks = demands,
-        .task_count = count};
+        .task_count = count,
+        .margin = margin};
     for (uint32_t p = 0; p < node->platform_count; p++) {
         ret->platforms[p] = node->platforms[p];
     }

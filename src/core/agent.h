@@ -77,10 +77,11 @@ struct axi_agent_config {
 
     /* Clock and deadlines, docs/time.md. A node that follows heartbeats and declares nothing makes
      * no claim on deadlines across nodes: its delta is 0. */
-    bool has_clock;          /* a PTP source reports by axi_agent_clock */
-    uint64_t clock_bound_ns; /* delta declared at least; 0 = as measured */
-    uint64_t latency_ns;     /* d */
-    uint64_t holdover_ns;    /* a silent source is followed so long; 0 = 60 s */
+    bool has_clock;           /* a PTP source reports by axi_agent_clock */
+    uint64_t clock_bound_ns;  /* delta declared at least; 0 = as measured */
+    uint64_t latency_ns;      /* d, at least */
+    bool is_latency_measured; /* d: not below the longest recent round trip to the master */
+    uint64_t holdover_ns;     /* a silent source is followed so long; 0 = 60 s */
 
     /* Tests of the history checker only: the master's requests are taken whatever epoch they cite.
      */

@@ -12,19 +12,10 @@ uint32_t axi_agent_free_slots(const struct axi_agent *agent)
     return count;
 }
 
-/* D' of a task that is here already. An admitted one whose D' has gone since still counts. */
-static uint64_t compensated_ns(const struct axi_agent *agent, uint64_t deadline_ns)
-{
-    uint64_t left_ns = axi_demand_compensated_ns(deadline_ns, &agent->clock.margin);
-
-    return left_ns != 0 ? left_ns : 1;
-}
-
 static struct axi_demand_task demand_of(const struct axi_agent *agent, const axi_TaskSpec *spec)
 {
-    return (struct axi_demand_task){.wcet_ns = spec->wcet_ns,
-                                    .period_ns = spec->period_ns,
-                                    .deadline_ns = compensated_ns(agent, spec->deadline_ns)};
+    return axi_demand_present(spec->wcet_ns, spec->period_ns, spec->deadline_ns,
+                              &agent->clock.margin);
 }
 
 static uint32_t add_server(const struct axi_agent *agent, struct axi_demand_task *tasks)
@@ -112,7 +103,8 @@ static const struct axi_agent_instance *less_critical(const struct axi_agent_ins
 static uint64_t fingerprint(const struct axi_agent *agent)
 {
     const uint64_t prime = UINT64_C(0x100000001b3);
-    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ agent->clock.margin.delta_ns;
+    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ agent->clock.margin.delta_ns ^
+                   agent->clock.margin.latency_ns << 20;
 
     for (uint32_t i = 0; i < agent->config.slots; i++) {
         const struct axi_agent_instance *instance = &agent->instances[i];
@@ -152,7 +144,7 @@ uint64_t axi_agent_find_victim(struct axi_agent *agent)
 {
     uint64_t now;
 
-    if (agent->clock.margin.delta_ns == 0) {
+    if (agent->clock.margin.delta_ns == 0 && !agent->config.is_latency_measured) {
         return 0; /* as admitted */
     }
     now = fingerprint(agent);

@@ -107,15 +107,17 @@ void axi_agent_clock(struct axi_agent *agent, struct axc_time_local at,
     if (clock->is_steering && (happened & (AXI_PTP_UPDATED | AXI_PTP_STATE_CHANGED)) != 0) {
         steer(agent, at);
     }
-    clock->is_declared &= !is_new_lock;
+    clock->delta.is_known &= !is_new_lock;
     axi_agent_clock_tick(agent);
 }
 
 void axi_agent_clock_sample(struct axi_agent *agent, uint64_t sent_ns, uint64_t received_ns,
                             uint64_t master_ns)
 {
+    struct axi_agent_clock *clock = &agent->clock;
     int r;
 
+    clock->trips_ns[clock->trip_count++ % AXI_AGENT_TRIPS] = axi_sub_sat(received_ns, sent_ns);
     if (agent->clock.is_steering) {
         uint64_t half_ns = axi_sub_sat(received_ns, sent_ns) / 2;
 
@@ -158,31 +160,54 @@ static uint64_t wanted_delta(const struct axi_agent *agent)
     return bound_ns <= least_ns ? least_ns : round_up(bound_ns);
 }
 
-/* Up at once, down only to what sufficed for a while. */
-static void declare(struct axi_agent *agent)
+/* A round trip bounds what each of its ways took. */
+static uint64_t wanted_latency(const struct axi_agent *agent)
 {
-    struct axi_agent_clock *clock = &agent->clock;
-    uint64_t wanted_ns = wanted_delta(agent);
-    uint64_t old_ns = clock->margin.delta_ns;
+    const struct axi_agent_clock *clock = &agent->clock;
+    uint32_t count = clock->trip_count < AXI_AGENT_TRIPS ? clock->trip_count : AXI_AGENT_TRIPS;
+    uint64_t longest_ns = 0;
 
-    if (!clock->is_declared || wanted_ns >= old_ns || old_ns == UINT64_MAX) {
-        clock->margin.delta_ns = wanted_ns;
-        clock->below_since_ns = 0;
-    } else if (clock->below_since_ns == 0) {
-        clock->below_since_ns = agent->now_ns;
-        clock->below_max_ns = wanted_ns;
+    for (uint32_t i = 0; i < count && agent->config.is_latency_measured; i++) {
+        longest_ns = clock->trips_ns[i] > longest_ns ? clock->trips_ns[i] : longest_ns;
+    }
+    return longest_ns <= agent->config.latency_ns ? agent->config.latency_ns : round_up(longest_ns);
+}
+
+/* Up at once, down only to what sufficed for a while. */
+static void declare(struct axi_agent_declared *declared, uint64_t wanted_ns, uint64_t now_ns)
+{
+    if (!declared->is_known || wanted_ns >= declared->value_ns ||
+        declared->value_ns == UINT64_MAX) {
+        declared->value_ns = wanted_ns;
+        declared->below_since_ns = 0;
+    } else if (declared->below_since_ns == 0) {
+        declared->below_since_ns = now_ns;
+        declared->below_max_ns = wanted_ns;
     } else {
-        clock->below_max_ns = wanted_ns > clock->below_max_ns ? wanted_ns : clock->below_max_ns;
-        if (agent->now_ns - clock->below_since_ns >= LOWER_NS) {
-            clock->margin.delta_ns = clock->below_max_ns;
-            clock->below_since_ns = 0;
+        declared->below_max_ns =
+            wanted_ns > declared->below_max_ns ? wanted_ns : declared->below_max_ns;
+        if (now_ns - declared->below_since_ns >= LOWER_NS) {
+            declared->value_ns = declared->below_max_ns;
+            declared->below_since_ns = 0;
         }
     }
-    clock->is_declared = true;
-    clock->margin.latency_ns = agent->config.latency_ns;
-    if (clock->margin.delta_ns != old_ns) {
-        axi_log(AXI_LOG_INFO, "clock-bound", "delta_us=%llu",
-                (unsigned long long)(clock->margin.delta_ns / US));
+    declared->is_known = true;
+}
+
+static void declare_all(struct axi_agent *agent)
+{
+    struct axi_agent_clock *clock = &agent->clock;
+    const struct axi_demand_margin before = clock->margin;
+
+    declare(&clock->delta, wanted_delta(agent), agent->now_ns);
+    declare(&clock->latency, wanted_latency(agent), agent->now_ns);
+    clock->margin.delta_ns = clock->delta.value_ns;
+    clock->margin.latency_ns = clock->latency.value_ns;
+    if (clock->margin.delta_ns != before.delta_ns ||
+        clock->margin.latency_ns != before.latency_ns) {
+        axi_log(AXI_LOG_INFO, "clock-bound", "delta_us=%llu latency_us=%llu",
+                (unsigned long long)(clock->margin.delta_ns / US),
+                (unsigned long long)(clock->margin.latency_ns / US));
     }
     axi_timebase_set_compensation(agent->config.timebase,
                                   axi_add_sat(clock->margin.delta_ns, clock->margin.latency_ns));
@@ -191,7 +216,7 @@ static void declare(struct axi_agent *agent)
 void axi_agent_clock_tick(struct axi_agent *agent)
 {
     choose(agent);
-    declare(agent);
+    declare_all(agent);
     agent->clock.victim = axi_agent_find_victim(agent);
 }
 

@@ -53,22 +53,28 @@ static const axi_Heartbeat *next_heartbeat(void)
     return &frame->m.Heartbeat;
 }
 
-static void join_with_clock(uint64_t clock_bound_ns, uint64_t latency_ns)
+static void join_as(struct axi_agent_config config)
 {
-    struct axi_agent_config config;
     struct axi_agent_port port = fake_port;
 
     fake_free(node);
     node = fake_new(1);
     node->now_ns = 100 * SECOND;
-    config = fake_config(node, 1);
-    config.has_clock = true;
-    config.clock_bound_ns = clock_bound_ns;
-    config.latency_ns = latency_ns;
+    config.timebase = &node->timebase;
     port.context = node;
     node->agent = axi_agent_init(node->memory, &config, &port);
     join(node);
     renew(node, 600 * MS);
+}
+
+static void join_with_clock(uint64_t clock_bound_ns, uint64_t latency_ns)
+{
+    struct axi_agent_config config = fake_config(node, 1);
+
+    config.has_clock = true;
+    config.clock_bound_ns = clock_bound_ns;
+    config.latency_ns = latency_ns;
+    join_as(config);
 }
 
 static void load_and_start(void)
@@ -213,6 +219,27 @@ static void admission_takes_clock_error_and_latency_off_the_deadline(void **stat
     assert_int_equal(axi_timebase_compensation_ns(&node->timebase), 7500 * US);
 }
 
+static void measured_latency_is_the_longest_recent_round_trip(void **state)
+{
+    struct axi_agent_config config = fake_config(node, 1);
+
+    (void)state;
+    config.is_latency_measured = true;
+    join_as(config);
+    assert_int_equal(next_heartbeat()->latency_ns, 0); /* no time passes in here */
+    forget_heard(node);
+    pass_time(node, NULL, 100 * MS);
+    assert_non_null(heard(node, AXI_WIRE_HEARTBEAT));
+    node->now_ns += 3 * MS;
+    renew(node, 600 * MS);
+    assert_int_equal(next_heartbeat()->latency_ns, 5 * MS);
+    assert_int_equal(next_heartbeat()->delta_ns, 0);
+    for (int i = 0; i < 200; i++) {
+        (void)next_heartbeat();
+    }
+    assert_int_equal(next_heartbeat()->latency_ns, 0);
+}
+
 static void worse_sync_names_the_task_that_should_go(void **state)
 {
     (void)state;
@@ -240,6 +267,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(admission_takes_clock_error_and_latency_off_the_deadline,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(measured_latency_is_the_longest_recent_round_trip, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(worse_sync_names_the_task_that_should_go, setup, teardown),
     };
 

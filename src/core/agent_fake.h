@@ -410,6 +410,9 @@ static void fake_hists(void *context, uint32_t slot, struct axi_hist *ret_respon
     axi_hist_init(ret_response);
     axi_hist_init(ret_exec);
     axi_hist_add(ret_exec, 1000);
+    axi_hist_add(ret_response, 1);
+    axi_hist_add(ret_response, 1100); /* 2^10 and above */
+    axi_hist_add(ret_response, 2047);
 }
 
 static void fake_set_lease(void *context, uint64_t until_ns)

@@ -251,20 +251,30 @@ struct axi_agent_seen {
     uint64_t task_id, epoch;
 };
 
+/* A bound that is declared: it rises at once and falls when less has sufficed for a while. */
+struct axi_agent_declared {
+    bool is_known;
+    uint64_t value_ns;
+    uint64_t below_since_ns, below_max_ns; /* a smaller one would have done since; 0 = no */
+};
+
+#define AXI_AGENT_TRIPS 64u
+
 /* Who steers master time and what it is good for. */
 struct axi_agent_clock {
     bool is_steering; /* the PTP source does */
     bool is_far;      /* master time is more than 100 ms off and slews */
-    bool is_declared; /* margin holds */
     struct axi_servo_estimate estimate;
     uint64_t grandmaster;
     uint64_t heard_ns; /* local time of its last update */
     uint32_t steps, jumps;
     int64_t master_offset_ns; /* own master time - the master's, while a source steers */
     struct axi_demand_margin margin;
-    uint64_t below_since_ns, below_max_ns; /* a smaller delta would have done since; 0 = no */
-    uint64_t victim;                       /* task that should go; 0 = all is schedulable */
-    uint64_t judged;                       /* fingerprint of what victim was found for */
+    struct axi_agent_declared delta, latency;
+    uint64_t trips_ns[AXI_AGENT_TRIPS]; /* ring: round trips to the master, its own time left out */
+    uint32_t trip_count;
+    uint64_t victim; /* task that should go; 0 = all is schedulable */
+    uint64_t judged; /* fingerprint of what victim was found for */
 };
 
 struct axi_agent {
@@ -284,7 +294,7 @@ struct axi_agent {
     uint64_t request_age;
     struct axi_trace *traces; /* ring of config.trace_records; see agent_trace.c */
     uint64_t trace_base, trace_sent, trace_next, trace_at_ns;
-    bool is_trace_wanted;
+    bool is_trace_wanted, is_histogram_wanted;
 
     bool is_master_away;    /* its link was lost or could not be made */
     uint64_t lapses;        /* how often a lease began anew, the one before being over */

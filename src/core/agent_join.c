@@ -39,7 +39,8 @@ void axi_agent_join_up(struct axi_agent *agent)
     axi_Hello hello = {
         .protocol_min = AXI_WIRE_VERSION,
         .protocol_max = AXI_WIRE_VERSION,
-        .features = c->features | (c->trace_records > 0 ? AXI_FEATURE_TRACE : 0),
+        .features =
+            c->features | AXI_FEATURE_HISTOGRAM | (c->trace_records > 0 ? AXI_FEATURE_TRACE : 0),
         .node_id = c->node_id,
         .boot_id = c->boot_id,
         .cores = c->cores,
@@ -106,6 +107,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
         agent->heartbeat_ns = reply->heartbeat_ns;
     }
     axi_log(AXI_LOG_INFO, "joined", "heartbeat_ms=%u", (unsigned)(agent->heartbeat_ns / 1000000u));
+    agent->is_histogram_wanted = (reply->features & AXI_FEATURE_HISTOGRAM) != 0;
     /* The order matters: the master knows every instance before it renews a lease. */
     axi_agent_report_all(agent);
     axi_agent_trace_joined(agent, reply->features);

@@ -281,6 +281,8 @@ void axi_managers_on_query(struct axi_agent *agent, const struct axi_agent_link 
     reply.memory_free_bytes = agent->figures.memory_free_bytes;
     reply.free_slots = axi_agent_free_slots(agent);
     reply.density_ppm = axi_agent_density_ppm(agent);
+    reply.delta_ns = agent->clock.margin.delta_ns;
+    reply.latency_ns = agent->clock.margin.latency_ns;
     if (axi_agent_knows_time(agent)) {
         reply.master_ns =
             axi_time_to_master(agent->config.timebase, (struct axc_time_local){.ns = agent->now_ns})

@@ -69,6 +69,38 @@ void axi_agent_report_one(struct axi_agent *agent, struct axi_agent_instance *in
     axi_agent_tell_keeper(agent, AXI_WIRE_REPORT, report);
 }
 
+/* How often response times of each power of two were met. */
+static void send_histogram(struct axi_agent *agent, const struct axi_agent_instance *instance)
+{
+    const uint32_t most = sizeof(((axi_Histogram *)0)->response) / sizeof(uint32_t);
+    axi_Histogram histogram = {.task_id = instance->spec.task_id, .epoch = instance->epoch};
+
+    agent->port.hists(agent->port.context, instance->slot, &agent->response, &agent->exec);
+    for (uint32_t i = 0; i < AXI_HIST_BUCKETS; i++) {
+        uint64_t low_ns = axi_hist_bucket_low(i);
+        uint32_t k = low_ns < 2 ? 0 : 63u - (uint32_t)__builtin_clzll(low_ns);
+
+        if (agent->response.buckets[i] != 0 && k < most) {
+            histogram.response[k] += agent->response.buckets[i];
+            histogram.response_count = (pb_size_t)(k + 1) > histogram.response_count
+                                           ? (pb_size_t)(k + 1)
+                                           : histogram.response_count;
+        }
+    }
+    if (histogram.response_count > 0) {
+        axi_agent_tell_master(agent, AXI_WIRE_HISTOGRAM, &histogram);
+    }
+}
+
+static void send_histograms(struct axi_agent *agent)
+{
+    for (uint32_t i = 0; i < agent->config.slots && agent->is_histogram_wanted; i++) {
+        if (agent->instances[i].phase == AXI_INSTANCE_READY) {
+            send_histogram(agent, &agent->instances[i]);
+        }
+    }
+}
+
 void axi_agent_report_all(struct axi_agent *agent)
 {
     const size_t most = sizeof(agent->report.instances) / sizeof(agent->report.instances[0]);
@@ -92,6 +124,7 @@ void axi_agent_report_all(struct axi_agent *agent)
     }
     report->complete = true;
     axi_agent_tell_keeper(agent, AXI_WIRE_REPORT, report);
+    send_histograms(agent);
 }
 
 void axi_agent_send_event(struct axi_agent *agent, const struct axi_trace *record)

@@ -370,6 +370,30 @@ static void reports_a_fenced_instance_and_resumes_it(void **state)
     expect_result(node, 12, 0);
 }
 
+static void tells_how_response_times_are_spread_when_asked(void **state)
+{
+    struct fake_frame *frame;
+
+    (void)state;
+    node->has_image = true;
+    join(node); /* this master does not ask */
+    load(node, 10, 1);
+    pass_time(node, NULL, 1100 * MS);
+    assert_null(heard(node, AXI_WIRE_HISTOGRAM));
+    axi_agent_link_down(node->agent, node->master_link, 0);
+    pass_time(node, NULL, 1000 * MS);
+    axi_agent_link_up(node->agent, node->master_link, false);
+    say(node, AXI_WIRE_HELLO_REPLY,
+        &(axi_HelloReply){.protocol = 1, .features = AXI_FEATURE_HISTOGRAM}, NULL, 0);
+    settle(node, NULL);
+    frame = heard(node, AXI_WIRE_HISTOGRAM);
+    assert_non_null(frame);
+    assert_int_equal(frame->m.Histogram.task_id, 77);
+    assert_int_equal(frame->m.Histogram.response_count, 11);
+    assert_int_equal(frame->m.Histogram.response[0], 1);
+    assert_int_equal(frame->m.Histogram.response[10], 2);
+}
+
 static void leaves_with_goodbye(void **state)
 {
     (void)state;
@@ -403,6 +427,7 @@ int main(void)
         T(start_takes_the_checkpoint_that_came_before),
         T(profile_needs_no_wcet_and_is_sent_in_parts),
         T(reports_a_fenced_instance_and_resumes_it),
+        T(tells_how_response_times_are_spread_when_asked),
         T(leaves_with_goodbye),
     };
 

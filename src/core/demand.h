@@ -24,6 +24,11 @@ struct axi_demand_margin {
 /* 0 when nothing is left: a task with it is refused. */
 uint64_t axi_demand_compensated_ns(uint64_t deadline_ns, const struct axi_demand_margin *margin);
 
+/* A task that is there already: it counts even when nothing is left of its deadline since. */
+struct axi_demand_task axi_demand_present(uint64_t wcet_ns, uint64_t period_ns,
+                                          uint64_t deadline_ns,
+                                          const struct axi_demand_margin *margin);
+
 struct axi_demand_verdict {
     uint64_t density_ppm; /* sum of C / min(D', T) with the candidate, each rounded up */
     uint64_t capacity_ppm;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a refusal says to whoever asked. */
+/* Deadlines as clock error and latency leave them, and what a refusal says to whoever asked. */
 #include "base/bytes.h"
 #include "base/text.h"
 #include "core/demand.h"
@@ -9,6 +9,16 @@
 uint64_t axi_demand_compensated_ns(uint64_t deadline_ns, const struct axi_demand_margin *margin)
 {
     return axi_sub_sat(deadline_ns, axi_add_sat(margin->delta_ns, margin->latency_ns));
+}
+
+struct axi_demand_task axi_demand_present(uint64_t wcet_ns, uint64_t period_ns,
+                                          uint64_t deadline_ns,
+                                          const struct axi_demand_margin *margin)
+{
+    uint64_t left_ns = axi_demand_compensated_ns(deadline_ns, margin);
+
+    return (struct axi_demand_task){
+        .wcet_ns = wcet_ns, .period_ns = period_ns, .deadline_ns = left_ns != 0 ? left_ns : 1};
 }
 
 struct text {

@@ -72,7 +72,8 @@
     X(MANAGER_STATUS_ACK, 43, ManagerStatusAck, 0)                                                 \
     X(OFFLOAD_REQUEST, 44, OffloadRequest, 0)                                                      \
     X(TRACE_RECORDS, 45, TraceRecords, 1)                                                          \
-    X(TRACE_ACK, 46, TraceAck, 0)
+    X(TRACE_ACK, 46, TraceAck, 0)                                                                  \
+    X(HISTOGRAM, 47, Histogram, 0)
 
 enum axi_wire_type {
 #define AXI_WIRE_ENUM(name, number, message, has_tail) AXI_WIRE_##name = number,
@@ -89,7 +90,8 @@ union axi_wire_message {
 };
 
 /* Hello.features: what the node can do. HelloReply.features: what the master wants done. */
-#define AXI_FEATURE_TRACE UINT64_C(0x1) /* TraceRecords */
+#define AXI_FEATURE_TRACE UINT64_C(0x1)     /* TraceRecords */
+#define AXI_FEATURE_HISTOGRAM UINT64_C(0x2) /* Histogram */
 
 /* Chunk.kind */
 enum axi_wire_chunk_kind {

@@ -180,11 +180,31 @@ json_t *axi_master_tasks(struct axi_master *m)
     return array;
 }
 
+/* [[at least ns, jobs], ...] of the owner's instance. */
+static json_t *histogram_json(const struct axi_task *task)
+{
+    json_t *list = json_array();
+
+    for (pb_size_t k = 0;
+         task->histogram.epoch == task->record.epoch && k < task->histogram.response_count; k++) {
+        if (task->histogram.response[k] != 0) {
+            json_array_append_new(list,
+                                  json_pack("[I, I]", (json_int_t)(k == 0 ? 0 : UINT64_C(1) << k),
+                                            (json_int_t)task->histogram.response[k]));
+        }
+    }
+    return list;
+}
+
 json_t *axi_master_task(struct axi_master *m, const char *name)
 {
     const struct axi_task *task = axi_task_lookup(m, name);
+    json_t *json = task != NULL ? task_json(m, task) : NULL;
 
-    return task != NULL ? task_json(m, task) : NULL;
+    if (json != NULL) {
+        json_object_set_new(json, "response_histogram", histogram_json(task));
+    }
+    return json;
 }
 
 json_t *axi_master_log(struct axi_master *m, const char *name, uint64_t after)

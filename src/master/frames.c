@@ -237,6 +237,9 @@ static void dispatch_node(struct axi_master *m, struct axi_node *node, uint32_t 
     case AXI_WIRE_NODE_EVENT:
         axi_recover_event(m, node, &message->NodeEvent);
         break;
+    case AXI_WIRE_HISTOGRAM:
+        axi_recover_histogram(m, node, &message->Histogram);
+        break;
     case AXI_WIRE_LOG_LINES:
         take_log(m, node, &message->LogLines, (const char *)frame->tail, frame->tail_bytes);
         break;

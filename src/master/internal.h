@@ -104,6 +104,7 @@ struct axi_task {
     struct axi_flow flow;
     axi_InstanceStatus status; /* of the owner's instance, as last reported */
     bool is_uncertain;         /* a commit's outcome is unknown: settled before anything else */
+    axi_Histogram histogram;   /* the same instance's */
     bool has_status, is_ephemeral, is_gone; /* ephemeral: profiling, no record in the store */
     uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
     uint64_t reported_ns;           /* local: the owner's instance was in a Report last */
@@ -375,6 +376,8 @@ void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_n
 void axi_restore_begin(struct axi_master *m, struct axi_task *task, uint64_t dead, bool is_certain,
                        uint64_t holder, uint64_t holder_epoch);
 void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_task *task);
+void axi_recover_histogram(struct axi_master *m, const struct axi_node *node,
+                           const axi_Histogram *histogram);
 void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_NodeEvent *event);
 
 /* ---- images.c ---- */

@@ -188,6 +188,16 @@ void axi_recover_instance(struct axi_master *m, struct axi_node *node,
     axi_send_remove(m, node, status->task_id, status->epoch, m->port.random64(m->port.context));
 }
 
+void axi_recover_histogram(struct axi_master *m, const struct axi_node *node,
+                           const axi_Histogram *histogram)
+{
+    struct axi_task *task = axi_task_find(m, histogram->task_id);
+
+    if (task != NULL && task->record.owner == node->id && task->record.epoch == histogram->epoch) {
+        task->histogram = *histogram;
+    }
+}
+
 void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_NodeEvent *event)
 {
     struct axi_task *task = axi_task_find(m, event->task_id);

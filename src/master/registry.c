@@ -243,7 +243,8 @@ void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello
     }
     reply.result = rc;
     reply.master_ns = axi_now_master(m);
-    reply.features = m->port.on_traces != NULL ? hello->features & AXI_FEATURE_TRACE : 0;
+    reply.features = hello->features &
+                     (AXI_FEATURE_HISTOGRAM | (m->port.on_traces != NULL ? AXI_FEATURE_TRACE : 0));
     if (rc == 0) {
         accept(m, link, node, hello);
     }

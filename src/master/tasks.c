@@ -282,11 +282,9 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
         int entry = axi_task_entry(&task->record, node);
 
         if (task != except && entry >= 0 && occupies(task, node->id)) {
-            uint64_t left_ns = axi_demand_compensated_ns(task->record.spec.deadline_ns, &margin);
-
             demands[count++] =
-                (struct axi_demand_task){task->record.entries[entry].wcet_ns,
-                                         task->record.spec.period_ns, left_ns != 0 ? left_ns : 1};
+                axi_demand_present(task->record.entries[entry].wcet_ns, task->record.spec.period_ns,
+                                   task->record.spec.deadline_ns, &margin);
         }
     }
     if (node->hello.server_budget_ns != 0) {

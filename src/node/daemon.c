@@ -273,6 +273,7 @@ static int open_agent(struct axi_node_daemon *daemon)
         .has_clock = options->clock != NULL,
         .clock_bound_ns = options->clock_bound_ns,
         .latency_ns = options->latency_ns,
+        .is_latency_measured = options->is_latency_measured != 0,
         .timebase = axi_runtime_timebase(daemon->runtime),
     };
     memcpy(config.managers, options->managers, sizeof(options->managers));

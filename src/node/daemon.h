@@ -31,7 +31,8 @@ struct axi_node_options {
     uint64_t offload_ppm; /* processor load that makes it ask for help; 0 = never */
     const char *clock;    /* a PTP source (sync/clock_source.h); NULL = the master's heartbeats */
     uint64_t clock_bound_ns; /* declared bound of the clock's error; 0 = what is measured */
-    uint64_t latency_ns;     /* declared bound of one-way latency */
+    uint64_t latency_ns;     /* declared bound of one-way latency ... */
+    int is_latency_measured; /* ... or what round trips to the master say */
     int offload_on_stop;     /* SIGTERM: its tasks move away first, for at most 10 s */
     int no_sandbox;          /* tasks are trusted: the kernel has no seccomp */
     int allow_remote;        /* else only loopback addresses are accepted */

@@ -30,7 +30,8 @@ static const char usage[] =
     "  --clock-bound US       declare at least this bound of the clock's error (default: "
     "measured;\n"
     "                         with heartbeats: no claim is made)\n"
-    "  --latency-bound US     one-way latency that deadlines allow for (default 0)\n"
+    "  --latency-bound US     one-way latency that deadlines allow for (default 0), or\n"
+    "                         'measured': the longest recent round trip to the master\n"
     "  --offload-above PPM    ask for a task to be moved when the processors are busier\n"
     "  --offload-on-stop      SIGTERM: let the tasks move away first, for at most 10 s\n"
     "  --io in:NAME=TARGET    channel; TARGET file:PATH, udp:PORT or node:PORT\n"
@@ -62,6 +63,23 @@ static const char *read_clock(void *to, const char *value)
 {
     (void)to;
     options.clock = strcmp(value, "master") == 0 ? NULL : value;
+    return NULL;
+}
+
+static const char *read_latency(void *to, const char *value)
+{
+    char *end = NULL;
+    uint64_t us = strtoull(value, &end, 10);
+
+    (void)to;
+    options.is_latency_measured = strcmp(value, "measured") == 0;
+    if (options.is_latency_measured) {
+        return NULL;
+    }
+    if (*value < '0' || *value > '9' || *end != '\0' || us > 10000000) {
+        return "measured, or a number from 0 to 10000000";
+    }
+    options.latency_ns = us * NS_PER_US;
     return NULL;
 }
 
@@ -132,12 +150,7 @@ static const struct axi_option table[] = {
      .min = 1,
      .max = 10000000,
      .scale = NS_PER_US},
-    {.name = "latency-bound",
-     .kind = AXI_OPTION_NUMBER,
-     .to = &options.latency_ns,
-     .min = 0,
-     .max = 10000000,
-     .scale = NS_PER_US},
+    {.name = "latency-bound", .kind = AXI_OPTION_CALL, .call = read_latency},
     {.name = "offload-above",
      .kind = AXI_OPTION_NUMBER,
      .to = &options.offload_ppm,

@@ -86,6 +86,10 @@ def fixture_bench(request, tmp_path):
     bench.close()
 
 
+def described(bench, task):
+    return json.loads(bench.ok("describe", "task", task, "-o", "json"))
+
+
 @pytest.mark.parametrize("bench", [["--sync-policy", "migrate"]], indirect=True)
 def test_a_task_leaves_a_node_whose_clock_went_bad(bench, images):
     clock = bench.clock("n1")
@@ -96,6 +100,13 @@ def test_a_task_leaves_a_node_whose_clock_went_bad(bench, images):
     bench.ok("deploy", images("counter"), "--name", "counter")
     if bench.find("tasks", "counter")["node"] != "n1":
         bench.ok("migrate", "counter", "--to", "n1")
+    case = json.loads(bench.ok("analyze", "edf", "--node", "n1", "-o", "json"))
+    assert case["computed"]["schedulable"], case
+    assert case["tasks"][0]["Delta_max"] == bench.clock("n1")["delta_ns"], case
+    limits = case["computed"]["sensitivity"][0]
+    assert limits["task"] == "counter"
+    assert limits["D_min"] <= case["tasks"][0]["D"], case
+    until(lambda: described(bench, "counter")["response_histogram"], 10, "a histogram")
     bench.follow(HOUR_NS)
     until(lambda: bench.find("tasks", "counter")["node"] == "n2", 20, "the task moved")
     events = bench.events()
