@@ -29,6 +29,7 @@ struct sim_options {
     bool disable_cas;   /* the decisions are written blindly */
     bool disable_fence; /* nodes never notice that their lease is gone */
     bool disable_claim; /* managers claim by plain writes */
+    bool disable_lapse; /* a lease that is renewed too late counts as if it had never ended */
     int managers;       /* -1: drawn by the seed */
     bool disable_epoch; /* consumers use outputs of superseded epochs, nodes take such commands */
     bool is_verbose;
@@ -58,6 +59,7 @@ struct sim_node {
     void *agent_memory;
     struct axi_agent *agent;
     uint64_t tick_generation;
+    bool is_paused; /* its daemon takes nothing in and does nothing */
     bool is_trace_queued;
     jmp_buf crash; /* where a crash point returns to */
     bool is_in_agent;
@@ -170,6 +172,9 @@ void sim_ptp_run(struct sim_node *node); /* every 125 ms; tells the agent */
 void sim_node_init(struct sim_cluster *cluster, uint32_t index);
 void sim_node_boot(struct sim_node *node);
 void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns);
+/* Stops agent and scheduler; going on, the scheduler follows after starved_ns. */
+void sim_node_pause(struct sim_node *node);
+void sim_node_unpause(struct sim_node *node, uint64_t starved_ns);
 void sim_node_deinit(struct sim_node *node);
 
 /* master_host.c */

@@ -83,6 +83,27 @@ static void pause_master(struct sim_cluster *cluster)
     }
 }
 
+static void go_on(void *context, uint64_t index)
+{
+    struct sim_cluster *cluster = context;
+    uint64_t starved_ns =
+        sim_chance(&cluster->clock, 500000) ? sim_below(&cluster->clock, 20 * SIM_MS) : 0;
+
+    sim_node_unpause(&cluster->nodes[index], starved_ns);
+}
+
+/* A node stands still, often for longer than its lease: it must not go on with what is another's.
+ */
+static void pause_node(struct sim_cluster *cluster)
+{
+    struct sim_clock *clock = &cluster->clock;
+    uint64_t index = sim_below(clock, cluster->node_count);
+
+    sim_node_pause(&cluster->nodes[index]);
+    sim_at(clock, clock->now_ns + sim_between(clock, 50 * SIM_MS, 2000 * SIM_MS), go_on, cluster,
+           index);
+}
+
 static void end_store_faults(void *context, uint64_t argument)
 {
     struct sim_cluster *cluster = context;
@@ -148,6 +169,8 @@ static void strike(struct sim_cluster *cluster)
 
     if (cluster->manager_count > 0 && sim_chance(clock, 500000)) {
         sim_manager_strike(cluster);
+    } else if (dice < 6) {
+        pause_node(cluster);
     } else if (dice < 35) {
         arm_crash_point(cluster);
     } else if (dice < 40) {
@@ -190,6 +213,7 @@ static void stop(struct sim_cluster *cluster)
     sim_manager_faults_end(cluster);
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         cluster->nodes[i].crash_at = UINT32_MAX;
+        sim_node_unpause(&cluster->nodes[i], 0);
         cluster->nodes[i].machine.overrun_ppm = 0;
         cluster->nodes[i].machine.fault_ppm = 0;
     }

@@ -100,6 +100,10 @@ static void replace_ready(void *context, uint64_t argument)
     if (!machine->is_alive || machine->runners[slot].generation != argument / SIM_SLOTS) {
         return;
     }
+    if (machine->is_paused) {
+        sim_at(machine->clock, machine->clock->now_ns + SIM_MS, replace_ready, machine, argument);
+        return;
+    }
     axi_sched_runner_ready(machine->sched, slot);
     sim_machine_wake(machine);
 }
@@ -170,7 +174,7 @@ static bool judge_clock(struct sim_machine *machine)
         machine->clock_lie_ns = error - bound;
         machine->clock_lie_at_ns = truth;
     }
-    return bound > SIM_CLOCK_GOOD_NS;
+    return bound > SIM_CLOCK_GOOD_NS || machine->was_paused;
 }
 
 static void port_trace(void *context, const struct axi_trace *record)
@@ -270,7 +274,9 @@ static void event(void *context, uint64_t generation)
 {
     struct sim_machine *machine = context;
 
-    if (machine->is_alive && machine->generation == generation) {
+    if (machine->is_paused) {
+        machine->is_wake_due = true;
+    } else if (machine->is_alive && machine->generation == generation) {
         run(machine);
     }
 }
@@ -280,6 +286,24 @@ void sim_machine_wake(struct sim_machine *machine)
     if (machine->is_alive && !machine->in_run) {
         machine->generation++;
         sim_at(machine->clock, machine->clock->now_ns, event, machine, machine->generation);
+    }
+}
+
+void sim_machine_pause(struct sim_machine *machine, bool is_paused)
+{
+    if (!machine->is_alive || machine->is_paused == is_paused) {
+        return;
+    }
+    if (is_paused) {
+        charge(machine);
+    } else {
+        machine->charged_ns = sim_machine_local_ns(machine); /* the job on top stood still */
+    }
+    machine->is_paused = is_paused;
+    machine->was_paused = true;
+    if (!is_paused && machine->is_wake_due) {
+        machine->is_wake_due = false;
+        sim_machine_wake(machine);
     }
 }
 
@@ -317,6 +341,7 @@ void sim_machine_boot(struct sim_machine *machine)
     axi_timebase_init(&machine->timebase);
     machine->sched = axi_sched_init(machine->sched_memory, &limits, &port, &machine->timebase);
     machine->is_alive = true;
+    machine->is_paused = machine->is_wake_due = machine->was_paused = false;
     machine->boot++;
     machine->generation++;
     machine->charged_ns = sim_machine_local_ns(machine);

@@ -69,6 +69,8 @@ struct sim_machine {
     size_t seen_count;                      /* traces already given to the agent */
     uint32_t overrun_ppm, fault_ppm;
     bool in_run;
+    bool is_paused, is_wake_due; /* is_wake_due: something happened in the pause */
+    bool was_paused; /* since it booted: what is late then is not its schedule's fault */
     void (*release_slot)(void *context, uint32_t slot);
     void (*on_trace)(void *context, const struct axi_trace *record); /* as recorded, node's time */
     void *context;
@@ -84,5 +86,7 @@ uint64_t sim_machine_local_ns(const struct sim_machine *machine);
 uint64_t sim_machine_true_at(const struct sim_machine *machine, uint64_t local_ns);
 /* Something was posted or changed: the scheduler runs now. */
 void sim_machine_wake(struct sim_machine *machine);
+/* The scheduler and the runners stand still (a stopped process, a starved thread); time goes on. */
+void sim_machine_pause(struct sim_machine *machine, bool is_paused);
 
 #endif

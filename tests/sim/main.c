@@ -156,7 +156,7 @@ static bool run_seed(uint64_t seed, const struct sim_options *options, struct to
 static int usage(void)
 {
     (void)fputs("usage: axcan-sim [--seeds N] [--seed S] [--managers N] [--disable "
-                "cas|fence|epoch|claim]... [-v]\n"
+                "cas|fence|epoch|claim|lapse]... [-v]\n"
                 "  --seeds N   seeds S .. S + N - 1 (default 500 from 1)\n"
                 "  --seed S    first seed; alone: only this one\n"
                 "  --managers N  so many checkpoint managers (default: drawn, 0, 2 or 3)\n"
@@ -173,12 +173,14 @@ static bool disable(struct sim_options *options, const char *what)
     bool is_fence = strcmp(what, "fence") == 0;
     bool is_epoch = strcmp(what, "epoch") == 0;
     bool is_claim = strcmp(what, "claim") == 0;
+    bool is_lapse = strcmp(what, "lapse") == 0;
 
     options->disable_cas |= is_cas;
     options->disable_fence |= is_fence;
     options->disable_epoch |= is_epoch;
     options->disable_claim |= is_claim;
-    return is_cas || is_fence || is_epoch || is_claim;
+    options->disable_lapse |= is_lapse;
+    return is_cas || is_fence || is_epoch || is_claim || is_lapse;
 }
 
 static int run_all(uint64_t first, uint64_t count, const struct sim_options *options,
@@ -197,12 +199,13 @@ static int run_all(uint64_t first, uint64_t count, const struct sim_options *opt
     for (; done < count && (failed < 5 || is_going_on); done++) {
         if (!run_seed(first + done, options, &totals)) {
             failed++;
-            (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s%s%s%s%s\n",
+            (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s%s%s%s%s%s\n",
                          (unsigned long long)(first + done), (unsigned long long)(first + done),
                          options->disable_cas ? " --disable cas" : "",
                          options->disable_fence ? " --disable fence" : "",
                          options->disable_epoch ? " --disable epoch" : "",
-                         options->disable_claim ? " --disable claim" : "", managers);
+                         options->disable_claim ? " --disable claim" : "",
+                         options->disable_lapse ? " --disable lapse" : "", managers);
             (void)fflush(stdout);
         }
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A node daemon without Linux: the real agent and scheduler on a simulated machine. */
 #include "cluster.h"
+#include "core/sched_slot.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,16 @@ static void make_meta(const struct sim_image *image, struct axi_task_meta *ret_m
     (void)strcpy(ret_meta->wcet[0].platform, "linux-x86_64");
 }
 
+/* A paused node gets to it when it goes on. */
+static bool defer(struct sim_node *node, void (*what)(void *context, uint64_t argument),
+                  uint64_t argument)
+{
+    if (node->is_paused) {
+        sim_at(clock_of(node), clock_of(node)->now_ns + SIM_MS, what, node, argument);
+    }
+    return node->is_paused;
+}
+
 static void loaded(void *context, uint64_t argument)
 {
     struct sim_node *node = context;
@@ -213,7 +224,7 @@ static void loaded(void *context, uint64_t argument)
     struct axi_agent_loaded result = {.meta = &meta};
 
     if (node->agent == NULL || argument / SIM_SLOTS / 64 != node->machine.boot ||
-        !node->slots[slot].is_loading) {
+        !node->slots[slot].is_loading || defer(node, loaded, argument)) {
         return;
     }
     node->slots[slot].is_loading = false;
@@ -305,6 +316,11 @@ static void port_set_lease(void *context, uint64_t until_local_ns)
 {
     struct sim_node *node = context;
 
+    if (node->cluster->options.disable_lapse) { /* the new end alone, whatever became of the old */
+        atomic_store(&node->machine.sched->lease_until_ns, until_local_ns);
+        sim_machine_wake(&node->machine);
+        return;
+    }
     axi_sched_set_lease(node->machine.sched,
                         node->cluster->options.disable_fence ? UINT64_MAX : until_local_ns);
     sim_machine_wake(&node->machine);
@@ -395,6 +411,9 @@ static void happen(struct sim_node *node, enum happening what, uint64_t link, co
 
 static void writable(void *context, uint64_t link)
 {
+    if (defer(context, writable, link)) {
+        return;
+    }
     happen(context, LINK_WRITABLE, link, NULL, 0);
 }
 
@@ -428,7 +447,7 @@ static void tick(void *context, uint64_t generation)
 {
     struct sim_node *node = context;
 
-    if (node->tick_generation == generation) {
+    if (node->tick_generation == generation && !defer(node, tick, generation)) {
         happen(node, TICK, 0, NULL, 0);
     }
 }
@@ -451,7 +470,7 @@ static void drain(void *context, uint64_t boot)
 {
     struct sim_node *node = context;
 
-    if (node->machine.boot == boot && node->agent != NULL) {
+    if (node->machine.boot == boot && node->agent != NULL && !defer(node, drain, boot)) {
         node->is_trace_queued = false;
         happen(node, TRACE, 0, NULL, 0);
     }
@@ -480,7 +499,7 @@ static void run_ptp(void *context, uint64_t boot)
 {
     struct sim_node *node = context;
 
-    if (node->machine.boot == boot && node->agent != NULL) {
+    if (node->machine.boot == boot && node->agent != NULL && !defer(node, run_ptp, boot)) {
         happen(node, CLOCK, 0, NULL, 0);
         sim_at(clock_of(node), clock_of(node)->now_ns + 125 * SIM_MS, run_ptp, node, boot);
     }
@@ -594,6 +613,8 @@ void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns)
     node->cluster->counts.node_crashes++;
     node->crashes++;
     node->is_in_agent = false;
+    node->is_paused = false;
+    sim_network_pause_host(node->cluster->network, SIM_NODE_HOST + node->machine.index, false);
     drop_memory(node);
     sim_machine_crash(&node->machine);
     sim_network_kill_host(node->cluster->network, SIM_NODE_HOST + node->machine.index);
@@ -602,6 +623,37 @@ void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns)
                                             : sim_between(clock, 300 * SIM_MS, 3 * SIM_S);
     }
     sim_at(clock, clock->now_ns + away_ns, boot_again, node, node->machine.boot);
+}
+
+static void end_starving(void *context, uint64_t boot)
+{
+    struct sim_node *node = context;
+
+    if (node->machine.boot == boot && !node->is_paused) {
+        sim_machine_pause(&node->machine, false);
+    }
+}
+
+void sim_node_pause(struct sim_node *node)
+{
+    if (node->agent != NULL && !node->is_paused) {
+        sim_log(node->cluster, node->name, "is paused");
+        node->is_paused = true;
+        sim_machine_pause(&node->machine, true);
+        sim_network_pause_host(node->cluster->network, SIM_NODE_HOST + node->machine.index, true);
+    }
+}
+
+void sim_node_unpause(struct sim_node *node, uint64_t starved_ns)
+{
+    if (node->is_paused) {
+        sim_log(node->cluster, node->name, "goes on, its scheduler %llu us later",
+                (unsigned long long)(starved_ns / SIM_US));
+        node->is_paused = false;
+        sim_network_pause_host(node->cluster->network, SIM_NODE_HOST + node->machine.index, false);
+        sim_at(clock_of(node), clock_of(node)->now_ns + starved_ns, end_starving, node,
+               node->machine.boot);
+    }
 }
 
 void sim_node_init(struct sim_cluster *cluster, uint32_t index)
