@@ -124,6 +124,25 @@ static void note_restored(struct axi_cms_task *task)
     task->has_said_newer = false;
 }
 
+/* What was claimed is not here any more: whoever holds one takes the task, in the end the master.
+ */
+static void release_claim(struct axi_cms *cms, struct axi_cms_task *task)
+{
+    struct axi_record next = task->record;
+
+    if (next.state == AXI_TASK_RESTORING && next.claim.manager == cms->config.manager_id) {
+        next.claim.manager = 0;
+        next.claim.origin = (struct axi_origin){0};
+        next.epoch = ++next.epoch_last;
+        if (axi_cms_commit(cms, task, &next, NULL, 0) != 0) {
+            return;
+        }
+        axi_cms_event(cms, AXI_ERROR, "claim-released", task, NULL,
+                      "%s does not hold the checkpoint any more", cms->config.name);
+    }
+    give_up(cms, task, NOBODY_WAIT_NS);
+}
+
 void axi_cms_step_claim(struct axi_cms *cms, struct axi_cms_task *task)
 {
     struct axi_record next = task->record;
@@ -150,7 +169,7 @@ void axi_cms_step_claim(struct axi_cms *cms, struct axi_cms_task *task)
     next.claim.manager = cms->config.manager_id;
     next.claim.origin = axi_cms_best(cms, task, &id);
     if (next.claim.origin.epoch == 0) {
-        give_up(cms, task, NOBODY_WAIT_NS);
+        release_claim(cms, task);
         return;
     }
     if (next.standby == next.claim.dead) {

@@ -318,7 +318,7 @@ int axi_cms_view_read(struct axi_cms *cms, struct axi_cms_task *task)
 int axi_cms_commit(struct axi_cms *cms, struct axi_cms_task *task, const struct axi_record *next,
                    const struct axi_store_op *also, size_t also_count)
 {
-    struct axi_store_op ops[3] = {{.kind = AXI_STORE_PUT, .expected = task->revision}};
+    struct axi_store_op ops[3] = {{.kind = AXI_STORE_PUT}};
     bool is_blind = cms->config.plain_write_claim && next->claim.dead != 0;
     json_t *json = axi_record_to_json(next);
     char *text = json_dumps(json, JSON_COMPACT);
@@ -328,8 +328,9 @@ int axi_cms_commit(struct axi_cms *cms, struct axi_cms_task *task, const struct 
     int rc;
 
     json_decref(json);
-    if (text == NULL) {
-        return -AXC_ENOMEM;
+    if (text == NULL || task->revision == 0) { /* gone: to write it would make it anew */
+        free(text);
+        return text == NULL ? -AXC_ENOMEM : -AXC_ENOENT;
     }
     axi_cms_task_key(task->record.id, key);
     ops[0].key = key;

@@ -17,7 +17,7 @@ bool axi_is_delegated(const struct axi_master *m, const struct axi_task *task)
     }
     return r->state == AXI_TASK_RESTORING &&
            (r->claim.manager != 0 ||
-            (r->holder == 0 && axi_managers_present(m) && !task->flow.is_own_restore));
+            (r->holder == 0 && axi_managers_known(m) && !task->flow.is_own_restore));
 }
 
 /* Restores are the managers' while one can claim; migrations are decided here. */
@@ -25,7 +25,7 @@ bool axi_is_for_managers(const struct axi_master *m, const struct axi_task *task
 {
     const struct axi_record *r = &task->record;
 
-    return axi_managers_present(m) && strcmp(r->restorer, "master") != 0 &&
+    return axi_managers_known(m) && strcmp(r->restorer, "master") != 0 &&
            r->migration.phase == AXI_MIGRATION_NONE && !task->flow.is_own_restore &&
            (r->state == AXI_TASK_RUNNING || r->state == AXI_TASK_STARTING ||
             r->state == AXI_TASK_RESTORING);
@@ -40,7 +40,7 @@ bool axi_delegate_undecided(struct axi_master *m, struct axi_task *task)
     uint64_t epoch = next.migration.epoch;
     int rc;
 
-    if (!axi_managers_present(m) || strcmp(next.restorer, "master") == 0 ||
+    if (!axi_managers_known(m) || strcmp(next.restorer, "master") == 0 ||
         next.state != AXI_TASK_RUNNING || task->flow.is_own_restore ||
         (next.migration.phase != AXI_MIGRATION_PREPARING &&
          next.migration.phase != AXI_MIGRATION_ABORTED)) {
@@ -100,9 +100,7 @@ void axi_restore_delegated(struct axi_master *m, struct axi_task *task)
     const struct axi_record *r = &task->record;
     bool is_claimed = axi_is_delegated(m, task) && r->claim.manager != 0;
     struct axi_node *node = axi_node_find(m, is_claimed ? r->owner : task->flow.claimed_node);
-    bool is_helped = is_claimed
-                         ? axi_manager_is_present(m, r->claim.manager) || axi_managers_present(m)
-                         : axi_managers_present(m);
+    bool is_in_hand = is_claimed && axi_manager_is_present(m, r->claim.manager);
     uint64_t waited = axi_now(m) - task->flow.entered_ns;
 
     if (!is_claimed && r->state != AXI_TASK_RESTORING && axi_node_is_ready(node)) {
@@ -112,13 +110,16 @@ void axi_restore_delegated(struct axi_master *m, struct axi_task *task)
     }
     if (!task->flow.is_warned) {
         task->flow.is_warned = true;
-        axi_event(m, AXI_WARNING, "restore-delegated", task, node, "left to %s",
-                  is_claimed ? axi_manager_name(m, r->claim.manager) : "the managers");
+        if (!task->is_delegation_said) {
+            axi_event(m, AXI_WARNING, "restore-delegated", task, node, "left to %s",
+                      is_claimed ? axi_manager_name(m, r->claim.manager) : "the managers");
+        }
+        task->is_delegation_said = true;
         axi_op_end(m, task->flow.op, -AXC_EUNAVAILABLE, "its node died; the task is being restored",
                    NULL);
     }
-    if (waited > m->config.lost_after_ns ? !is_claimed || !is_helped
-                                         : !is_helped && waited > 4 * m->config.lease_ns) {
+    if (!is_in_hand &&
+        waited > (axi_managers_present(m) ? m->config.lost_after_ns : 4 * m->config.lease_ns)) {
         take_back(m, task);
     }
 }

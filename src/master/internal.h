@@ -109,7 +109,8 @@ struct axi_task {
     uint64_t seen_node, seen_round; /* who reported the owner's instance last, in which round */
     uint64_t reported_ns;           /* local: the owner's instance was in a Report last */
     uint64_t resume_sent_ns;
-    uint64_t adopted_ns; /* local: a manager changed the record last */
+    bool is_delegation_said; /* once per restore */
+    uint64_t adopted_ns;     /* local: a manager changed the record last */
     struct axi_log_line *log;
     uint32_t log_count, log_start;
 };
@@ -263,6 +264,7 @@ void axi_offload_request(struct axi_master *m, struct axi_node *node,
 
 /* ---- managers.c ---- */
 bool axi_managers_present(const struct axi_master *m); /* one at least that can claim */
+bool axi_managers_known(const struct axi_master *m);   /* there is one, or was a moment ago */
 bool axi_manager_is_present(const struct axi_master *m, uint64_t id);
 const char *axi_manager_name(const struct axi_master *m, uint64_t id);
 void axi_manager_join(struct axi_master *m, struct axi_link *link, const axi_ManagerJoin *join);
@@ -275,6 +277,7 @@ void axi_managers_changed(void *context, const struct axi_store_change *change);
 int axi_managers_visit(void *context, const char *key, const struct axi_store_value *value);
 
 /* ---- watch.c: records that managers changed ---- */
+int axi_watch_load(struct axi_master *m); /* who is there, before any flow goes on */
 void axi_watch_tick(struct axi_master *m);
 /* Reads what managers changed, now; 0 or why the store could not say. */
 int axi_watch_poll(struct axi_master *m);

@@ -92,7 +92,7 @@ void axi_leases_renew(struct axi_master *m)
     rc = axi_commit(m, ops, count, &revision);
     /* Before a node that had no lease gets one again, it is known what was claimed meanwhile; what
      * is claimed from now on compares with this renewal. */
-    if (rc == 0 && is_lapsed && axi_managers_present(m) && axi_watch_poll(m) != 0) {
+    if (rc == 0 && is_lapsed && axi_managers_known(m) && axi_watch_poll(m) != 0) {
         rc = -AXC_ETIMEOUT;
     }
     m->next_batch_ns = axi_now(m) + m->config.batch_ns;

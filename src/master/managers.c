@@ -42,6 +42,11 @@ bool axi_managers_present(const struct axi_master *m)
     return false;
 }
 
+bool axi_managers_known(const struct axi_master *m)
+{
+    return m->manager_count > 0;
+}
+
 bool axi_manager_is_present(const struct axi_master *m, uint64_t id)
 {
     for (size_t i = 0; i < m->manager_count; i++) {

@@ -187,6 +187,9 @@ static int load(struct axi_master *m)
         rc = axi_nodes_load(m);
     }
     if (rc == 0) {
+        rc = axi_watch_load(m);
+    }
+    if (rc == 0) {
         rc = axi_tasks_load(m);
     }
     return rc;

@@ -42,11 +42,12 @@ void axi_adopt(struct axi_master *m, struct axi_task *task, const struct axi_rec
     }
     task->has_status =
         task->has_status && before.owner == record->owner && before.epoch == record->epoch;
-    axi_event(m, AXI_INFO, "adopted", task, axi_node_find(m, record->owner),
-              "the record was changed by %s: %s, epoch %llu",
-              axi_manager_name(m, record->claim.manager != 0 ? record->claim.manager
-                                                             : before.claim.manager),
-              axi_task_state_name(record->state), (unsigned long long)record->epoch);
+    if (record->state == AXI_TASK_RUNNING) {
+        task->is_delegation_said = false;
+        axi_event(m, AXI_INFO, "adopted", task, axi_node_find(m, record->owner),
+                  "the record was changed by %s: epoch %llu",
+                  axi_manager_name(m, before.claim.manager), (unsigned long long)record->epoch);
+    }
     axi_op_end(m, task->flow.op, -AXC_ECONFLICT, "the task was changed by someone else meanwhile",
                NULL);
     axi_flow_clear(&task->flow);
@@ -92,7 +93,7 @@ bool axi_watch_refresh(struct axi_master *m, struct axi_task *task)
     int rc;
 
     m->is_watch_lost = false;
-    if (!axi_managers_present(m) || task->is_ephemeral || task->is_uncertain) {
+    if (!axi_managers_known(m) || task->is_ephemeral || task->is_uncertain) {
         return false;
     }
     (void)snprintf(key, sizeof(key), "task/%016llx", (unsigned long long)task->record.id);
@@ -149,6 +150,11 @@ static void poll_managers(struct axi_master *m)
     }
 }
 
+int axi_watch_load(struct axi_master *m)
+{
+    return axi_store_list(m->config.store, "manager/", axi_managers_visit, m);
+}
+
 void axi_watch_tick(struct axi_master *m)
 {
     if (axi_now(m) < m->watch_ns || m->is_crashed) {
@@ -157,7 +163,7 @@ void axi_watch_tick(struct axi_master *m)
     m->watch_ns = axi_now(m) + WATCH_NS;
     poll_managers(m);
     axi_managers_keep(m);
-    if (!axi_managers_present(m)) {
+    if (!axi_managers_known(m)) {
         return;
     }
     if (axi_watch_poll(m) != 0) {
