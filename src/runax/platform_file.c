@@ -174,8 +174,8 @@ static int read_hvs(const struct axi_json *json, struct axi_platform *platform)
 
 static int read_jailhouse(const struct axi_json *json, struct axi_platform *platform)
 {
-    static const char *const KEYS[] = {"layout",      "device",       "sysfs",
-                                       "gic_address", "comm_address", NULL};
+    static const char *const KEYS[] = {"layout",      "device",       "sysfs",    "memory",
+                                       "gic_address", "comm_address", "firmware", NULL};
     static const char *const LAYOUTS[] = {"siemens14", "bu13", "omnivisor14", "omnivisor2025"};
     struct axi_json object;
     int rc = axi_json_object(json, "jailhouse", &object);
@@ -183,16 +183,21 @@ static int read_jailhouse(const struct axi_json *json, struct axi_platform *plat
         return rc;
     }
     char *layout = platform->jailhouse.layout;
+    const struct {
+        const char *key;
+        char *text;
+    } texts[] = {{"device", platform->jailhouse.device},
+                 {"sysfs", platform->jailhouse.sysfs},
+                 {"memory", platform->jailhouse.memory},
+                 {"firmware", platform->jailhouse.firmware}};
     rc = axi_json_only(&object, KEYS);
     rc = rc != 0
              ? rc
              : axi_json_text(&object, "layout", true, layout, sizeof(platform->jailhouse.layout));
-    rc = rc != 0 ? rc
-                 : axi_json_text(&object, "device", false, platform->jailhouse.device,
-                                 sizeof(platform->jailhouse.device));
-    rc = rc != 0 ? rc
-                 : axi_json_text(&object, "sysfs", false, platform->jailhouse.sysfs,
-                                 sizeof(platform->jailhouse.sysfs));
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == 0; i++) {
+        rc = axi_json_text(&object, texts[i].key, false, texts[i].text,
+                           sizeof(platform->jailhouse.device));
+    }
     rc = rc != 0 ? rc
                  : axi_json_u64(&object, "gic_address", false, 0, UINT64_MAX,
                                 &platform->jailhouse.gic_address);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runax/hv/hv.h"
 
+#include "runax/hv/jailhouse/jailhouse.h"
 #include "runax/hv/kvm/kvm.h"
 #include "runax/hv/qemu/qemu.h"
 
@@ -9,6 +10,7 @@
 
 /* One line per backend, best first. */
 const struct axi_hv *const axi_hvs[] = {
+    &axi_hv_jailhouse,
     &axi_hv_kvm,
     &axi_hv_qemu,
     NULL,

@@ -443,6 +443,34 @@ static int take_core(const struct axi_allocation *allocation, struct axi_partiti
                           "the platform has no remote core \"%s\"", core->name);
 }
 
+static bool has_shared_console(const struct axi_partition *partition)
+{
+    return partition->console.kind == AXI_CONSOLE_HYPERVISOR;
+}
+
+static int allocate_console(const struct axi_allocation *allocation,
+                            struct axi_partition *partition)
+{
+    bool is_default = partition->console.kind == AXI_CONSOLE_DEFAULT;
+    if ((allocation->takes & AXI_TAKES_CONSOLE) == 0 ||
+        (!is_default && !has_shared_console(partition))) {
+        return 0;
+    }
+    partition->console.kind = AXI_CONSOLE_HYPERVISOR;
+    for (size_t i = 0; i < allocation->entry_count; i++) {
+        const struct axi_partition *other = &allocation->entries[i].partition;
+        if (strcmp(other->hv, partition->hv) != 0 || !has_shared_console(other)) {
+            continue;
+        }
+        if (!is_default) {
+            return axi_report_set(allocation->report, -AXC_ERESOURCE_DEVICE,
+                                  "the hypervisor's console is taken by %s", other->id);
+        }
+        partition->console.kind = AXI_CONSOLE_NONE; /* it did not ask for this one */
+    }
+    return 0;
+}
+
 static int allocate_all(const struct axi_allocation *allocation, struct axi_partition *partition)
 {
     int rc = allocate_cpus(allocation, partition);
@@ -453,6 +481,7 @@ static int allocate_all(const struct axi_allocation *allocation, struct axi_part
         }
         rc = rc != 0 ? rc : allocate_irqs(allocation, partition);
     }
+    rc = rc != 0 ? rc : allocate_console(allocation, partition);
     return rc != 0 ? rc : axi_allocate_memory(allocation, partition);
 }
 

@@ -11,6 +11,7 @@
 enum axi_takes {
     AXI_TAKES_MEMORY = 0x1,  /* physical memory of the platform's pools */
     AXI_TAKES_DEVICES = 0x2, /* interrupts, devices, remote cores */
+    AXI_TAKES_CONSOLE = 0x4, /* its console does not tell partitions apart: one has it */
 };
 
 struct axi_allocation {
