@@ -320,6 +320,7 @@ static void sweep_links(struct axi_cms *cms)
 
 #define POLL_NS AXI_RESTORE_POLL_NS
 #define POLL_BUSY_NS 4000000ull
+#define LOSS_SAID_NS 100000000ull /* shorter ones are nobody's business */
 
 static bool is_restoring(const struct axi_cms *cms)
 {
@@ -340,15 +341,16 @@ static void poll_store(struct axi_cms *cms)
     if (rc == 0) {
         cms->polled_ns = cms->tick_ns;
         cms->has_polled = true;
-        if (cms->is_store_lost) {
+        if (cms->is_loss_said) {
             axi_cms_event(cms, AXI_INFO, "store-back", NULL, NULL, "after %llu ms",
                           (unsigned long long)((now - cms->store_lost_ns) / MS));
         }
-        cms->is_store_lost = false;
+        cms->is_store_lost = cms->is_loss_said = false;
     } else {
         cms->poll_ns = now + 2 * POLL_NS;
-        if (!cms->is_store_lost) {
-            cms->store_lost_ns = now;
+        cms->store_lost_ns = cms->is_store_lost ? cms->store_lost_ns : now;
+        if (!cms->is_loss_said && now - cms->store_lost_ns >= LOSS_SAID_NS) {
+            cms->is_loss_said = true;
             axi_cms_event(cms, AXI_ERROR, "store-unreachable", NULL, NULL,
                           "%s; this manager claims nothing until it is back", axi_error_text(rc));
         }
