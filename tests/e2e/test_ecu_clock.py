@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ECUs in QEMU follow ptp4l, whose clock is this machine's. A bystander on their network hears what
-master time they believe it is."""
+"""ECUs in QEMU follow ptp4l, whose clock is this machine's, beside a Linux node with a skewed clock.
+A bystander on their network hears what master time the ECUs believe it is."""
 import json
 import os
 import statistics
 import subprocess
 import sys
 
-from conftest import BUILD, until
-from ecu import Ecu
-from network import Network, ptp4l
+import pytest
 
-AXCAN = os.path.join(BUILD, "src", "cli", "axcan")
+from conftest import AXCAN, until
+from ecu import Ecu
+from skewed import HERE, Skewed
+
 SAMPLES = 50  # 8 a second
+JOBS = 10
+ADDRESSES = {"n1": "10.77.0.2", "ecu-virt": "10.77.0.10", "ecu-zcu102": "10.77.0.11"}
 
 
 def samples(ecu, state=""):
@@ -28,32 +31,46 @@ def analyze(ecu, plot):
     return json.loads(done.stdout)
 
 
-def test_both_boards_follow_ptp4l(tmp_path):
-    network = Network(["gm"])
-    ecus = {}
+@pytest.fixture(name="bench")
+def fixture_bench(tmp_path):
+    bench = Skewed(tmp_path, {"n1": "5000000000:50000"}, "-2", "ptp:eth0,l2")
+    with open(bench.token, encoding="ascii") as file:
+        token = file.read().strip()
+    bench.ecus = []
     try:
-        gm = network.start("gm", ptp4l(str(tmp_path), "gm", False, "-2"), tmp_path / "gm.log")
-        network.start("gm", [sys.executable, os.path.join(os.path.dirname(__file__), "bystander.py"),
-                             "eth0"], tmp_path / "heard")
-        ecus = {board: Ecu(tmp_path, "ecu-" + board, "10.77.0.1:7400", board=board, network=network,
-                           address="10.77.0.%d" % (10 + n), clock=0)
-                for n, board in enumerate(("virt", "zcu102"))}
-        for ecu in ecus.values():
-            until(lambda ecu=ecu: len(samples(ecu, "locked")) >= SAMPLES, 60, ecu.name + " locks")
-        heard = [line.split() for line in (tmp_path / "heard").read_text().splitlines()]
-        for board, ecu in ecus.items():
-            result = analyze(ecu, tmp_path / (board + ".svg"))
-            bound = result["bound_ns"]
-            errors = [int(error) for mac, error in heard if mac == ecu.mac][-SAMPLES // 2:]
-            # the frame's way to the bystander is in the error, and only makes it smaller
-            assert errors and statistics.median(errors) < bound["p50"], errors
-            assert statistics.median(errors) > -bound["p50"] - 2 * result["delay_ns"]["p50"], errors
-            assert result["delay_ns"]["p50"] > 0 and result["locked"] >= SAMPLES
-        gm.terminate()
-        gm.wait(5)
-        for ecu in ecus.values():
-            ecu.wait_line("clock-state state=holdover", 20)
+        bench.network.start("gm", [sys.executable, os.path.join(HERE, "bystander.py"), "eth0"],
+                            tmp_path / "heard")
+        for board in ("virt", "zcu102"):
+            bench.ecus.append(Ecu(tmp_path, "ecu-" + board, "10.77.0.1:7400", board=board, token=token,
+                                  network=bench.network, address=ADDRESSES["ecu-" + board], clock=0,
+                                  channels=[("count", True, "udp:10.77.0.1:9000")]))
+        yield bench
     finally:
-        for ecu in ecus.values():
+        for ecu in bench.ecus:
             ecu.close()
-        network.close()
+        bench.close()
+
+
+def test_both_boards_follow_ptp4l(bench, images, tmp_path):
+    bench.wait_locked(*ADDRESSES)
+    bench.ok("deploy", images("steady"), "--name", "steady", "--node", "n1")
+    for name in list(ADDRESSES)[1:]:
+        bench.wait_jobs("steady", JOBS)
+        bench.ok("migrate", "steady", "--to", name)
+    bench.wait_arrivals(ADDRESSES["ecu-zcu102"], JOBS)
+    bench.judge_lags(ADDRESSES, JOBS, 100_000_000)
+
+    for ecu in bench.ecus:
+        until(lambda ecu=ecu: len(samples(ecu, "locked")) >= SAMPLES, 60, ecu.name + " locks")
+    heard = [line.split() for line in (tmp_path / "heard").read_text().splitlines()]
+    for ecu in bench.ecus:
+        result = analyze(ecu, tmp_path / (ecu.name + ".svg"))
+        bound = result["bound_ns"]
+        errors = [int(error) for mac, error in heard if mac == ecu.mac][-SAMPLES // 2:]
+        # the frame's way to the bystander is in the error, and only makes it smaller
+        assert errors and statistics.median(errors) < bound["p50"], errors
+        assert statistics.median(errors) > -bound["p50"] - 2 * result["delay_ns"]["p50"], errors
+    bench.ptp4l.terminate()
+    bench.ptp4l.wait(5)
+    for ecu in bench.ecus:
+        ecu.wait_line("clock-state state=holdover", 20)
