@@ -117,7 +117,7 @@ struct axi_watch {
     bool is_fatal;               /* hung: destroy the guest, exit code 124; else an event only */
 };
 
-struct axi_partition_option { /* backend's own settings: annotation org.axcan.hv.KEY */
+struct axi_partition_option { /* backend's own settings: annotation dev.axcan.hv.KEY */
     char key[32];
     char value[AXI_PARTITION_PATH_BYTES];
 };

@@ -83,7 +83,7 @@ class Runax:
             os.link(image, os.path.join(folder, "rootfs", "os.img"))
         config = {"ociVersion": "1.0.2", "root": {"path": "rootfs"},
                   "process": {"args": ["/os.img"], "cwd": "/"}, "linux": {},
-                  "annotations": {"org.axcan.hv": "qemu", "org.axcan.board": "virt",
+                  "annotations": {"dev.axcan.hv": "qemu", "dev.axcan.board": "virt",
                                   **(annotations or {})}}
         config.update(members)
         with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:

@@ -127,7 +127,7 @@ def test_signals_without_a_meaning_are_refused(runax, guests):
 
 
 def test_a_silent_guest_is_found_hung(runax, guests):
-    bundle = runax.bundle("b", guests["echo"], {"org.axcan.console-silence-ms": "300"})
+    bundle = runax.bundle("b", guests["echo"], {"dev.axcan.console-silence-ms": "300"})
     child = runax.spawn("run", "--bundle", bundle, "c1")
     talk(child, b"h", b"ready\nh")
     assert child.wait(30) == 124
@@ -137,7 +137,7 @@ def test_a_silent_guest_is_found_hung(runax, guests):
 
 def test_a_hung_guest_may_stay_when_told_so(runax, guests):
     output = runax.create("c1", runax.bundle("b", guests["echo"], {
-        "org.axcan.console-silence-ms": "100", "org.axcan.hung-is-fatal": "0"}))
+        "dev.axcan.console-silence-ms": "100", "dev.axcan.hung-is-fatal": "0"}))
     runax.ok("start", "c1")
     wait_text(output, "ready")
     wait_text(runax.log, "hung: no output for 100 ms")
@@ -208,7 +208,7 @@ def test_hooks_run_in_order_with_the_state(runax, guests, tmp_path):
     assert [line.split()[0] for line in lines] == phases
     states = [json.loads(line.split(" ", 1)[1]) for line in lines]
     assert [s["status"] for s in states] == ["creating"] * 3 + ["created", "running", "stopped"]
-    assert all(s["id"] == "c1" and s["annotations"]["org.axcan.board"] == "virt" for s in states)
+    assert all(s["id"] == "c1" and s["annotations"]["dev.axcan.board"] == "virt" for s in states)
     assert all(s["pid"] > 0 for s in states[:5])
 
 
@@ -265,11 +265,11 @@ def test_it_describes_itself(runax, tmp_path):
     features = json.loads(runax.ok("features"))
     assert features["ociVersionMin"] == "1.0.0" and "poststop" in features["hooks"]
     assert json.loads(features["annotations"].get("x", "{}")) == {}
-    assert "qemu" in features["annotations"]["org.axcan.runax.hypervisors"]
+    assert "qemu" in features["annotations"]["dev.axcan.runax.hypervisors"]
     assert re.match(r"runax version \S+\nspec: 1\.", runax.ok("--version"))
     runax.ok("checkpoint", "--help")  # podman's probe
     runax.ok("spec", "--bundle", tmp_path)
-    assert json.loads(text_of(tmp_path / "config.json"))["annotations"]["org.axcan.board"] == "virt"
+    assert json.loads(text_of(tmp_path / "config.json"))["annotations"]["dev.axcan.board"] == "virt"
     assert "exists" in runax.refused("spec", "--bundle", tmp_path)
     assert runax.ok("list").split() == ["ID", "PID", "STATUS", "HYPERVISOR", "BUNDLE"]
 

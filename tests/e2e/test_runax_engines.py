@@ -99,7 +99,7 @@ class Containerd:
 
     def run_words(self, *options):
         return ["run", "--runc-binary", self.runtime, "--runc-root", self.folder + "/runax-root",
-                "--annotation", "org.axcan.board=virt", *options]
+                "--annotation", "dev.axcan.board=virt", *options]
 
     def task(self, name):
         """PID and status."""
@@ -156,7 +156,7 @@ def test_ctr_runs_pauses_kills_and_removes_it_detached(containerd):
 
 
 def test_ctr_says_why_a_container_cannot_be_created(containerd):
-    done = containerd.run(*containerd.run_words("--rm", "--annotation", "org.axcan.image=/no.img",
+    done = containerd.run(*containerd.run_words("--rm", "--annotation", "dev.axcan.image=/no.img",
                                                 "test/os:os", "bad"))
     assert done.returncode != 0 and "/no.img" in done.stderr and "No such file" in done.stderr
     containerd.run("container", "rm", "bad")
@@ -234,7 +234,7 @@ class Podman:
 
     def run_words(self, *options):
         return ["run", "--runtime", "runax", "--pull=never", "--network=none", "--annotation",
-                "org.axcan.board=virt", *options]
+                "dev.axcan.board=virt", *options]
 
     def inspect(self, name, path):
         return self.ok("inspect", "--format", "{{.%s}}" % path, name)
@@ -317,12 +317,12 @@ def test_podman_restarts_it_by_policy(podman):
 
 
 def test_podman_says_why_a_container_cannot_be_created(podman):
-    done = podman.run(*podman.run_words("--rm", "--annotation", "org.axcan.hv=jailhouse",
+    done = podman.run(*podman.run_words("--rm", "--annotation", "dev.axcan.hv=jailhouse",
                                         "localhost/os"))
     assert done.returncode != 0 and "jailhouse" in done.stderr, done
-    done = podman.run(*podman.run_words("--rm", "--annotation", "org.axcan.memory=lots",
+    done = podman.run(*podman.run_words("--rm", "--annotation", "dev.axcan.memory=lots",
                                         "localhost/os"))
-    assert done.returncode != 0 and "org.axcan.memory" in done.stderr, done
+    assert done.returncode != 0 and "dev.axcan.memory" in done.stderr, done
     assert left(podman.folder) == []
 
 

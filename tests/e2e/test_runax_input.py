@@ -61,23 +61,23 @@ def test_a_huge_config_is_refused(runax, tmp_path):
 
 
 @pytest.mark.parametrize("annotations, reason", [
-    ({"org.axcan.image": "/none"}, "/none"),
-    ({"org.axcan.image": "../../../../../../etc/passwd"}, "No such file"),
-    ({"org.axcan.image": "/link-out"}, "No such file"),
-    ({"org.axcan.image": "/magic"}, "in the image's root file system"),
-    ({"org.axcan.image": "/"}, "not a regular file"),
-    ({"org.axcan.image": "/fifo"}, "not a regular file"),
-    ({"org.axcan.image": "/empty"}, "0 bytes"),
-    ({"org.axcan.image": "/huge"}, "1 GiB"),
-    ({"org.axcan.image": "/x" * 200}, "too long"),
-    ({"org.axcan.bri": "/none.json"}, "/none.json"),
-    ({"org.axcan.board": "toaster"}, "toaster"),
-    ({"org.axcan.hv": "bochs"}, "no such backend"),
-    ({"org.axcan.memory": "12k"}, "org.axcan.memory"),
-    ({"org.axcan.cpus": "1000"}, "org.axcan.cpus"),
-    ({"org.axcan.cpus": "64"}, "CPU"),
-    ({"org.axcan.hv." + "k" * 40: "1"}, "too long or too many"),
-    ({"org.axcan.console-silence-ms": "-1"}, "console-silence-ms"),
+    ({"dev.axcan.image": "/none"}, "/none"),
+    ({"dev.axcan.image": "../../../../../../etc/passwd"}, "No such file"),
+    ({"dev.axcan.image": "/link-out"}, "No such file"),
+    ({"dev.axcan.image": "/magic"}, "in the image's root file system"),
+    ({"dev.axcan.image": "/"}, "not a regular file"),
+    ({"dev.axcan.image": "/fifo"}, "not a regular file"),
+    ({"dev.axcan.image": "/empty"}, "0 bytes"),
+    ({"dev.axcan.image": "/huge"}, "1 GiB"),
+    ({"dev.axcan.image": "/x" * 200}, "too long"),
+    ({"dev.axcan.bri": "/none.json"}, "/none.json"),
+    ({"dev.axcan.board": "toaster"}, "toaster"),
+    ({"dev.axcan.hv": "bochs"}, "no such backend"),
+    ({"dev.axcan.memory": "12k"}, "dev.axcan.memory"),
+    ({"dev.axcan.cpus": "1000"}, "dev.axcan.cpus"),
+    ({"dev.axcan.cpus": "64"}, "CPU"),
+    ({"dev.axcan.hv." + "k" * 40: "1"}, "too long or too many"),
+    ({"dev.axcan.console-silence-ms": "-1"}, "console-silence-ms"),
 ])
 def test_what_the_image_cannot_be_is_refused(runax, echo, tmp_path, annotations, reason):
     bundle = runax.bundle("b", echo, annotations)
@@ -93,7 +93,7 @@ def test_what_the_image_cannot_be_is_refused(runax, echo, tmp_path, annotations,
 
 
 def test_links_inside_the_root_are_followed(runax, echo):
-    bundle = runax.bundle("b", echo, {"org.axcan.image": "/boot/current"})
+    bundle = runax.bundle("b", echo, {"dev.axcan.image": "/boot/current"})
     os.mkdir(bundle + "/rootfs/boot")
     os.symlink("../../../os.img", bundle + "/rootfs/boot/current")  # "/" ends it
     output = runax.create("c1", bundle)
@@ -104,7 +104,7 @@ def test_links_inside_the_root_are_followed(runax, echo):
 def test_an_image_for_another_board_or_cut_off_is_refused(runax, tmp_path):
     image = pack_os(tmp_path / "os.img", "--jobs", 1)
     assert "for board virt, not zcu102" in refused(
-        runax, runax.bundle("board", image, {"org.axcan.board": "zcu102"}))
+        runax, runax.bundle("board", image, {"dev.axcan.board": "zcu102"}))
     cut = tmp_path / "cut.img"
     cut.write_bytes(image.read_bytes()[:-100])
     assert "truncated" in refused(runax, runax.bundle("cut", cut))
@@ -116,7 +116,7 @@ def test_resources_of_the_container_only_narrow(runax, echo):
         runax, runax.bundle("memory", echo, linux=limits))
     limits = {"resources": {"cpu": {"cpus": "0"}}}
     assert "may have 1" in refused(
-        runax, runax.bundle("cpus", echo, {"org.axcan.cpus": "2"}, linux=limits))
+        runax, runax.bundle("cpus", echo, {"dev.axcan.cpus": "2"}, linux=limits))
 
 
 def test_hw_config_of_the_specification_is_honoured(runax, echo):
@@ -132,7 +132,7 @@ def test_hw_config_of_the_specification_is_honoured(runax, echo):
 
 
 def test_the_image_describes_itself(runax, echo):
-    bundle = runax.bundle("b", echo, {"org.axcan.board": "virt"}, process={"args": ["ignored"]})
+    bundle = runax.bundle("b", echo, {"dev.axcan.board": "virt"}, process={"args": ["ignored"]})
     os.mkdir(bundle + "/rootfs/boot")
     path = bundle + "/rootfs/boot/axcan.json"
     bri = {"version": 1, "board": "virt", "isa": "aarch64", "hypervisors": ["qemu"],

@@ -5,6 +5,18 @@
 
 #include <string.h>
 
+static int copy_name(const struct axi_json *json, const char *key, const json_t *array,
+                     size_t index, char *ret_name, size_t size)
+{
+    const char *text = json_string_value(json_array_get(array, index));
+    if (text == NULL || strlen(text) == 0 || strlen(text) >= size) {
+        return axi_report_set(json->report, json->error, "%s%s[%zu]: not a name", json->where, key,
+                              index);
+    }
+    (void)strcpy(ret_name, text);
+    return 0;
+}
+
 static int read_names(const struct axi_json *json, const char *key, char (*ret_names)[16],
                       uint32_t *ret_count)
 {
@@ -12,14 +24,9 @@ static int read_names(const struct axi_json *json, const char *key, char (*ret_n
     size_t count;
     int rc = axi_json_array(json, key, AXI_BRI_HVS_MAX, &array, &count);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-        if (text == NULL || strlen(text) == 0 || strlen(text) > 15) {
-            return axi_report_set(json->report, json->error, "%s%s[%zu]: not a name", json->where,
-                                  key, i);
-        }
-        (void)strcpy(ret_names[i], text);
+        rc = copy_name(json, key, array, i, ret_names[i], sizeof(ret_names[i]));
     }
-    *ret_count = (uint32_t)count;
+    *ret_count = rc == 0 ? (uint32_t)count : 0;
     return rc;
 }
 
@@ -102,6 +109,109 @@ static int read_images(const struct axi_json *json, struct axi_bri *bri)
     return rc;
 }
 
+static int read_channels(const struct axi_json *json, struct axi_partition *partition)
+{
+    static const char *const KEYS[] = {"name",  "address",   "host_address", "bytes",
+                                       "peers", "device_id", "protocol",     NULL};
+    const json_t *array;
+    size_t count;
+    int rc = axi_json_array(json, "channels", AXI_PARTITION_CHANNELS_MAX, &array, &count);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct axi_channel *channel = &partition->channels[i];
+        uint32_t protocol = 0;
+        struct axi_json item;
+        *channel = (struct axi_channel){
+            .host_address = AXI_ANY, .guest_address = AXI_ANY, .irq = AXI_ANY, .peers = 1};
+        rc = axi_json_item(json, "channels", array, i, &item);
+        rc = rc != 0 ? rc : axi_json_only(&item, KEYS);
+        rc =
+            rc != 0 ? rc : axi_json_text(&item, "name", true, channel->name, sizeof(channel->name));
+        rc = rc != 0
+                 ? rc
+                 : axi_json_u64(&item, "address", false, 0, AXI_ANY - 1, &channel->guest_address);
+        rc = rc != 0 ? rc
+                     : axi_json_u64(&item, "host_address", false, 0, AXI_ANY - 1,
+                                    &channel->host_address);
+        rc = rc != 0 ? rc
+                     : axi_json_u64(&item, "bytes", true, 64, UINT64_C(1) << 32, &channel->bytes);
+        rc = rc != 0 ? rc : axi_json_u32(&item, "peers", false, 1, 12, &channel->peers);
+        rc = rc != 0 ? rc
+                     : axi_json_u32(&item, "device_id", false, 0, channel->peers - 1,
+                                    &channel->device_id);
+        rc = rc != 0 ? rc : axi_json_u32(&item, "protocol", false, 0, 0xffff, &protocol);
+        channel->protocol = (uint16_t)protocol;
+    }
+    partition->channel_count = (uint32_t)count;
+    return rc;
+}
+
+static int read_irqs(const struct axi_json *json, struct axi_partition *partition)
+{
+    const json_t *array;
+    size_t count;
+    int rc = axi_json_array(json, "irqs", AXI_PARTITION_IRQS_MAX, &array, &count);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        json_int_t irq = json_integer_value(json_array_get(array, i));
+        if (irq < 16 || irq > 1019) {
+            return axi_report_set(json->report, json->error, "irqs[%zu]: not 16..1019", i);
+        }
+        partition->irqs[i] = (uint32_t)irq;
+    }
+    partition->irq_count = (uint32_t)count;
+    return rc;
+}
+
+/* Devices and remote cores are named; what they are stands in the platform file. */
+static int read_parts(const struct axi_json *json, struct axi_partition *partition)
+{
+    const json_t *array;
+    size_t count;
+    int rc = axi_json_array(json, "devices", AXI_PARTITION_DEVICES_MAX, &array, &count);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = copy_name(json, "devices", array, i, partition->devices[i].name,
+                       sizeof(partition->devices[i].name));
+    }
+    partition->device_count = rc == 0 ? (uint32_t)count : 0;
+    rc = rc != 0
+             ? rc
+             : axi_json_array(json, "remote_cores", AXI_PARTITION_REMOTE_CORES_MAX, &array, &count);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = copy_name(json, "remote_cores", array, i, partition->remote_cores[i].name,
+                       sizeof(partition->remote_cores[i].name));
+    }
+    partition->remote_core_count = rc == 0 ? (uint32_t)count : 0;
+    return rc;
+}
+
+static int read_console(const struct axi_json *json, struct axi_partition_console *console)
+{
+    static const char *const KEYS[] = {"kind", "address", NULL};
+    static const struct {
+        const char *name;
+        uint32_t kind;
+    } KINDS[] = {{"none", AXI_CONSOLE_NONE},       {"8250", AXI_CONSOLE_8250},
+                 {"pl011", AXI_CONSOLE_PL011},     {"xuartps", AXI_CONSOLE_XUARTPS},
+                 {"default", AXI_CONSOLE_DEFAULT}, {"hypervisor", AXI_CONSOLE_HYPERVISOR}};
+    struct axi_json object;
+    char kind[16] = "";
+    int rc = axi_json_object(json, "console", &object);
+    if (rc != 0 || object.object == NULL) {
+        return rc;
+    }
+    rc = axi_json_only(&object, KEYS);
+    rc = rc != 0 ? rc : axi_json_text(&object, "kind", true, kind, sizeof(kind));
+    rc = rc != 0 ? rc : axi_json_u64(&object, "address", false, 0, AXI_ANY - 1, &console->address);
+    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]) && rc == 0; i++) {
+        if (strcmp(kind, KINDS[i].name) == 0) {
+            console->kind = KINDS[i].kind;
+            return 0;
+        }
+    }
+    return rc != 0
+               ? rc
+               : axi_report_set(json->report, json->error, "console.kind: \"%s\" is unknown", kind);
+}
+
 static int read_watch(const struct axi_json *json, struct axi_watch *watch)
 {
     static const char *const KEYS[] = {"heartbeat_ms", "console_silence_ms", "start_ms", "fatal",
@@ -135,6 +245,10 @@ static int read_members(const struct axi_json *json, struct axi_bri *bri)
     rc = rc != 0 ? rc : axi_json_u32(json, "cpus", false, 0, AXI_CPUS_MAX, &partition->cpu_count);
     rc = rc != 0 ? rc : read_memory(json, partition);
     rc = rc != 0 ? rc : read_images(json, bri);
+    rc = rc != 0 ? rc : read_channels(json, partition);
+    rc = rc != 0 ? rc : read_irqs(json, partition);
+    rc = rc != 0 ? rc : read_parts(json, partition);
+    rc = rc != 0 ? rc : read_console(json, &partition->console);
     return rc != 0 ? rc : read_watch(json, &partition->watch);
 }
 

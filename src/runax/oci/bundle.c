@@ -231,6 +231,6 @@ void axi_bundle_deinit(struct axi_bundle *bundle)
 const char *axi_bundle_annotation(const struct axi_bundle *bundle, const char *key)
 {
     char name[96];
-    (void)snprintf(name, sizeof(name), "org.axcan.%s", key);
+    (void)snprintf(name, sizeof(name), "dev.axcan.%s", key);
     return json_string_value(json_object_get(bundle->annotations, name));
 }

@@ -36,7 +36,7 @@ AXC_MUST_USE int axi_bundle_parse(const char *text, size_t bytes, const char *fo
                                   struct axi_bundle *ret_bundle, struct axi_report *report);
 void axi_bundle_deinit(struct axi_bundle *bundle);
 
-/* The value or NULL; borrowed. key: without the prefix "org.axcan.". */
+/* The value or NULL; borrowed. key: without the prefix "dev.axcan.". */
 const char *axi_bundle_annotation(const struct axi_bundle *bundle, const char *key);
 
 /* The whole of a regular file of at most bytes_max bytes with a NUL behind, the caller frees. */

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* Annotations that choose what runs and with which parts of the machine. */
-static const char *const UNSAFE[] = {"org.axcan.bri", "org.axcan.image", "org.axcan.hv",
-                                     "org.axcan.hv.", "org.axcan.cpus",  "org.axcan.memory"};
+static const char *const UNSAFE[] = {"dev.axcan.bri", "dev.axcan.image", "dev.axcan.hv",
+                                     "dev.axcan.hv.", "dev.axcan.cpus",  "dev.axcan.memory"};
 
 static json_t *describe_hypervisors(const struct axi_platform *platform)
 {
@@ -47,8 +47,8 @@ int axi_verb_features(const struct axi_oci_options *options, struct axi_report *
         "createContainer", "startContainer", "poststart", "poststop", "mountOptions", "linux",
         "namespaces", "capabilities", "cgroup", "v1", 1, "v2", 1, "systemd", 0, "systemdUser", 0,
         "seccomp", "enabled", 0, "apparmor", "enabled", 0, "selinux", "enabled", 0, "annotations",
-        "org.axcan.runax.version", AXI_VERSION, "org.axcan.runax.bri", AXI_BRI_PATH,
-        "org.axcan.runax.hypervisors", describe_hypervisors(&platform),
+        "dev.axcan.runax.version", AXI_VERSION, "dev.axcan.runax.bri", AXI_BRI_PATH,
+        "dev.axcan.runax.hypervisors", describe_hypervisors(&platform),
         "potentiallyUnsafeConfigAnnotations", unsafe);
     if (root == NULL) {
         return axi_report_set(report, -AXC_ENOMEM, "out of memory");
@@ -69,9 +69,9 @@ static const char SPEC[] = "{\n"
                            "    \"args\": [\"/boot/os.img\"]\n"
                            "  },\n"
                            "  \"annotations\": {\n"
-                           "    \"org.axcan.board\": \"virt\",\n"
-                           "    \"org.axcan.memory\": \"134217728\",\n"
-                           "    \"org.axcan.stop-grace-ms\": \"2000\"\n"
+                           "    \"dev.axcan.board\": \"virt\",\n"
+                           "    \"dev.axcan.memory\": \"134217728\",\n"
+                           "    \"dev.axcan.stop-grace-ms\": \"2000\"\n"
                            "  },\n"
                            "  \"linux\": {\"namespaces\": []}\n"
                            "}\n";

@@ -208,7 +208,7 @@ static int read_number(const struct axi_bundle *bundle, const char *key, uint64_
     }
     if (axi_parse_u64(text, &value) != 0 || value > max) {
         return axi_report_set(report, -AXC_EBUNDLE,
-                              "annotation org.axcan.%s: \"%s\" is no number up to %llu", key, text,
+                              "annotation dev.axcan.%s: \"%s\" is no number up to %llu", key, text,
                               (unsigned long long)max);
     }
     *ret_value = value;
@@ -220,7 +220,7 @@ static int read_text(const struct axi_bundle *bundle, const char *key, char *ret
 {
     const char *text = axi_bundle_annotation(bundle, key);
     if (text != NULL && strlen(text) >= size) {
-        return axi_report_set(report, -AXC_EBUNDLE, "annotation org.axcan.%s: too long", key);
+        return axi_report_set(report, -AXC_EBUNDLE, "annotation dev.axcan.%s: too long", key);
     }
     if (text != NULL) {
         (void)strcpy(ret_text, text);
@@ -228,11 +228,11 @@ static int read_text(const struct axi_bundle *bundle, const char *key, char *ret
     return 0;
 }
 
-/* org.axcan.hv.KEY: handed to the backend as they are. */
+/* dev.axcan.hv.KEY: handed to the backend as they are. */
 static int take_options(const struct axi_bundle *bundle, struct axi_partition *partition,
                         struct axi_report *report)
 {
-    static const char PREFIX[] = "org.axcan.hv.";
+    static const char PREFIX[] = "dev.axcan.hv.";
     const char *key;
     json_t *value;
     json_object_foreach (bundle->annotations, key, value) {
@@ -313,7 +313,7 @@ static int choose_image(const struct axi_bundle *bundle, struct axi_partition *p
     if (partition->images[0].path[0] == '\0') {
         return axi_report_set(report, -AXC_EBUNDLE,
                               "nothing to run: neither /%s in the image, nor annotation "
-                              "org.axcan.image, nor process.args",
+                              "dev.axcan.image, nor process.args",
                               AXI_BRI_PATH);
     }
     partition->image_count = partition->image_count == 0 ? 1 : partition->image_count;
@@ -369,7 +369,7 @@ int axi_request_build(const struct axi_bundle *bundle, const char *id,
     if (rc == 0 && partition.board[0] == '\0') {
         rc = axi_report_set(report, -AXC_EBRI,
                             "the image does not say for which board it is; annotation "
-                            "org.axcan.board does");
+                            "dev.axcan.board does");
     }
     if (rc != 0) {
         axi_request_close(&partition);
