@@ -19,6 +19,21 @@ def build_echo(path):
     return path
 
 
+def script_guest(path, file, script):
+    """A guest of tests/runax/guest (built: build/tests/runax) that does what the script says."""
+    with open(os.path.join(BUILD, "tests", "runax", file), "rb") as source:
+        data = bytearray(source.read())
+    at = data.index(b"AXGUEST:") + len("AXGUEST:")
+    data[at:at + len(script) + 1] = script.encode() + b"\0"
+    with open(path, "wb") as target:
+        target.write(data)
+    return path
+
+
+def has_kvm():
+    return os.access("/dev/kvm", os.R_OK | os.W_OK) and os.uname().machine == "x86_64"
+
+
 def pack_os(path, *options):
     result = axcan("image", "os", "--board", "virt", "--task", CRUISE, *options, "-o", path)
     assert result.code == 0, repr(result)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from conftest import is_alive, until
-from runax import Runax, build_echo, pack_os, text_of, wait_text
+from runax import Runax, build_echo, has_kvm, pack_os, script_guest, text_of, wait_text
 
 
 @pytest.fixture(scope="module")
@@ -331,3 +331,92 @@ def test_two_deletes_and_a_start_at_once(runax, guests):
             assert child.returncode == 0 or re.search(
                 "does not exist|not running|started already|monitor|stopped state", error), error
     assert runax.list() == []
+
+
+MACHINES = {"qemu": ("virt", "guest-virt.elf", 0x40000000, 8 << 20),
+            "kvm": ("kvm-x86", "guest-kvm-x86.elf", 0, 4 << 20)}
+
+
+@pytest.fixture(params=sorted(MACHINES))
+def machine(request):
+    if request.param == "kvm" and not has_kvm():
+        pytest.skip("capability:kvm")
+    return request.param
+
+
+def scripted(runax, machine, name, script, channel=False, **watch):
+    """A bundle whose image describes itself."""
+    board, file, ram, memory = MACHINES[machine]
+    image = script_guest(os.path.join(runax.dir, name + ".elf"), file, script)
+    bundle = runax.bundle(name, image, {"dev.axcan.board": board, "dev.axcan.hv": machine})
+    bri = {"version": 1, "board": board, "isa": "x86_64" if machine == "kvm" else "aarch64",
+           "memory": [{"address": ram, "bytes": memory}],
+           "images": [{"path": "/os.img", "format": "elf"}], "watch": watch}
+    if channel:
+        bri["channels"] = [{"name": "host", "bytes": 4096, "address": ram + memory}]
+    os.mkdir(bundle + "/rootfs/boot")
+    with open(bundle + "/rootfs/boot/axcan.json", "w", encoding="utf-8") as target:
+        json.dump(bri, target)
+    return bundle
+
+
+@pytest.mark.parametrize("script, code", [("h e3", 3), ("h o", 0), ("h c", 134)])
+def test_every_backend_tells_how_the_guest_ended(runax, machine, script, code):
+    done = runax.run("run", "--bundle", scripted(runax, machine, "b", script), "c1")
+    assert done.returncode == code, done
+    assert "hello from" in done.stdout
+
+
+def test_a_guest_with_a_channel_is_asked_to_end(runax, machine):
+    """TERM becomes a request to the guest, which ends with its own code."""
+    address = MACHINES[machine][2] + MACHINES[machine][3]
+    bundle = scripted(runax, machine, "b", "a%x w7" % address, channel=True, heartbeat_ms=1000)
+    output = runax.create("c1", bundle)
+    runax.ok("start", "c1")
+    wait_text(output, "beating")
+    pid = runax.state("c1")["pid"]
+
+    def heartbeat():
+        return json.loads(runax.ok("events", "--stats", "c1"))["data"]["partition"]["heartbeat"]
+
+    first = heartbeat()
+    until(lambda: heartbeat() > first, 10, "more heartbeats")
+    runax.ok("kill", "c1", "TERM")
+    until(lambda: not is_alive(pid), 10, "the monitor's end")
+    assert runax.state("c1")["exitCode"] == 7
+    assert "bye" in text_of(output)
+
+
+def test_a_guest_whose_heart_stops_is_ended(runax, machine):
+    bundle = scripted(runax, machine, "b", "h l", channel=True, heartbeat_ms=300)
+    done = runax.run("run", "--bundle", bundle, "c1")
+    assert done.returncode == 124, done
+    assert "no heartbeat for 300 ms" in text_of(runax.log)
+
+
+def test_a_guest_that_does_not_listen_is_ended_after_its_grace(runax, machine):
+    bundle = scripted(runax, machine, "b", "h l", channel=True)
+    config = json.loads(text_of(bundle + "/config.json"))
+    config["annotations"]["dev.axcan.stop-grace-ms"] = "200"
+    with open(bundle + "/config.json", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    output = runax.create("c1", bundle)
+    runax.ok("start", "c1")
+    wait_text(output, "hello")
+    runax.ok("kill", "c1", "TERM")
+    assert runax.wait("c1", "stopped")["exitCode"] == 143
+
+
+def test_every_backend_pauses(runax, machine):
+    output = runax.create("c1", scripted(runax, machine, "b", "h t9999"))
+    runax.ok("start", "c1")
+    wait_text(output, "tick 2\n")
+    runax.ok("pause", "c1")
+    first = json.loads(runax.ok("events", "--stats", "c1"))["data"]["cpu"]["usage"]["total"]
+    assert runax.status("c1") == "paused"
+    time.sleep(0.1)
+    second = json.loads(runax.ok("events", "--stats", "c1"))["data"]["cpu"]["usage"]["total"]
+    assert second - first < 80_000_000, "the paused guest gets no processor time"
+    count = text_of(output).count("tick")
+    runax.ok("resume", "c1")
+    until(lambda: text_of(output).count("tick") > count, 10, "ticks after the pause")

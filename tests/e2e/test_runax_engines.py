@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT, is_alive, until
-from runax import RUNAX, build_echo, pack_os, text_of
+from runax import RUNAX, build_echo, has_kvm, pack_os, script_guest, text_of
 
 
 def call(command, env, timeout=60, **options):
@@ -44,12 +44,22 @@ def left(folder):
     return found
 
 
+def engines():
+    """Both need root, and their packages."""
+    return os.geteuid() == 0 and all(map(shutil.which, ("containerd", "ctr", "podman", "conmon")))
+
+
+pytestmark = pytest.mark.skipif(not engines(), reason="capability:container-engines")
+with_kvm = pytest.mark.skipif(not has_kvm(), reason="capability:kvm")
+
+
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory):
     """An OCI layout with the images os (ends by itself, exit code 2) and echo (stays)."""
     folder = str(tmp_path_factory.mktemp("layout"))
     guests = {"os": pack_os(folder + "/os.img", "--time-limit", "50ms", "--exit", "semihosting"),
-              "echo": build_echo(folder + "/echo.elf")}
+              "echo": build_echo(folder + "/echo.elf"),
+              "kvm": script_guest(folder + "/kvm.elf", "guest-kvm-x86.elf", "h t20 e3")}
     images = folder + "/images"
     subprocess.run(["umoci", "init", "--layout", images], check=True, capture_output=True)
     for name, guest in guests.items():
@@ -97,9 +107,9 @@ class Containerd:
         assert done.returncode == 0, (words, done, text_of(self.folder + "/log")[-2000:])
         return done.stdout
 
-    def run_words(self, *options):
+    def run_words(self, *options, board="virt"):
         return ["run", "--runc-binary", self.runtime, "--runc-root", self.folder + "/runax-root",
-                "--annotation", "dev.axcan.board=virt", *options]
+                "--annotation", "dev.axcan.board=" + board, *options]
 
     def task(self, name):
         """PID and status."""
@@ -153,6 +163,26 @@ def test_ctr_runs_pauses_kills_and_removes_it_detached(containerd):
     done = containerd.run("task", "rm", "back")
     assert "143" in done.stdout + done.stderr or done.returncode in (0, 143), done
     containerd.ok("container", "rm", "back")
+
+
+@with_kvm
+def test_ctr_runs_it_under_kvm(containerd):
+    done = containerd.run(*containerd.run_words(
+        "--rm", "--annotation", "dev.axcan.hv=kvm", "test/os:kvm", "kvm", board="kvm-x86"))
+    assert done.returncode == 3 and "tick 19" in done.stdout, done
+
+
+def test_ctr_checkpoints_it(containerd):
+    log = containerd.folder + "/checkpoint.log"
+    containerd.ok(*containerd.run_words("-d", "--log-uri", "file://" + log, "test/os:echo", "one"))
+    until(lambda: "ready" in text_of(log), 20, "the guest's output in the log")
+    containerd.ok("task", "checkpoint", "--image-path", containerd.folder + "/saved", "one")
+    assert os.listdir(containerd.folder + "/saved") != []
+    assert containerd.status("one") == "RUNNING"
+    containerd.ok("task", "kill", "--signal", "SIGKILL", "one")
+    until(lambda: containerd.status("one") == "STOPPED", 20)
+    containerd.run("task", "rm", "one")
+    containerd.ok("container", "rm", "one")
 
 
 def test_ctr_says_why_a_container_cannot_be_created(containerd):
@@ -219,7 +249,7 @@ class Podman:
                        '\n[containers]\ndefault_ulimits = []\n')
         self.env = {"CONTAINERS_STORAGE_CONF": folder + "/storage.conf",
                     "CONTAINERS_CONF": folder + "/containers.conf"}
-        for name in ("os", "echo"):
+        for name in ("os", "echo", "kvm"):
             done = call(["skopeo", "--insecure-policy", "copy", "oci:%s:%s" % (layout, name),
                          "containers-storage:localhost/%s:latest" % name], self.env)
             assert done.returncode == 0, done
@@ -232,9 +262,9 @@ class Podman:
         assert done.returncode == 0, (words, done)
         return done.stdout.strip()
 
-    def run_words(self, *options):
+    def run_words(self, *options, board="virt"):
         return ["run", "--runtime", "runax", "--pull=never", "--network=none", "--annotation",
-                "dev.axcan.board=virt", *options]
+                "dev.axcan.board=" + board, *options]
 
     def inspect(self, name, path):
         return self.ok("inspect", "--format", "{{.%s}}" % path, name)
@@ -304,6 +334,18 @@ def test_podman_logs_pauses_stops_starts_and_removes_it(podman):
     events = podman.ok("events", "--stream=false", "--filter", "container=back", "--format",
                        "{{.Status}}").split()
     assert {"create", "start", "pause", "unpause", "died", "remove"} <= set(events), events
+
+
+@with_kvm
+def test_podman_runs_stops_and_restarts_it_under_kvm(podman):
+    podman.ok(*podman.run_words("-d", "--name", "kvm", "localhost/kvm", board="kvm-x86"))
+    until(lambda: "tick 0" in podman.ok("logs", "kvm"), 20)
+    podman.ok("pause", "kvm")
+    podman.ok("unpause", "kvm")
+    podman.ok("restart", "--time", "0", "kvm")
+    assert podman.ok("wait", "kvm") == "3"
+    assert "tick 19" in podman.ok("logs", "kvm")
+    podman.ok("rm", "kvm")
 
 
 def test_podman_restarts_it_by_policy(podman):
