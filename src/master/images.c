@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STORE_TRIES 3
+
 static void image_key(const uint8_t digest[32], char key[80])
 {
     char text[65];
@@ -79,7 +81,11 @@ int axi_image_store(struct axi_master *m, const struct axi_image_info *info)
         return -AXC_EINVALID;
     }
     image_key(info->digest, key);
+    /* The same value again does no harm, so an unknown outcome is settled by another try. */
     rc = axi_put_json(m, key, AXI_STORE_ANY, json, NULL);
+    for (int i = 1; i < STORE_TRIES && rc == -AXC_ETIMEOUT; i++) {
+        rc = axi_put_json(m, key, AXI_STORE_ANY, json, NULL);
+    }
     json_decref(json);
     if (rc == 0 && add(m, info) == NULL) {
         rc = -AXC_ENOMEM;
