@@ -134,12 +134,26 @@ static void strike_one(struct sim_cluster *cluster, struct sim_manager *host)
     }
 }
 
+/* Claims on old knowledge: a node dies while every manager sees the store only now and then. */
+static void race(struct sim_cluster *cluster)
+{
+    struct sim_clock *clock = &cluster->clock;
+
+    for (uint32_t i = 0; i < cluster->manager_count; i++) {
+        disturb_store(&cluster->managers[i]);
+        cluster->managers[i].store.unavailable_ppm = (uint32_t)sim_between(clock, 300000, 800000);
+    }
+    sim_node_crash(&cluster->nodes[sim_below(clock, cluster->node_count)], "fault", 0);
+}
+
 void sim_manager_strike(struct sim_cluster *cluster)
 {
     struct sim_clock *clock = &cluster->clock;
     uint64_t dice = sim_below(clock, 100);
 
-    if (dice < 30) {
+    if (dice < 15) {
+        race(cluster);
+    } else if (dice < 35) {
         isolate(cluster);
     } else if (dice < 50) {
         sim_node_crash(&cluster->nodes[sim_below(clock, cluster->node_count)], "fault", 0);
