@@ -4,6 +4,7 @@
 #include "runax/hv/jailhouse/jailhouse.h"
 #include "runax/hv/kvm/kvm.h"
 #include "runax/hv/qemu/qemu.h"
+#include "runax/hv/xen/xen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 /* One line per backend, best first. */
 const struct axi_hv *const axi_hvs[] = {
     &axi_hv_jailhouse,
+    &axi_hv_xen,
     &axi_hv_kvm,
     &axi_hv_qemu,
     NULL,
