@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "model/replica.h"
 #include "model/response.h"
@@ -95,8 +94,6 @@ size_t axi_analyze_check(const json_t *document, size_t *ret_compared);
 /* Adds the response-time curve of a task; draws all. */
 int axi_analyze_curve(struct axi_analyze *run, const char *name, uint64_t deadline,
                       const struct axi_pmf *pmf);
-/* Text in XML. */
-void axi_analyze_escape(FILE *to, const char *text);
 int axi_analyze_plot(const struct axi_analyze *run, const char *file);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "cli/analyze.h"
 #include "cli/command.h"
+#include "cli/svg.h"
 
 enum { PANEL_WIDTH = 760, PANEL_HEIGHT = 260, LEFT = 80, TOP = 40, WIDTH = 640, HEIGHT = 170 };
 enum { POINT_LIMIT = 4000 };
@@ -42,22 +43,6 @@ static double smallest(const json_t *curve)
         least = p > 0 && p < least ? p : least;
     }
     return least;
-}
-
-void axi_analyze_escape(FILE *to, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            (void)fputs("&lt;", to);
-            break;
-        case '&':
-            (void)fputs("&amp;", to);
-            break;
-        default:
-            (void)fputc(*text, to);
-        }
-    }
 }
 
 /* Steps: horizontal to the value, then down to what is left above it. */
@@ -115,7 +100,7 @@ static void draw_panel(FILE *to, const json_t *curve, size_t index)
                   "<g transform=\"translate(0,%zu)\">\n<text x=\"%d\" y=\"24\" "
                   "font-size=\"14\">P(response &gt; t), ",
                   index * PANEL_HEIGHT, LEFT);
-    axi_analyze_escape(to, json_string_value(json_object_get(curve, "name")));
+    axi_svg_text(to, json_string_value(json_object_get(curve, "name")));
     (void)fprintf(to, "; P(late) = %.3g</text>\n", json_real_value(json_object_get(curve, "miss")));
     draw_axes(to, span, decades);
     draw_curve(to, curve, span, decades, TOP + HEIGHT);

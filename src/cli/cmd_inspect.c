@@ -178,14 +178,16 @@ static json_t *boot_config_to_json(const struct axi_boot_config *config)
     for (uint32_t i = 0; i < config->task_count; i++) {
         (void)json_array_append_new(tasks, boot_task_to_json(&config->tasks[i]));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "node",
-                     config->name, "network", networks[config->network], "master", config->master,
-                     "advertise", config->advertise, "trace",
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:o}",
+                     "node", config->name, "network", networks[config->network], "master",
+                     config->master, "advertise", config->advertise, "trace",
                      (config->flags & AXI_BOOT_FLAG_TRACE) != 0, "exit", exits[config->exit],
                      "time_limit_ns", (json_int_t)config->time_limit_ns, "slots",
                      (json_int_t)config->slots, "capacity_ppm", (json_int_t)config->capacity_ppm,
                      "server_budget_ns", (json_int_t)config->server_budget_ns, "server_period_ns",
-                     (json_int_t)config->server_period_ns, "tasks", tasks);
+                     (json_int_t)config->server_period_ns, "clock",
+                     config->clock == AXI_BOOT_CLOCK_PTP ? "ptp" : "master", "clock_domain",
+                     (json_int_t)config->clock_domain, "tasks", tasks);
 }
 
 /* The values of an object but for lists, objects and empty texts. */

@@ -48,6 +48,7 @@ static void run(struct axi_node_daemon *daemon)
     if (happened != 0) {
         axi_agent_clock(daemon->agent, now, &estimate, axi_clock_source_master(daemon->clock),
                         happened);
+        axi_servo_log(AXI_LOG_DEBUG, now.ns, &estimate);
     }
     if ((happened & (AXI_PTP_MASTER_CHANGED | AXI_PTP_MASTER_LOST | AXI_PTP_JUMPED)) != 0) {
         char text[AXI_CLOCK_REASON_BYTES];

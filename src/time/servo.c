@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define NS_PER_S 1000000000ull
 #define PPB 1000000000ll
 #define ONE 65536ll               /* 1 ppb of a rate */
 #define RATE_MAX (500000 * ONE)   /* 500 ppm */
@@ -337,6 +338,17 @@ void axi_servo_estimate(const struct axi_servo *servo, uint64_t now_ns,
         ret->bound_ns =
             axi_add_sat(servo->base_bound_ns, axi_mul_sat(age, ret->growth_ppm) / 1000000u);
     }
+}
+
+void axi_servo_log(enum axi_log_level level, uint64_t local_ns,
+                   const struct axi_servo_estimate *estimate)
+{
+    axi_log(level, "clock-sample",
+            "seconds=%llu.%06llu state=%s offset_ns=%lld delay_ns=%lld bound_ns=%llu",
+            (unsigned long long)(local_ns / NS_PER_S),
+            (unsigned long long)(local_ns % NS_PER_S / 1000), axi_servo_state_name(estimate->state),
+            (long long)estimate->offset_ns, (long long)estimate->delay_ns,
+            (unsigned long long)estimate->bound_ns);
 }
 
 const char *axi_servo_state_name(uint32_t state)

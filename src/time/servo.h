@@ -9,6 +9,8 @@
 #ifndef AXI_TIME_SERVO_H
 #define AXI_TIME_SERVO_H
 
+#include "base/log.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -81,6 +83,10 @@ struct axi_servo_estimate {
 
 void axi_servo_estimate(const struct axi_servo *servo, uint64_t now_local_ns,
                         struct axi_servo_estimate *ret);
+
+/* The line `clock-sample` of the log, which `axcan analyze clock` reads. */
+void axi_servo_log(enum axi_log_level level, uint64_t local_ns,
+                   const struct axi_servo_estimate *estimate);
 
 const char *axi_servo_state_name(uint32_t state);
 

@@ -6,6 +6,7 @@
 #include "fuzz/fuzz.h"
 
 #include "os/net/wire_sim.h"
+#include "time/ptp_message.h"
 
 #define HEAD_BYTES 3u
 #define HINT_IP 1u
@@ -41,6 +42,15 @@ static void on_writable(void *context, uint32_t stream)
 {
     (void)context;
     (void)stream;
+}
+
+static void on_ptp(void *context, const uint8_t *bytes, size_t length, uint64_t arrived_ns)
+{
+    struct axi_ptp_message message;
+
+    (void)context;
+    FUZZ_CHECK(length > 0 && arrived_ns == 0);
+    (void)axi_ptp_decode(bytes, length, &message);
 }
 
 static const struct axi_stream_handler handler = {
@@ -92,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (wire_start_network(&handler) < 0) {
             abort();
         }
+        axi_net_take_ptp(on_ptp, NULL);
     }
     while (size > HEAD_BYTES) {
         size_t count = (size_t)(data[0] | data[1] << 8) % (AXI_NIC_FRAME_BYTES + 1);

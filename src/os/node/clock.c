@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/node/clock.h"
 
-#include "base/log.h"
 #include "os/kernel/kernel.h"
 #include "os/net/net.h"
 
-#define NS_PER_S 1000000000ull
-#define NS_PER_US 1000ull
 #define TYPE_MASK 15u
 
 static void take(void *context, const uint8_t *bytes, size_t length, uint64_t arrived_ns)
@@ -76,17 +73,4 @@ uint64_t axi_node_clock_grandmaster(const struct axi_node_clock *clock)
         identity = identity << 8 | master->quality.identity[i];
     }
     return identity;
-}
-
-void axi_node_clock_tell(const struct axi_node_clock *clock, uint64_t local_ns,
-                         const struct axi_servo_estimate *estimate)
-{
-    if (clock->has_lines) {
-        axi_log(AXI_LOG_INFO, "clock-sample",
-                "seconds=%llu.%06llu state=%s offset_ns=%lld delay_ns=%lld bound_ns=%llu",
-                (unsigned long long)(local_ns / NS_PER_S),
-                (unsigned long long)(local_ns % NS_PER_S / NS_PER_US),
-                axi_servo_state_name(estimate->state), (long long)estimate->offset_ns,
-                (long long)estimate->delay_ns, (unsigned long long)estimate->bound_ns);
-    }
 }

@@ -26,8 +26,4 @@ uint32_t axi_node_clock_poll(struct axi_node_clock *clock, uint64_t *ret_next);
 /* The grandmaster's identity, big-endian; 0: none. */
 uint64_t axi_node_clock_grandmaster(const struct axi_node_clock *clock);
 
-/* A line for the console, if they are wanted: `axcan analyze clock` reads them. */
-void axi_node_clock_tell(const struct axi_node_clock *clock, uint64_t local_ns,
-                         const struct axi_servo_estimate *estimate);
-
 #endif

@@ -240,7 +240,9 @@ static uint64_t follow_clock(struct axi_node *node)
         axi_servo_estimate(&node->clock.slave.servo, now.ns, &estimate);
         axi_agent_clock(node->agent, now, &estimate, axi_node_clock_grandmaster(&node->clock),
                         happened);
-        axi_node_clock_tell(&node->clock, now.ns, &estimate);
+        if (node->clock.has_lines) {
+            axi_servo_log(AXI_LOG_INFO, now.ns, &estimate);
+        }
     }
     return next_ns;
 }
