@@ -50,7 +50,9 @@ static void on_ptp(void *context, const uint8_t *bytes, size_t length, uint64_t 
 
     (void)context;
     FUZZ_CHECK(length > 0 && arrived_ns == 0);
-    (void)axi_ptp_decode(bytes, length, &message);
+    if (axi_ptp_decode(bytes, length, &message) == 0) {
+        FUZZ_CHECK(message.type <= AXI_PTP_ANNOUNCE);
+    }
 }
 
 static const struct axi_stream_handler handler = {
