@@ -54,10 +54,10 @@ struct axi_platform {
 
     struct {
         char layout[16]; /* siemens14, bu13, omnivisor14, omnivisor2025: explicit, never guessed */
-        char device[64]; /* "/dev/jailhouse" */
-        char sysfs[64];  /* "/sys/devices/jailhouse" */
-        char memory[64]; /* "/dev/mem": where the host sees channels */
-        char firmware[64];     /* "/lib/firmware": images of remote cores */
+        char device[AXI_PARTITION_PATH_BYTES];   /* "/dev/jailhouse" */
+        char sysfs[AXI_PARTITION_PATH_BYTES];    /* "/sys/devices/jailhouse" */
+        char memory[AXI_PARTITION_PATH_BYTES];   /* "/dev/mem": where the host sees channels */
+        char firmware[AXI_PARTITION_PATH_BYTES]; /* "/lib/firmware": images of remote cores */
         uint64_t gic_address;  /* of the interrupt controller's distributor; 0: no interrupts */
         uint64_t comm_address; /* 0 = 0x80000000 */
     } jailhouse;

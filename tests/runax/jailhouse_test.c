@@ -340,7 +340,7 @@ static void wrong_layout_is_noticed(void **state)
 {
     (void)state;
     describe("siemens14");
-    put("layout", "w", "omnivisor14"); /* the same signature, revision and commands */
+    put("layout", "w", "omnivisor14");            /* the same signature, revision and commands */
     assert_int_equal(prepare(), -AXC_EHV_FAILED); /* takes memory for CPUs that are not there */
     put("sys/cells/0/cpus_assigned_list", "w", "0-63\n");
     assert_int_equal(prepare(), -AXC_EHV_VERIFY); /* and here for some that are */

@@ -269,7 +269,7 @@ static json_t *entry_to_json(const struct axi_journal_entry *entry)
     axi_cpuset_print(&partition->cpus, cpus, sizeof(cpus));
     json_t *devices = json_array();
     json_t *cores = json_array();
-    json_t *channels = json_array();
+    json_t *channels = json_object();
     for (uint32_t i = 0; i < partition->device_count; i++) {
         (void)json_array_append_new(devices, json_string(partition->devices[i].name));
     }
@@ -277,7 +277,10 @@ static json_t *entry_to_json(const struct axi_journal_entry *entry)
         (void)json_array_append_new(cores, json_string(partition->remote_cores[i].name));
     }
     for (uint32_t i = 0; i < partition->channel_count; i++) {
-        (void)json_array_append_new(channels, json_string(partition->channels[i].name));
+        (void)json_object_set_new(channels, partition->channels[i].name,
+                                  partition->channels[i].host_address != AXI_ANY
+                                      ? hex(partition->channels[i].host_address)
+                                      : json_null());
     }
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o}", "id", partition->id,
                      "name", partition->name, "hv", partition->hv, "state", states[entry->state],

@@ -197,7 +197,7 @@ static bool read_cell(const char *sysfs, const char *folder, struct axi_jailhous
 
 int axi_jailhouse_find(const char *sysfs, const char *name, struct axi_jailhouse_cell *ret_cell)
 {
-    char path[256];
+    char path[512];
     (void)snprintf(path, sizeof(path), "%s/cells", sysfs);
     DIR *folder = opendir(path);
     if (folder == NULL) {

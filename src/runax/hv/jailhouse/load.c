@@ -142,18 +142,16 @@ static uint32_t add_pieces(const struct axi_partition *partition,
     return count;
 }
 
+/* All memory is cleared first: it may hold what another partition left. */
 static uint32_t list_pieces(const struct axi_hv_guest *guest, const struct staged *staged,
                             const void *zeros, struct axi_jailhouse_image *images)
 {
     const struct axi_partition *partition = guest->partition;
-    const char *clear = axi_partition_option(partition, "clear");
     uint32_t count = 0;
     for (uint32_t i = 0; i < partition->memory_count; i++) {
-        if (clear == NULL || strcmp(clear, "no") != 0) {
-            count += add_pieces(partition, &staged->memory, partition->memory[i].guest_address,
-                                partition->memory[i].bytes, zeros,
-                                images != NULL ? images + count : NULL);
-        }
+        count +=
+            add_pieces(partition, &staged->memory, partition->memory[i].guest_address,
+                       partition->memory[i].bytes, zeros, images != NULL ? images + count : NULL);
     }
     for (uint32_t i = 0; i < staged->loaded.count; i++) {
         count += add_pieces(partition, &staged->memory, staged->loaded.segments[i].guest,
@@ -222,11 +220,11 @@ int axi_jailhouse_put_firmware(const struct axi_platform *platform,
             return axi_report_set(report, -AXC_EINVALID, "image %s: no remote core %d", image->path,
                                   image->core);
         }
-        char path[AXI_PARTITION_PATH_BYTES];
+        char path[AXI_PARTITION_PATH_BYTES + 40];
         struct axi_jailhouse_rcpu_image *rcpu = &ret_rcpus[count];
         rcpu->rcpu = partition->remote_cores[image->core].id;
         firmware_name(partition, count, rcpu->file, sizeof(rcpu->file));
-        (void)snprintf(path, sizeof(path), "%.200s/%s", platform->jailhouse.firmware, rcpu->file);
+        (void)snprintf(path, sizeof(path), "%s/%s", platform->jailhouse.firmware, rcpu->file);
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 || copy_file(image->fd, fd) != 0) {
             int rc = axi_report_errno(report, "firmware %s", path);
@@ -247,9 +245,9 @@ void axi_jailhouse_remove_firmware(const struct axi_platform *platform,
 {
     for (uint32_t i = 0; i < partition->remote_core_count; i++) {
         char name[32];
-        char path[AXI_PARTITION_PATH_BYTES];
+        char path[AXI_PARTITION_PATH_BYTES + 40];
         firmware_name(partition, i, name, sizeof(name));
-        (void)snprintf(path, sizeof(path), "%.200s/%s", platform->jailhouse.firmware, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", platform->jailhouse.firmware, name);
         (void)unlink(path);
     }
 }

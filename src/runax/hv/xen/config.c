@@ -109,8 +109,7 @@ static void print_devices(const struct axi_partition *partition, FILE *file)
 int axi_xen_print_config(const struct axi_partition *partition, const char *kernel, FILE *file,
                          struct axi_report *report)
 {
-    static const char *const OPTIONS[] = {"gic_version", "pool", "device_tree",
-                                          "trap_unmapped_accesses"};
+    static const char *const OPTIONS[] = {"gic_version", "pool", "trap_unmapped_accesses"};
     int rc = check(partition, report);
     if (rc == 0 && strpbrk(kernel, "\"'\\\n") != NULL) {
         rc = axi_report_set(report, -AXC_EHV_UNSUPPORTED, "--root: a path xl would misread");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Domains of Xen by way of its tool xl (docs/runax.md, "xen"). Options: "gic_version", "pool",
- * "llc_colors", "device_tree", "trap_unmapped_accesses"; dom0less: "module_address". */
+ * "llc_colors", "trap_unmapped_accesses"; dom0less: "module_address". */
 #ifndef AXI_RUNAX_XEN_H
 #define AXI_RUNAX_XEN_H
 
