@@ -17,6 +17,10 @@ struct entry {
 /* The walk through one task's epochs. */
 enum { STANDBYS = 8 };
 
+/* A stop removes what it froze soon. Later a node that was given up may remove what it had frozen
+ * for a migration, its task having been claimed meanwhile. */
+#define STOP_NS 500000000ull
+
 struct walk {
     struct axi_verdict *verdict;
     const struct axi_check_source *sources;
@@ -173,6 +177,7 @@ static bool is_orderly(const struct walk *walk)
     }
     return walk->installed_ns == 0 || walk->installed_ns <= walk->previous_frozen_ns + slack ||
            (walk->previous_removed_ns != 0 &&
+            walk->previous_removed_ns <= walk->previous_frozen_ns + STOP_NS + slack &&
             walk->previous_removed_ns <= walk->installed_ns + slack);
 }
 
