@@ -4,6 +4,7 @@
 #include "image/blobs.h"
 #include "image/file.h"
 #include "master/api.h"
+#include "master/clock.h"
 #include "master/traces.h"
 #include "net/host.h"
 #include "net/links.h"
@@ -31,7 +32,8 @@ struct daemon {
     struct axi_master *master;
     struct axi_http *http;
     struct axi_api api;
-    struct axi_traces *traces; /* NULL: no histories are wanted */
+    struct axi_master_clock *clock; /* NULL: the host's */
+    struct axi_traces *traces;      /* NULL: no histories are wanted */
     struct axi_links links;
     bool is_ticking, has_news, is_stopping;
     char token[AXI_TOKEN_BYTES];
@@ -40,8 +42,10 @@ struct daemon {
 
 static uint64_t now_master_ns(void *context)
 {
-    (void)context;
-    return axi_host_clock_ns(CLOCK_TAI);
+    struct daemon *daemon = context;
+
+    return daemon->clock != NULL ? axi_master_clock_ns(daemon->clock)
+                                 : axi_host_clock_ns(CLOCK_TAI);
 }
 
 static uint64_t now_local_ns(void *context)
@@ -215,6 +219,7 @@ static void stop(struct daemon *daemon, const char *reason)
     axi_listener_free(daemon->listener);
     axi_http_free(daemon->http);
     axi_links_close_all(&daemon->links);
+    axi_master_clock_close(daemon->clock);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
@@ -374,6 +379,9 @@ static int start(struct daemon *daemon)
     if (r == 0) {
         r = open_files(daemon);
     }
+    if (r == 0 && daemon->options->clock != NULL) {
+        r = axi_master_clock_new(&daemon->loop, daemon->options->clock, &daemon->clock);
+    }
     if (r == 0) {
         r = make_master(daemon);
     }
@@ -404,6 +412,7 @@ int axi_master_daemon_run(const struct axi_master_options *options)
     axi_master_free(daemon.master);
     axi_store_free(daemon.store);
     axi_traces_free(daemon.traces);
+    axi_master_clock_free(daemon.clock);
     (void)uv_loop_close(&daemon.loop);
     return 0;
 }

@@ -15,6 +15,8 @@ static const char usage[] =
     "  --history-dir DIR      write the histories of nodes that have no disk, NAME.history each\n"
     "  --lease-ms N           lease of a node (default 500)\n"
     "  --heartbeat-ms N       how often nodes report (default 100)\n"
+    "  --clock SOURCE         follow a grandmaster as the nodes do: ptp4l[:SOCKET] or\n"
+    "                         ptp:INTERFACE[,l2][,domain=N] (default: this host's TAI clock)\n"
     "  --sync-policy alarm|migrate|drop  what to do with tasks whose node's clock became so bad\n"
     "                         that their deadlines cannot be kept (default alarm)\n"
     "  --allow-remote         listen beyond loopback; the streams are not encrypted yet\n"
@@ -42,6 +44,7 @@ static const struct axi_option table[] = {
      .to = &options.heartbeat_ms,
      .min = 1,
      .max = 600000},
+    {.name = "clock", .kind = AXI_OPTION_TEXT, .to = &options.clock},
     {.name = "sync-policy", .kind = AXI_OPTION_WORD, .to = &options.sync_policy, .words = policies},
     {.name = "ready-file", .kind = AXI_OPTION_TEXT, .to = &options.ready_file},
     {.name = "allow-remote", .kind = AXI_OPTION_FLAG, .to = &options.allow_remote},

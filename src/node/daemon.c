@@ -121,7 +121,7 @@ static void stop(struct axi_node_daemon *daemon)
     }
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->events, NULL);
-    axi_node_clock_close(daemon);
+    axi_clock_loop_close(daemon->clock);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
 }
@@ -353,7 +353,6 @@ static void close_all(struct axi_node_daemon *daemon)
 {
     axi_runtime_free(daemon->runtime); /* NULL is fine */
     axi_images_free(daemon->images);
-    axi_clock_source_free(daemon->clock);
     free(daemon->agent);
     free(daemon->loads);
     if (daemon->notify_fd >= 0) {
@@ -381,7 +380,9 @@ int axi_node_daemon_run(const struct axi_node_options *options)
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
     (void)uv_poll_start(&daemon.events, UV_READABLE, on_events);
     on_tick(&daemon.tick);
-    axi_node_clock_start(&daemon);
+    if (daemon.clock != NULL) {
+        axi_clock_loop_start(daemon.clock);
+    }
     axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&daemon.loop);

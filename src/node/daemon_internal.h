@@ -9,7 +9,7 @@
 #include "net/stream.h"
 #include "node/daemon.h"
 #include "node/images.h"
-#include "sync/clock_source.h"
+#include "sync/clock_loop.h"
 
 #define AXI_NODE_LINKS 16u
 #define AXI_NODE_BULK_BYTES (1u << 20) /* bulk data may fill a queue so far */
@@ -49,10 +49,7 @@ struct axi_node_daemon {
     uv_timer_t tick;
     uv_poll_t events;
     uv_signal_t on_term, on_int;
-    struct axi_clock_source *clock; /* NULL = none */
-    uv_poll_t clock_polls[AXI_CLOCK_FDS];
-    uint32_t clock_poll_count;
-    uv_timer_t clock_timer;
+    struct axi_clock_loop *clock; /* NULL = none */
     struct axi_listener *listener;
     struct axi_node_link links[AXI_NODE_LINKS];
     char token[AXI_TOKEN_BYTES];
@@ -61,11 +58,8 @@ struct axi_node_daemon {
 /* Ticks the agent soon: something happened. */
 void axi_node_poke(struct axi_node_daemon *daemon);
 
-/* clock.c: the PTP source, when one is configured. open: -AXC_E*, logged; start and close after
- * the loop was made. */
+/* clock.c: makes the PTP source, when one is configured. -AXC_E*, logged. */
 int axi_node_clock_open(struct axi_node_daemon *daemon);
-void axi_node_clock_start(struct axi_node_daemon *daemon);
-void axi_node_clock_close(struct axi_node_daemon *daemon);
 
 /* links.c: the port's functions and the listener's callback (context: the daemon). */
 int axi_node_link_connect(void *context, const char *address, uint32_t *ret_link);

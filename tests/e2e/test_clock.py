@@ -15,19 +15,21 @@ HOUR_NS = 3600 * 10**9
 
 
 class Bench:
-    """A grandmaster and the master on host gm; node n1 follows the grandmaster, n2 heartbeats."""
+    """A grandmaster on host gm; the master there, or following it, on n3; node n1 follows the
+    grandmaster, n2 heartbeats."""
 
-    def __init__(self, directory, *master_options):
-        self.dir = directory
+    def __init__(self, directory, *master_options, ahead_ns=0, host="gm"):
+        self.dir, self.host = directory, host
         self.token = str(directory / "token")
         self.network = Network(["gm", "n1", "n2", "n3"])
         with open(os.open(self.token, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
             f.write("0123456789abcdef0123456789abcdef\n")
         self.grandmaster = None
-        self.follow(0)
-        self.network.start("gm", [MASTER, "--dir", str(directory / "master"), "--token-file",
-                                  self.token, "--listen", "10.77.0.1:7400", "--api",
-                                  "10.77.0.1:7401", "--allow-remote", *master_options],
+        self.follow(ahead_ns)
+        self.address = self.network.address(host)
+        self.network.start(host, [MASTER, "--dir", str(directory / "master"), "--token-file",
+                                  self.token, "--listen", self.address + ":7400", "--api",
+                                  self.address + ":7401", "--allow-remote", *master_options],
                            directory / "master.log")
         self.node("n1", "--clock", "ptp:eth0")
         self.node("n2", "--clock", "master")
@@ -36,7 +38,7 @@ class Bench:
 
     def node(self, name, *options):
         self.network.start(name, [NODE, "--name", name, "--dir", str(self.dir / name),
-                                  "--token-file", self.token, "--master", "10.77.0.1:7400",
+                                  "--token-file", self.token, "--master", self.address + ":7400",
                                   "--listen", self.network.address(name) + ":7410", "--history",
                                   str(self.dir / (name + ".history")), "--fifo", "no",
                                   "--allow-remote", *options], self.dir / (name + ".log"))
@@ -50,8 +52,8 @@ class Bench:
             "gm", [TIMED, "--grandmaster", "eth0", "--offset", str(offset_ns)], self.dir / "gm.log")
 
     def run(self, *arguments):
-        done = self.network.run("gm", [os.path.join(BUILD, "src", "cli", "axcan"),
-                                       *map(str, arguments), "--api", "10.77.0.1:7401",
+        done = self.network.run(self.host, [os.path.join(BUILD, "src", "cli", "axcan"),
+                                       *map(str, arguments), "--api", self.address + ":7401",
                                        "--token-file", self.token], 40)
         return done.returncode, done.stdout, done.stderr
 
@@ -129,3 +131,16 @@ def test_admission_names_the_clock_and_the_cure(bench, images):
     code, _, err = bench.run("deploy", images("counter"), "--name", "late", "--node", "n3")
     assert code == 1
     assert "needs better sync or D >= 90" in err, err
+
+
+def test_a_master_that_follows_the_same_grandmaster_agrees_with_its_nodes(tmp_path, images):
+    """The grandmaster's scale is an hour off this machine's: releases still are where they should."""
+    bench = Bench(tmp_path, "--clock", "ptp:eth0", ahead_ns=HOUR_NS, host="n3")
+    try:
+        bench.ok("deploy", images("counter"), "--name", "counter", "--node", "n1")
+        until(lambda: bench.find("tasks", "counter")["instance"]["next_job"] > 20, 10, "jobs")
+        assert bench.find("tasks", "counter")["instance"]["skipped"] == 0
+        assert abs(bench.clock("n1")["master_offset_ns"]) < 10**9
+        assert "clock-disagrees" not in bench.events()
+    finally:
+        bench.close()
