@@ -31,6 +31,7 @@ static const struct verb VERBS[] = {
     {"reconcile", axi_verb_reconcile, 0, 0, "reconcile (after a crash or reboot)"},
     {"resources", axi_verb_resources, 0, 0, "resources (who has what)"},
     {"cell", axi_verb_cell, 1, AXI_OPTIONS_ARGUMENTS_MAX, "cell dump|check|diff FILE..."},
+    {"dom0less", axi_verb_dom0less, 1, 1, "dom0less [--bundle B] ID (device-tree overlay for Xen)"},
     {"spec", axi_verb_spec, 0, 0, "spec [--bundle B]"},
 };
 

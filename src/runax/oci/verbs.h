@@ -32,6 +32,7 @@ int axi_verb_features(const struct axi_oci_options *options, struct axi_report *
 int axi_verb_spec(const struct axi_oci_options *options, struct axi_report *report);
 int axi_verb_reconcile(const struct axi_oci_options *options, struct axi_report *report);
 int axi_verb_resources(const struct axi_oci_options *options, struct axi_report *report);
+int axi_verb_dom0less(const struct axi_oci_options *options, struct axi_report *report);
 int axi_verb_cell(const struct axi_oci_options *options, struct axi_report *report);
 void axi_verb_help(void);
 
