@@ -18,6 +18,8 @@ class Bench:
     """A grandmaster on host gm; the master there, or following it, on n3; node n1 follows the
     grandmaster, n2 heartbeats."""
 
+    host, address = "gm", "10.77.0.1"  # of the master
+
     def __init__(self, directory, *master_options, ahead_ns=0, host="gm"):
         self.dir, self.host = directory, host
         self.token = str(directory / "token")
