@@ -138,6 +138,7 @@
     X(IMAGE_PLATFORM, 310, "image: unknown platform")                                              \
     X(IMAGE_ELF, 311, "image: the ELF file is not the one its config describes")                   \
     X(IMAGE_OS_LAYOUT, 312, "image: no bootable image of Axcan OS, or a damaged one")              \
+    X(IMAGE_LAYER, 313, "image: a layer is no tar archive, or a damaged one")                      \
     X(MODEL_PROBABILITY, 350, "model: a probability is negative, above one or not a number")       \
     X(MODEL_SUM, 351, "model: the probabilities sum to more than one")                             \
     X(MODEL_ORDER, 352, "model: values are zero, unsorted or repeated")                            \

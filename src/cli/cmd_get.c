@@ -130,7 +130,7 @@ static const struct axi_resource resources[] = {
 static const struct axi_resource task_checkpoints = {"checkpoints", "checkpoint", NULL,
                                                      COLUMNS(checkpoint_columns)};
 
-const struct axi_resource *axi_resource_find(const char *name)
+const struct axi_resource *axi_kind_find(const char *name)
 {
     for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
         if (strcmp(name, resources[i].plural) == 0 || strcmp(name, resources[i].singular) == 0) {
@@ -185,8 +185,8 @@ static void sort(const struct axi_resource *resource, json_t *items)
     }
 }
 
-void axi_resource_print(const struct axi_resource *resource, json_t *answer, enum axi_format format,
-                        bool with_title)
+void axi_kind_print(const struct axi_resource *resource, json_t *answer, enum axi_format format,
+                    bool with_title)
 {
     json_t *items = json_object_get(answer, "items");
     uint64_t now_ns = (uint64_t)json_integer_value(json_object_get(answer, "now_ns"));
@@ -302,7 +302,7 @@ static int watch(struct axi_client *client, const struct axi_resource *resource,
         } else {
             (void)fputs(axi_terminal_home_and_clear(), stdout);
         }
-        axi_resource_print(resource, answer, format, !is_events || is_first);
+        axi_kind_print(resource, answer, format, !is_events || is_first);
         json_decref(answer);
         if (!is_events) {
             (void)usleep(WATCH_MS * 1000);
@@ -320,7 +320,7 @@ static int get(struct axi_client *client, const struct axi_resource *resource, c
         r = keep_named(client, resource, answer, name);
     }
     if (r == 0) {
-        axi_resource_print(resource, answer, format, true);
+        axi_kind_print(resource, answer, format, true);
     }
     json_decref(answer);
     return r;
@@ -349,7 +349,7 @@ static int run_get(int argc, char **argv)
     if (r != 0) {
         return r;
     }
-    const struct axi_resource *resource = axi_resource_find(arguments[0]);
+    const struct axi_resource *resource = axi_kind_find(arguments[0]);
 
     if (resource == NULL) {
         return axi_cli_usage("get",
@@ -429,7 +429,7 @@ static int run_describe(int argc, char **argv)
     if (r != 0) {
         return r;
     }
-    const struct axi_resource *resource = axi_resource_find(count == 2 ? arguments[0] : "task");
+    const struct axi_resource *resource = axi_kind_find(count == 2 ? arguments[0] : "task");
 
     if (resource == NULL || resource->path == NULL || strcmp(resource->plural, "events") == 0) {
         return axi_cli_usage("describe", "'%s' is none of node, task, image", arguments[0]);

@@ -1,236 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* axcan image os: kernel, tasks and configuration in one bootable file. Nothing is linked.
- * axcan image node: image_node.c */
 #include "cli/command.h"
-#include "cli/image_node.h"
-#include "cli/options.h"
-#include "cli/os_files.h"
-#include "image/image.h"
+#include "cli/image_app.h"
+#include "cli/image_ecu.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#define COMMAND "image os"
-
-struct request {
-    const char *board, *out, *format_text, *exit_text;
-    enum axi_os_format format;
-    uint64_t jobs, time_limit_ns, capacity_ppm;
-    bool is_traced;
-    struct axi_option_list tasks, wcets;
-    struct axi_boot_config config;
-    struct axi_image *images[AXI_BOOT_TASKS_MAX];
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} kinds[] = {
+    {"build", axi_image_build},     {"node", axi_image_node},       {"inspect", axi_image_inspect},
+    {"resolve", axi_image_resolve}, {"explain", axi_image_explain}, {"os", axi_image_os},
+    {"ecu", axi_image_ecu},
 };
-
-static int fail_code(const char *what, int error)
-{
-    return axi_cli_fail(COMMAND, "%s: %s (%s)", what, axi_error_text(error), axi_error_name(error));
-}
-
-static int find_word(const char *text, const char *const *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-static int check_request(struct request *request)
-{
-    static const char *const exits[] = {"halt", "psci", "semihosting"};
-    int how_to_end = find_word(request->exit_text, exits, 3);
-
-    if (request->out == NULL) {
-        return axi_cli_usage(COMMAND, "-o FILE is needed");
-    }
-    if (!axi_os_is_board(request->board)) {
-        return axi_cli_usage(COMMAND, "--board: '%s' is none of virt, zcu102", request->board);
-    }
-    if (how_to_end < 0) {
-        return axi_cli_usage(COMMAND, "--exit: '%s' is none of halt, psci, semihosting",
-                             request->exit_text);
-    }
-    if (axi_os_parse_format(request->format_text, request->out, &request->format) < 0) {
-        return axi_cli_usage(COMMAND, "--format: '%s' is none of raw, elf, config",
-                             request->format_text);
-    }
-    if (request->tasks.count == 0) {
-        return axi_cli_usage(COMMAND, "--task IMAGE.axi is needed");
-    }
-    if (request->capacity_ppm == 0 || request->capacity_ppm > 1000000) {
-        return axi_cli_usage(COMMAND, "--capacity: 1 to 1000000 ppm");
-    }
-    request->config.exit = (enum axi_boot_exit)how_to_end;
-    request->config.flags = request->is_traced ? AXI_BOOT_FLAG_TRACE : 0;
-    request->config.time_limit_ns = request->time_limit_ns;
-    request->config.capacity_ppm = (uint32_t)request->capacity_ppm;
-    request->config.slots = (uint32_t)request->tasks.count;
-    return 0;
-}
-
-/* "NAME=IMAGE" or "IMAGE": the instance's name is the task's unless given. */
-static const char *split_name(const char *text, char ret_name[AXC_NAME_BYTES])
-{
-    const char *equals = strchr(text, '=');
-
-    ret_name[0] = '\0';
-    if (equals == NULL || (size_t)(equals - text) >= AXC_NAME_BYTES) {
-        return text;
-    }
-    memset(ret_name, 0, AXC_NAME_BYTES);
-    memcpy(ret_name, text, (size_t)(equals - text));
-    if (!axi_meta_is_name(ret_name)) { /* a path with '=' in it */
-        ret_name[0] = '\0';
-        return text;
-    }
-    return equals + 1;
-}
-
-/* "NAME=TIME" of the list for this instance; 0 when none is given. */
-static int find_wcet(const struct axi_option_list *wcets, const char *name, uint64_t *ret_ns)
-{
-    size_t length = strlen(name);
-
-    *ret_ns = 0;
-    for (size_t i = 0; i < wcets->count; i++) {
-        const char *text = wcets->items[i];
-
-        if (strncmp(text, name, length) == 0 && text[length] == '=' &&
-            (!axi_parse_time_ns(text + length + 1, ret_ns) || *ret_ns == 0)) {
-            return axi_cli_usage(COMMAND, "--wcet: '%s' is not NAME=TIME", text);
-        }
-    }
-    return 0;
-}
-
-static int add_task(struct request *request, const char *text)
-{
-    uint32_t n = request->config.task_count;
-    struct axi_boot_task *task = &request->config.tasks[n];
-    const char *path = split_name(text, task->name);
-    const struct axi_image_entry *entry = NULL;
-    char platform[AXC_PLATFORM_BYTES];
-    uint64_t declared_ns = 0;
-    int error = axi_image_open(path, &request->images[n]);
-
-    (void)snprintf(platform, sizeof(platform), "axcan-%s", request->board);
-    if (error == 0) {
-        error = axi_image_entry_for_platform(request->images[n], platform, &entry);
-    }
-    if (error < 0) {
-        return fail_code(path, error);
-    }
-    if (task->name[0] == '\0') {
-        memcpy(task->name, entry->meta.name, sizeof(task->name));
-    }
-    error = find_wcet(&request->wcets, task->name, &task->wcet_ns);
-    if (error != 0) {
-        return error;
-    }
-    if (task->wcet_ns == 0 && axi_meta_wcet_ns(&entry->meta, platform, &declared_ns) < 0) {
-        return axi_cli_fail(COMMAND,
-                            "%s declares no WCET for %s; add {\"%s\", US} to .wcet or give "
-                            "--wcet %s=TIME",
-                            task->name, platform, platform, task->name);
-    }
-    task->jobs = request->jobs;
-    task->elf = entry->elf;
-    task->elf_bytes = (uint32_t)entry->elf_bytes;
-    request->config.task_count++;
-    return 0;
-}
-
-static bool has_namesakes(const struct axi_boot_config *config)
-{
-    for (uint32_t i = 0; i < config->task_count; i++) {
-        for (uint32_t k = 0; k < i; k++) {
-            if (strcmp(config->tasks[i].name, config->tasks[k].name) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static int pack(struct request *request)
-{
-    const struct axi_os_file file = {.command = COMMAND,
-                                     .board = request->board,
-                                     .format = request->format,
-                                     .config = &request->config,
-                                     .path = request->out};
-    size_t bytes = 0;
-    int r = 0;
-
-    for (size_t i = 0; i < request->tasks.count && r == 0; i++) {
-        r = add_task(request, request->tasks.items[i]);
-    }
-    if (r == 0 && has_namesakes(&request->config)) {
-        r = axi_cli_fail(COMMAND, "two tasks of one name; give NAME=IMAGE.axi");
-    }
-    if (r == 0) {
-        r = axi_os_write(&file, &bytes);
-    }
-    if (r == 0) {
-        (void)printf("%s: Axcan OS for %s, %u task%s, %zu bytes\n", request->out, request->board,
-                     request->config.task_count, request->config.task_count == 1 ? "" : "s", bytes);
-    }
-    return r;
-}
-
-static int run_os(int argc, char **argv)
-{
-    static struct request request = {.board = "virt", .exit_text = "psci", .capacity_ppm = 900000};
-    const struct axi_option options[] = {
-        {"board", AXI_OPTION_TEXT, &request.board},
-        {"task", AXI_OPTION_LIST, &request.tasks},
-        {"wcet", AXI_OPTION_LIST, &request.wcets},
-        {"jobs", AXI_OPTION_NUMBER, &request.jobs},
-        {"trace", AXI_OPTION_FLAG, &request.is_traced},
-        {"exit", AXI_OPTION_TEXT, &request.exit_text},
-        {"time-limit", AXI_OPTION_TIME, &request.time_limit_ns},
-        {"capacity", AXI_OPTION_NUMBER, &request.capacity_ppm},
-        {"format", AXI_OPTION_TEXT, &request.format_text},
-        {"o", AXI_OPTION_TEXT, &request.out},
-    };
-    int r = axi_options_parse(COMMAND, argc, argv, options, sizeof(options) / sizeof(options[0]),
-                              "", 0, 0, NULL, NULL);
-
-    axi_boot_config_init(&request.config);
-    if (r == 0) {
-        r = check_request(&request);
-    }
-    if (r == 0) {
-        r = pack(&request);
-    }
-    for (size_t i = 0; i < AXI_BOOT_TASKS_MAX; i++) {
-        axi_image_free(request.images[i]);
-    }
-    return r;
-}
 
 static int run(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "os") == 0) {
-        return run_os(argc - 1, argv + 1);
+    for (size_t i = 0; argc >= 2 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(argv[1], kinds[i].name) == 0) {
+            return kinds[i].run(argc - 1, argv + 1);
+        }
     }
-    if (argc >= 2 && strcmp(argv[1], "node") == 0) {
-        return axi_image_node(argc - 1, argv + 1);
-    }
-    return axi_cli_usage("image", "'os' and 'node' are the kinds of image it makes");
+    return axi_cli_usage("image", "wants 'build', 'node', 'inspect', 'resolve', 'explain', 'os' or "
+                                  "'ecu'");
 }
 
 const struct axi_command axi_command_image = {
     .name = "image",
-    .summary = "pack Axcan OS and tasks into a bootable image",
+    .summary = "application, container and bootable images",
     .usage =
-        "usage: axcan image os --task [NAME=]IMAGE.axi [--task ...] -o FILE [options]\n"
-        "       axcan image node --name NAME --master A:PORT --token-file FILE\n"
+        "usage: axcan image build TASK.axi|SOURCE.c|FOLDER... -o APP [options]\n"
+        "       axcan image node -o APP\n"
+        "       axcan image inspect APP [-o json]\n"
+        "       axcan image resolve APP --board BOARD | --node NODE [--name REPOSITORY]\n"
+        "       axcan image explain APP --board BOARD [options]\n\n"
+        "An application image is an OCI image layout folder with one index: Linux containers and "
+        "a\n"
+        "bare-metal image per board, each with its binary runtime information (/boot/axcan.json).\n"
+        "'build' makes one from tasks, 'node' one of axcan-node as a container. 'resolve' prints\n"
+        "NAME@DIGEST of the entry for a board or a node of the cluster; 'explain' says what a\n"
+        "partition of it would take on this machine, and why, and takes nothing. APP may be a\n"
+        "layout folder, for 'resolve' also an index as skopeo inspect --raw prints it.\n\n"
+        "  --board BOARD        virt, zcu102; 'build': up to 2 times (default: both)\n"
+        "  --partition BOARD=FILE  'build': a bare-metal image of your own, ELF or raw\n"
+        "  --bri BOARD=FILE.json   'build': its binary runtime information instead of a derived "
+        "one\n"
+        "  --memory BYTES, --cpus N, --hv NAME   'build': what the partitions state (64 MiB, 1, "
+        "any)\n"
+        "  --jobs N, --wcet NAME=TIME, --exit HOW, --time-limit TIME, --trace  'build': as below\n"
+        "  --cflag FLAG         'build': for the compiler, when there are sources\n"
+        "  --name NAME          the application's name, or the repository that is printed\n"
+        "  --platform FILE, --resources DIR   'explain': as runax has them\n"
+        "  --usage FILE         'explain': measured use, to predict what an image does not state\n"
+        "  --dir, --api, --token-file   'resolve --node': the cluster\n\n"
+        "       axcan image os --task [NAME=]IMAGE.axi [--task ...] -o FILE [options]\n"
+        "       axcan image ecu --name NAME --master A:PORT --token-file FILE\n"
         "                        (--dhcp | --address A/PREFIX) -o FILE [options]\n\n"
         "Packs the kernel of a board and its configuration into one bootable file. Nothing is\n"
-        "linked. 'os' runs the packed tasks without any network; 'node' joins a cluster.\n\n"
+        "linked. 'os' runs the packed tasks without any network; 'ecu' joins a cluster.\n\n"
         "  --board virt|zcu102  the machine (default virt)\n"
         "  --task IMAGE.axi     a task; NAME= renames this instance (up to 32 times)\n"
         "  --jobs N             jobs of each task (default: as the task says)\n"
@@ -243,7 +70,7 @@ const struct axi_command axi_command_image = {
         "  --format KIND        raw (arm64 Image, the default), elf (default for FILE.elf), or\n"
         "                       config: the configuration alone, for a loader\n"
         "  -o FILE              what to write\n\n"
-        "Of 'image node', besides --board, --capacity, --format and -o:\n"
+        "Of 'image ecu', besides --board, --capacity, --format and -o:\n"
         "  --gateway A          for what is not on its network\n"
         "  --mac XX:XX:...      instead of the NIC's own; it is the node's identity\n"
         "  --peer-port N        where other nodes reach it (default 7402); --advertise A:PORT is\n"

@@ -176,12 +176,12 @@ static int show_top(struct axi_client *client)
     int r = 0;
 
     for (size_t i = 0; i < 2 && r == 0; i++) {
-        r = axi_client_call(client, "GET", axi_resource_find(kinds[i])->path, NULL, &answers[i]);
+        r = axi_client_call(client, "GET", axi_kind_find(kinds[i])->path, NULL, &answers[i]);
     }
     if (r == 0) {
         (void)fputs(axi_terminal_home_and_clear(), stdout);
         for (size_t i = 0; i < 2; i++) {
-            axi_resource_print(axi_resource_find(kinds[i]), answers[i], AXI_FORMAT_TABLE, true);
+            axi_kind_print(axi_kind_find(kinds[i]), answers[i], AXI_FORMAT_TABLE, true);
             (void)putchar('\n');
         }
         (void)fflush(stdout);

@@ -26,11 +26,9 @@ static bool look(const char *dir, const char *board, bool is_elf, char *ret_path
            access(ret_path, R_OK) == 0;
 }
 
-static bool look_beside_program(const char *relative, const char *board, bool is_elf,
-                                char *ret_path)
+bool axi_beside_program(const char *relative, char *ret_path, size_t size)
 {
     char program[PATH_MAX];
-    char dir[2 * PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     char *slash = NULL;
 
@@ -43,8 +41,15 @@ static bool look_beside_program(const char *relative, const char *board, bool is
         return false;
     }
     *slash = '\0';
-    (void)snprintf(dir, sizeof(dir), "%s/%s", program, relative);
-    return look(dir, board, is_elf, ret_path);
+    return snprintf(ret_path, size, "%s/%s", program, relative) < (int)size;
+}
+
+static bool look_beside_program(const char *relative, const char *board, bool is_elf,
+                                char *ret_path)
+{
+    char dir[PATH_BYTES];
+
+    return axi_beside_program(relative, dir, sizeof(dir)) && look(dir, board, is_elf, ret_path);
 }
 
 static bool find_kernel(const char *board, bool is_elf, char *ret_path)

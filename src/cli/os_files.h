@@ -8,9 +8,13 @@
 #include "core/boot_config.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* True for "virt" and "zcu102". */
 bool axi_os_is_board(const char *board);
+
+/* RELATIVE to the folder of this program, as a path. */
+bool axi_beside_program(const char *relative, char *ret_path, size_t size);
 
 enum axi_os_format { AXI_OS_RAW, AXI_OS_ELF, AXI_OS_CONFIG /* the configuration alone */ };
 

@@ -12,10 +12,10 @@ struct axi_resource {
 };
 
 /* By plural or singular name; NULL when unknown. */
-const struct axi_resource *axi_resource_find(const char *name);
+const struct axi_resource *axi_kind_find(const char *name);
 
 /* answer: {"items": [...], "now_ns"}; its items are sorted by name (events keep their order). */
-void axi_resource_print(const struct axi_resource *resource, json_t *answer, enum axi_format format,
-                        bool with_title);
+void axi_kind_print(const struct axi_resource *resource, json_t *answer, enum axi_format format,
+                    bool with_title);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/oci.h"
+#include "image/oci_json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ int axi_isa_of_platform(const char *platform, enum axi_isa *ret_isa)
     return -AXC_EIMAGE_PLATFORM;
 }
 
-static int load(const char *text, size_t bytes, int malformed, json_t **ret_document)
+int axi_oci_load(const char *text, size_t bytes, int malformed, json_t **ret_document)
 {
     json_t *document = NULL;
 
@@ -89,8 +89,8 @@ static bool is_string(const json_t *object, const char *key, const char *want)
     return text != NULL && strcmp(text, want) == 0;
 }
 
-static int parse_blob(const json_t *descriptor, uint64_t bytes_max, int malformed,
-                      struct axi_oci_blob *ret_blob)
+int axi_oci_parse_blob(const json_t *descriptor, uint64_t bytes_max, int malformed,
+                       struct axi_oci_blob *ret_blob)
 {
     const char *digest = string_of(descriptor, "digest");
     const json_t *size = json_object_get(descriptor, "size");
@@ -110,7 +110,7 @@ static int parse_blob(const json_t *descriptor, uint64_t bytes_max, int malforme
     return error;
 }
 
-static int check_version(const json_t *document, const char *media_type, int malformed)
+int axi_oci_check_version(const json_t *document, const char *media_type, int malformed)
 {
     const json_t *version = json_object_get(document, "schemaVersion");
     const json_t *type = json_object_get(document, "mediaType");
@@ -127,7 +127,7 @@ static int check_version(const json_t *document, const char *media_type, int mal
 int axi_oci_parse_layout(const char *text, size_t bytes)
 {
     json_t *document = NULL;
-    int error = load(text, bytes, -AXC_EIMAGE_LAYOUT, &document);
+    int error = axi_oci_load(text, bytes, -AXC_EIMAGE_LAYOUT, &document);
 
     if (error == 0 && !is_string(document, "imageLayoutVersion", "1.0.0")) {
         error = -AXC_EIMAGE_LAYOUT;
@@ -158,7 +158,7 @@ static int add_entry(struct axi_oci_index *index, const json_t *descriptor)
             return -AXC_EIMAGE_COUNT;
         }
     }
-    error = parse_blob(descriptor, AXI_IMAGE_JSON_BYTES_MAX, -AXC_EIMAGE_INDEX, &blob);
+    error = axi_oci_parse_blob(descriptor, AXI_IMAGE_JSON_BYTES_MAX, -AXC_EIMAGE_INDEX, &blob);
     if (error == 0) {
         index->entries[index->count].isa = isa;
         index->entries[index->count++].manifest = blob;
@@ -170,7 +170,7 @@ static int index_from_json(const json_t *document, struct axi_oci_index *ret_ind
 {
     struct axi_oci_index index = {0};
     const json_t *manifests = json_object_get(document, "manifests");
-    int error = check_version(document, AXI_MEDIA_INDEX, -AXC_EIMAGE_INDEX);
+    int error = axi_oci_check_version(document, AXI_MEDIA_INDEX, -AXC_EIMAGE_INDEX);
 
     if (error != 0) {
         return error;
@@ -193,7 +193,7 @@ static int index_from_json(const json_t *document, struct axi_oci_index *ret_ind
 int axi_oci_parse_index(const char *text, size_t bytes, struct axi_oci_index *ret_index)
 {
     json_t *document = NULL;
-    int error = load(text, bytes, -AXC_EIMAGE_INDEX, &document);
+    int error = axi_oci_load(text, bytes, -AXC_EIMAGE_INDEX, &document);
 
     if (error == 0) {
         error = index_from_json(document, ret_index);
@@ -208,7 +208,7 @@ static int manifest_from_json(const json_t *document, struct axi_oci_manifest *r
     const json_t *config = json_object_get(document, "config");
     const json_t *layers = json_object_get(document, "layers");
     const json_t *layer = json_array_get(layers, 0);
-    int error = check_version(document, AXI_MEDIA_MANIFEST, -AXC_EIMAGE_MANIFEST);
+    int error = axi_oci_check_version(document, AXI_MEDIA_MANIFEST, -AXC_EIMAGE_MANIFEST);
 
     if (error != 0) {
         return error;
@@ -220,9 +220,11 @@ static int manifest_from_json(const json_t *document, struct axi_oci_manifest *r
         !is_string(layer, "mediaType", AXI_MEDIA_ELF)) {
         return -AXC_EIMAGE_MEDIA_TYPE;
     }
-    error = parse_blob(config, AXI_IMAGE_JSON_BYTES_MAX, -AXC_EIMAGE_MANIFEST, &manifest.config);
+    error = axi_oci_parse_blob(config, AXI_IMAGE_JSON_BYTES_MAX, -AXC_EIMAGE_MANIFEST,
+                               &manifest.config);
     if (error == 0) {
-        error = parse_blob(layer, AXI_IMAGE_ELF_BYTES_MAX, -AXC_EIMAGE_MANIFEST, &manifest.elf);
+        error =
+            axi_oci_parse_blob(layer, AXI_IMAGE_ELF_BYTES_MAX, -AXC_EIMAGE_MANIFEST, &manifest.elf);
     }
     if (error == 0) {
         *ret_manifest = manifest;
@@ -233,7 +235,7 @@ static int manifest_from_json(const json_t *document, struct axi_oci_manifest *r
 int axi_oci_parse_manifest(const char *text, size_t bytes, struct axi_oci_manifest *ret_manifest)
 {
     json_t *document = NULL;
-    int error = load(text, bytes, -AXC_EIMAGE_MANIFEST, &document);
+    int error = axi_oci_load(text, bytes, -AXC_EIMAGE_MANIFEST, &document);
 
     if (error == 0) {
         error = manifest_from_json(document, ret_manifest);
@@ -275,7 +277,7 @@ static int config_from_json(const json_t *document, struct axi_oci_config *ret_c
 int axi_oci_parse_config(const char *text, size_t bytes, struct axi_oci_config *ret_config)
 {
     json_t *document = NULL;
-    int error = load(text, bytes, -AXC_EIMAGE_CONFIG, &document);
+    int error = axi_oci_load(text, bytes, -AXC_EIMAGE_CONFIG, &document);
 
     if (error == 0) {
         error = config_from_json(document, ret_config);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/meta_json.h"
 #include "image/oci.h"
+#include "image/oci_json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Keys keep their order, so the same image gives the same digests. Consumes `document`. */
-static char *print(json_t *document)
+char *axi_oci_print(json_t *document)
 {
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_PRESERVE_ORDER);
 
@@ -14,7 +14,7 @@ static char *print(json_t *document)
     return text;
 }
 
-static json_t *descriptor(const char *media_type, const struct axi_oci_blob *blob)
+json_t *axi_oci_descriptor(const char *media_type, const struct axi_oci_blob *blob)
 {
     char digest[AXI_DIGEST_TEXT_BYTES];
 
@@ -25,7 +25,7 @@ static json_t *descriptor(const char *media_type, const struct axi_oci_blob *blo
 
 char *axi_oci_print_layout(void)
 {
-    return print(json_pack("{s:s}", "imageLayoutVersion", "1.0.0"));
+    return axi_oci_print(json_pack("{s:s}", "imageLayoutVersion", "1.0.0"));
 }
 
 char *axi_oci_print_index(const struct axi_oci_index *index, const char *task_name)
@@ -33,7 +33,7 @@ char *axi_oci_print_index(const struct axi_oci_index *index, const char *task_na
     json_t *manifests = json_array();
 
     for (uint32_t i = 0; i < index->count; i++) {
-        json_t *entry = descriptor(AXI_MEDIA_MANIFEST, &index->entries[i].manifest);
+        json_t *entry = axi_oci_descriptor(AXI_MEDIA_MANIFEST, &index->entries[i].manifest);
         const char *isa = axi_isa_name(index->entries[i].isa);
 
         (void)json_object_set_new(entry, "platform",
@@ -45,9 +45,9 @@ char *axi_oci_print_index(const struct axi_oci_index *index, const char *task_na
                                             "dev.axcan.isa", isa));
         (void)json_array_append_new(manifests, entry);
     }
-    return print(json_pack("{s:i, s:s, s:o, s:{s:s}}", "schemaVersion", 2, "mediaType",
-                           AXI_MEDIA_INDEX, "manifests", manifests, "annotations", "dev.axcan.name",
-                           task_name));
+    return axi_oci_print(json_pack("{s:i, s:s, s:o, s:{s:s}}", "schemaVersion", 2, "mediaType",
+                                   AXI_MEDIA_INDEX, "manifests", manifests, "annotations",
+                                   "dev.axcan.name", task_name));
 }
 
 static json_t *labels(const struct axi_task_meta *meta)
@@ -63,10 +63,10 @@ static json_t *labels(const struct axi_task_meta *meta)
 char *axi_oci_print_manifest(const struct axi_oci_manifest *manifest,
                              const struct axi_task_meta *meta)
 {
-    return print(json_pack("{s:i, s:s, s:o, s:[o], s:o}", "schemaVersion", 2, "mediaType",
-                           AXI_MEDIA_MANIFEST, "config",
-                           descriptor(AXI_MEDIA_CONFIG, &manifest->config), "layers",
-                           descriptor(AXI_MEDIA_ELF, &manifest->elf), "annotations", labels(meta)));
+    return axi_oci_print(json_pack(
+        "{s:i, s:s, s:o, s:[o], s:o}", "schemaVersion", 2, "mediaType", AXI_MEDIA_MANIFEST,
+        "config", axi_oci_descriptor(AXI_MEDIA_CONFIG, &manifest->config), "layers",
+        axi_oci_descriptor(AXI_MEDIA_ELF, &manifest->elf), "annotations", labels(meta)));
 }
 
 char *axi_oci_print_config(enum axi_isa isa, const struct axi_digest *elf,
@@ -75,8 +75,9 @@ char *axi_oci_print_config(enum axi_isa isa, const struct axi_digest *elf,
     char digest[AXI_DIGEST_TEXT_BYTES];
 
     axi_digest_format(elf, digest);
-    return print(json_pack("{s:s, s:s, s:{s:o}, s:{s:s, s:[s]}, s:o, s:s}", "architecture",
-                           axi_isa_oci_architecture(isa), "os", "linux", "config", "Labels",
-                           labels(meta), "rootfs", "type", "layers", "diff_ids", digest,
-                           "dev.axcan.task", axi_meta_to_json(meta), "dev.axcan.schema", schema));
+    return axi_oci_print(json_pack("{s:s, s:s, s:{s:o}, s:{s:s, s:[s]}, s:o, s:s}", "architecture",
+                                   axi_isa_oci_architecture(isa), "os", "linux", "config", "Labels",
+                                   labels(meta), "rootfs", "type", "layers", "diff_ids", digest,
+                                   "dev.axcan.task", axi_meta_to_json(meta), "dev.axcan.schema",
+                                   schema));
 }

@@ -126,7 +126,7 @@ def test_a_node_image_joins_its_cluster_by_dhcp(own_cluster, tmp_path):
     cluster = own_cluster(0, "--lease-ms", 2000)
     port = cluster.master_port()
     image = tmp_path / "node.img"
-    result = axcan("image", "node", "--name", "field1", "--master", "10.0.2.2:%d" % port,
+    result = axcan("image", "ecu", "--name", "field1", "--master", "10.0.2.2:%d" % port,
                    "--token-file", os.path.join(cluster.dir, "token"), "--dhcp", "--mac",
                    "02:00:00:00:00:77", "--slots", 4, "-o", image)
     assert result.code == 0, repr(result)
@@ -160,7 +160,7 @@ def test_a_node_image_is_refused_with_what_is_wrong(tmp_path):
     def wrong(text, code=2, **changes):
         options = dict(good, **{"--" + key.replace("_", "-"): value for key, value in changes.items()})
         words = [word for key, value in options.items() if value is not None for word in (key, value)]
-        assert text in refused("node", *words, code=code)
+        assert text in refused("ecu", *words, code=code)
         assert not os.path.exists(tmp_path / "n.img")
 
     wrong("needed", name=None)

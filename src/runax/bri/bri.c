@@ -106,6 +106,12 @@ static int read_images(const struct axi_json *json, struct axi_bri *bri)
         return axi_report_set(json->report, json->error, "images: none");
     }
     bri->partition.image_count = (uint32_t)count;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (bri->partition.images[i].core >= (int32_t)bri->partition.remote_core_count) {
+            return axi_report_set(json->report, json->error,
+                                  "images[%zu].core: not in remote_cores", i);
+        }
+    }
     return rc;
 }
 
@@ -234,8 +240,13 @@ static int read_watch(const struct axi_json *json, struct axi_watch *watch)
 
 static int read_members(const struct axi_json *json, struct axi_bri *bri)
 {
+    static const char *const KEYS[] = {
+        "version", "board",     "isa",   "hypervisors", "layouts", "cpus",
+        "memory",  "images",    "watch", "irqs",        "devices", "remote_cores",
+        "console", "predicted", "tasks", "channels",    NULL};
     struct axi_partition *partition = &bri->partition;
     int rc = axi_json_u32(json, "version", true, AXI_BRI_VERSION, AXI_BRI_VERSION, &bri->version);
+    rc = rc != 0 ? rc : axi_json_only(json, KEYS);
     rc = rc != 0 ? rc
                  : axi_json_text(json, "board", true, partition->board, sizeof(partition->board));
     rc = rc != 0 ? rc : axi_json_text(json, "isa", true, partition->isa, sizeof(partition->isa));
@@ -244,10 +255,11 @@ static int read_members(const struct axi_json *json, struct axi_bri *bri)
     partition->cpu_count = 1;
     rc = rc != 0 ? rc : axi_json_u32(json, "cpus", false, 0, AXI_CPUS_MAX, &partition->cpu_count);
     rc = rc != 0 ? rc : read_memory(json, partition);
+    rc = rc != 0 ? rc : read_parts(json, partition);
     rc = rc != 0 ? rc : read_images(json, bri);
     rc = rc != 0 ? rc : read_channels(json, partition);
     rc = rc != 0 ? rc : read_irqs(json, partition);
-    rc = rc != 0 ? rc : read_parts(json, partition);
+    rc = rc != 0 ? rc : axi_bri_read_facts(json, bri);
     rc = rc != 0 ? rc : read_console(json, &partition->console);
     return rc != 0 ? rc : read_watch(json, &partition->watch);
 }

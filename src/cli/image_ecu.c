@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/image_node.h"
+#include "cli/image_ecu.h"
 
 #include "cli/command.h"
 #include "cli/options.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define COMMAND "image node"
+#define COMMAND "image ecu"
 
 struct request {
     const char *board, *out, *format_text;
@@ -258,7 +258,7 @@ static int write_image(const struct request *request)
     return r;
 }
 
-int axi_image_node(int argc, char **argv)
+int axi_image_ecu(int argc, char **argv)
 {
     static struct request request = {
         .board = "virt", .peer_port = 7402, .slots = 16, .capacity_ppm = 900000};
