@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cluster.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +56,31 @@ int axi_cluster_save(const char *dir, const json_t *cluster)
         return -AXC_EIO;
     }
     return 0;
+}
+
+int axi_cluster_remove_tree(const char *path)
+{
+    struct stat about;
+    char inner[PATH_MAX];
+
+    if (lstat(path, &about) < 0) {
+        return 0;
+    }
+    if (!S_ISDIR(about.st_mode)) {
+        return unlink(path);
+    }
+    DIR *dir = opendir(path);
+
+    for (struct dirent *entry = NULL; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < (int)sizeof(inner)) {
+            (void)!axi_cluster_remove_tree(inner);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return rmdir(path);
 }
 
 int axi_cluster_api(const char *dir, char *ret_api, size_t size)

@@ -20,6 +20,8 @@ json_t *axi_cluster_load(const char *dir);
 json_t *axi_cluster_processes(const json_t *cluster);
 AXC_MUST_USE int axi_cluster_save(const char *dir, const json_t *cluster);
 
+/* Removes path with all that is in it; 0, also when there is nothing, or -1. */
+AXC_MUST_USE int axi_cluster_remove_tree(const char *path);
 /* The API's "host:port" of the cluster in dir; -AXC_ENOENT. */
 AXC_MUST_USE int axi_cluster_api(const char *dir, char *ret_api, size_t size);
 

@@ -37,8 +37,27 @@ struct checkpoint_command {
 
 /* ---- where checkpoints come from ---- */
 
-/* "TASK" or "TASK@JOB" or "TASK@EPOCH.JOB", with --epoch, --job and --step. */
-static void data_path(const struct checkpoint_command *c, const char *what, const char *leaf,
+/* "JOB" or "EPOCH.JOB", digits only. */
+static bool parse_which(const char *text, uint64_t *ret_epoch, uint64_t *ret_job)
+{
+    const char *digits = "0123456789";
+    size_t first = strspn(text, digits);
+    size_t second = text[first] == '.' ? strspn(text + first + 1, digits) : 0;
+    bool has_epoch = text[first] == '.';
+
+    if (first == 0 || first > 19 || second > 19 || (has_epoch && second == 0) ||
+        text[first + (has_epoch ? second + 1 : 0)] != '\0') {
+        return false;
+    }
+    if (has_epoch) {
+        *ret_epoch = strtoull(text, NULL, 10);
+    }
+    *ret_job = strtoull(has_epoch ? text + first + 1 : text, NULL, 10);
+    return true;
+}
+
+/* "TASK" or "TASK@JOB" or "TASK@EPOCH.JOB", with --epoch, --job and --step. False: it is none. */
+static bool data_path(const struct checkpoint_command *c, const char *what, const char *leaf,
                       char *ret_path, size_t size)
 {
     const char *at = strchr(what, '@');
@@ -46,9 +65,9 @@ static void data_path(const struct checkpoint_command *c, const char *what, cons
     uint64_t epoch = c->epoch;
     uint64_t job = c->job;
 
-    if (at != NULL && sscanf(at + 1, "%" SCNu64 ".%" SCNu64, &epoch, &job) != 2) {
-        epoch = c->epoch;
-        (void)sscanf(at + 1, "%" SCNu64, &job);
+    if (name == 0 || name > 120 || strcspn(what, "/?#% &") < (size_t)name ||
+        (at != NULL && !parse_which(at + 1, &epoch, &job))) {
+        return false;
     }
     int used = snprintf(ret_path, size, "/v1/checkpoints/%.*s/%s?", name, what, leaf);
 
@@ -61,6 +80,7 @@ static void data_path(const struct checkpoint_command *c, const char *what, cons
     if (c->step != UNSET) {
         (void)snprintf(ret_path + used, size - (size_t)used, "step=%" PRIu64, c->step);
     }
+    return true;
 }
 
 static bool is_wanted(const struct checkpoint_command *c, const json_t *manager)
@@ -91,7 +111,10 @@ static int fetch(struct checkpoint_command *c, const char *what, struct loaded *
     const json_t *manager = NULL;
     int r = -1;
 
-    data_path(c, what, "data", path, sizeof(path));
+    if (!data_path(c, what, "data", path, sizeof(path))) {
+        json_decref(managers);
+        return axi_cli_usage("checkpoint", "'%s' is not TASK[@[EPOCH.]JOB]", what);
+    }
     json_array_foreach (managers, index, manager) {
         if (r < 0 && is_wanted(c, manager)) {
             r = axi_manager_bytes(&c->client, json_string_value(json_object_get(manager, "api")),
@@ -114,7 +137,7 @@ static int load(struct checkpoint_command *c, const char *what, struct loaded *r
         if (r < 0) {
             return axi_cli_fail(c->client.command, "%s: %s", what, axi_error_text(r));
         }
-    } else if (strlen(what) > 120 || strpbrk(what, "/?#% ") != NULL) {
+    } else if (strchr(what, '@') == NULL && strpbrk(what, "/.?#% ") != NULL) {
         return axi_cli_fail(c->client.command, "%s: no such file, and no name of a task", what);
     } else {
         r = c->client.curl == NULL ? axi_client_open(&c->client) : 0;
@@ -382,7 +405,7 @@ static int set_pin(struct checkpoint_command *c, const char *method, const char 
         c->epoch = loaded.header.epoch;
         c->job = loaded.header.job;
         c->step = loaded.header.step;
-        data_path(c, text, "pin", path, sizeof(path));
+        (void)data_path(c, text, "pin", path, sizeof(path));
         (void)snprintf(text, sizeof(text), "epoch %" PRIu64 ", job %" PRIu64 ": %s", c->epoch,
                        c->job, done);
         r = at_all(c, method, path, NULL, text);

@@ -4,36 +4,8 @@
 #include "cli/cluster.h"
 #include "cli/command.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static int remove_tree(const char *path)
-{
-    struct stat about;
-    char inner[AXI_CLI_PATH_BYTES];
-
-    if (lstat(path, &about) < 0) {
-        return 0;
-    }
-    if (!S_ISDIR(about.st_mode)) {
-        return unlink(path);
-    }
-    DIR *dir = opendir(path);
-
-    for (struct dirent *entry = NULL; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < (int)sizeof(inner)) {
-            (void)remove_tree(inner);
-        }
-    }
-    if (dir != NULL) {
-        (void)closedir(dir);
-    }
-    return rmdir(path);
-}
 
 /* Running tasks are stopped first, so that their state is kept: what runs on a node ends with it.
  */
@@ -101,7 +73,7 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
     }
     json_decref(processes);
     json_decref(cluster);
-    if (purge && remove_tree(dir) < 0) {
+    if (purge && axi_cluster_remove_tree(dir) < 0) {
         return axi_cli_fail("down", "%s cannot be removed altogether", dir);
     }
     (void)printf("down: %zu processes ended%s\n", stopped, purge ? ", state removed" : "");

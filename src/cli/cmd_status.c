@@ -233,7 +233,7 @@ static const char bash_completion[] =
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
     "    case $prev in\n"
     "    axcan|help) words=$(axcan --help | sed -n 's/^  \\([a-z][a-z]*\\) .*/\\1/p') ;;\n"
-    "    get) words='nodes tasks images events' ;;\n"
+    "    get) words='nodes tasks images events managers checkpoints' ;;\n"
     "    -o) words='wide json yaml name' ;;\n"
     "    --to|--node) words=$(axcan get nodes -o name --timeout 2s 2>/dev/null | cut -d/ -f2) ;;\n"
     "    migrate|start|stop|delete|logs|describe)\n"

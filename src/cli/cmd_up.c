@@ -37,7 +37,8 @@ struct up {
     json_t *cluster;
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
     bool is_manager_started[AXI_UP_MANAGERS_MAX];
-    bool is_new; /* there was no cluster here */
+    bool is_new;                          /* there was no cluster here */
+    size_t members_there, managers_there; /* before this command */
 };
 
 static json_t *members_of(const struct up *up)
@@ -253,9 +254,18 @@ static int wait_ready(struct up *up)
     return 0;
 }
 
-/* Ends what this command has started; what ran before goes on. */
+static void truncate_array(json_t *array, size_t count)
+{
+    while (json_array_size(array) > count) {
+        (void)json_array_remove(array, json_array_size(array) - 1);
+    }
+}
+
+/* Ends what this command has started and forgets what it has added; what ran before goes on. */
 static void undo(struct up *up)
 {
+    char path[AXI_CLI_PATH_BYTES + 16];
+
     for (size_t i = json_array_size(members_of(up)); i > 0; i--) {
         if (up->is_started[i - 1]) {
             (void)axi_member_stop(json_array_get(members_of(up), i - 1), 3000);
@@ -263,8 +273,12 @@ static void undo(struct up *up)
     }
     axi_up_managers_stop(up->cluster, up->is_manager_started);
     if (up->is_new) {
-        axi_up_store_stop(up->cluster);
-    } else { /* which of the store's members run now */
+        axi_up_store_undo(up->cluster, up->dir);
+        (void)snprintf(path, sizeof(path), "%s/cluster.json", up->dir);
+        (void)unlink(path);
+    } else {
+        truncate_array(members_of(up), up->members_there);
+        truncate_array(json_object_get(up->cluster, "managers"), up->managers_there);
         (void)!axi_cluster_save(up->dir, up->cluster);
     }
 }
@@ -279,10 +293,12 @@ static int open_cluster(struct up *up)
             return axi_cli_fail("up", "%s/cluster.json is damaged; 'axcan down --purge' removes it",
                                 up->dir);
         }
+        up->members_there = there;
+        up->managers_there = json_array_size(json_object_get(up->cluster, "managers"));
         up->nodes = up->nodes == UNSET ? 0 : up->nodes; /* what is there stays */
         up->ecus = up->ecus == UNSET ? 0 : up->ecus;
         up->managers = up->managers == UNSET ? 0 : up->managers;
-        return 0;
+        return axi_up_store_check(up->cluster, up->store);
     }
     up->nodes = up->nodes == UNSET ? NODES_DEFAULT : up->nodes;
     up->ecus = up->ecus == UNSET ? 0 : up->ecus;
@@ -294,22 +310,36 @@ static int open_cluster(struct up *up)
     return r == 0 ? add_master(up) : r;
 }
 
+/* After every step, so that 'axcan down' finds what runs when this command is interrupted. */
+static int save(const struct up *up)
+{
+    return axi_cluster_save(up->dir, up->cluster) == 0
+               ? 0
+               : axi_cli_fail("up", "%s/cluster.json cannot be written", up->dir);
+}
+
 static int start_all(struct up *up)
 {
-    int r = axi_up_store_start(up->cluster, up->client.deadline_ns);
+    int r = axi_up_store_start(up->cluster, up->dir, up->client.deadline_ns);
 
     if (r == 0) {
         r = start_master(up);
+    }
+    if (r == 0) {
+        r = save(up);
     }
     if (r == 0) {
         r = axi_up_managers_start(up->cluster, up->dir, up->managers, up->lease_ms,
                                   up->client.deadline_ns, up->is_manager_started);
     }
     if (r == 0) {
+        r = save(up);
+    }
+    if (r == 0) {
         r = start_nodes(up);
     }
-    if (r == 0 && axi_cluster_save(up->dir, up->cluster) < 0) {
-        r = axi_cli_fail("up", "%s/cluster.json cannot be written", up->dir);
+    if (r == 0) {
+        r = save(up);
     }
     if (r == 0) {
         up->client.dir = up->dir;

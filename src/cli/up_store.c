@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,20 @@ int axi_up_store_prepare(json_t *cluster, const char *dir, const char *store)
     return 0;
 }
 
+int axi_up_store_check(const json_t *cluster, const char *store)
+{
+    const char *location = json_string_value(json_object_get(cluster, "store"));
+    bool is_ours = json_object_get(cluster, "stores") != NULL;
+
+    if (store == NULL || (location == NULL && strcmp(store, "sqlite") == 0) ||
+        (is_ours && strcmp(store, "etcd") == 0) ||
+        (location != NULL && strcmp(store, location) == 0)) {
+        return 0;
+    }
+    return axi_cli_fail("up", "this cluster keeps its state in %s; --store is for a new one",
+                        location != NULL ? location : "sqlite");
+}
+
 static size_t ignore_body(char *bytes, size_t size, size_t count, void *context)
 {
     (void)bytes;
@@ -164,7 +179,7 @@ static int wait_healthy(json_t *member, uint64_t deadline_ns)
     return 0;
 }
 
-int axi_up_store_start(json_t *cluster, uint64_t deadline_ns)
+int axi_up_store_start(json_t *cluster, const char *dir, uint64_t deadline_ns)
 {
     json_t *stores = json_object_get(cluster, "stores");
     size_t index = 0;
@@ -176,19 +191,26 @@ int axi_up_store_start(json_t *cluster, uint64_t deadline_ns)
             return axi_cli_fail("up", "etcd cannot be started: out of processes or memory");
         }
     }
+    if (stores != NULL && axi_cluster_save(dir, cluster) < 0) {
+        return axi_cli_fail("up", "%s/cluster.json cannot be written", dir);
+    }
     json_array_foreach (stores, index, member) {
         r = r == 0 ? wait_healthy(member, deadline_ns) : r;
     }
     return r;
 }
 
-void axi_up_store_stop(json_t *cluster)
+void axi_up_store_undo(json_t *cluster, const char *dir)
 {
     json_t *stores = json_object_get(cluster, "stores");
     size_t index = 0;
     json_t *member = NULL;
+    char path[PATH_MAX];
 
     json_array_foreach (stores, index, member) {
         (void)axi_member_stop(member, 3000);
+        (void)snprintf(path, sizeof(path), "%s/%s", dir,
+                       json_string_value(json_object_get(member, "name")));
+        (void)!axi_cluster_remove_tree(path);
     }
 }

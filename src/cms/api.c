@@ -25,7 +25,9 @@ static int refuse(struct call *call, int code, const char *reason)
 static int reply(struct call *call, json_t *takes_object)
 {
     if (takes_object == NULL) {
-        return refuse(call, -AXC_ENOENT, "this manager holds no checkpoint of such a task");
+        return refuse(
+            call, -AXC_ENOENT,
+            "no checkpoint of such a task is kept; 'axcan get checkpoints' lists the tasks");
     }
     axi_http_reply(call->request, MHD_HTTP_OK, takes_object);
     return 0;
@@ -126,7 +128,8 @@ static int find(struct call *call, struct axi_checkpoint_id *ret_id)
         }
     }
     if (!wanted.is_found) {
-        (void)refuse(call, -AXC_ENOENT, "this manager holds no such checkpoint");
+        (void)refuse(call, -AXC_ENOENT,
+                     "no such checkpoint is kept; 'axcan get checkpoints TASK' lists what is");
         return -1;
     }
     *ret_id = wanted.id;

@@ -103,15 +103,36 @@ static int write_all(int fd, const uint8_t *data, size_t bytes)
         data += done;
         bytes -= (size_t)done;
     }
-    return fsync(fd) == 0 ? 0 : translate(errno);
+    /* EINVAL: pipes and devices have nothing to sync. */
+    return fsync(fd) == 0 || errno == EINVAL ? 0 : translate(errno);
+}
+
+/* A device, a pipe or a link ("-o /dev/stdout") is written to, never replaced by a file. */
+static int write_special(const char *path, const void *data, size_t bytes)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
+    int error = 0;
+
+    if (fd < 0) {
+        return translate(errno);
+    }
+    error = write_all(fd, data, bytes);
+    if (close(fd) != 0 && error == 0) {
+        error = translate(errno);
+    }
+    return error;
 }
 
 int axi_file_write_mode(const char *path, const void *data, size_t bytes, unsigned mode)
 {
     char temporary[AXI_PATH_BYTES];
+    struct stat about;
     int fd = -1;
     int error = 0;
 
+    if (lstat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
+        return write_special(path, data, bytes);
+    }
     if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary)) {
         return -AXC_EOVERFLOW;
     }

@@ -108,6 +108,23 @@ def test_what_was_durable_outlives_its_manager(own_cluster, images):
                       if row["manager"] == "manager1"), 10, "the manager goes on storing")
 
 
+@pytest.mark.parametrize("which", ["@", "@abc", "@12x", "@1.", "@.5", "@1.2.3", "@-1", "@%s" % ("9" * 25)])
+def test_what_names_no_checkpoint_is_no_name_of_the_newest(stored, which, tmp_path):
+    file = tmp_path / "x"
+    result = stored.run("checkpoint", "export", "counter" + which, "-o", file)
+    assert result.code == 2 and "is not TASK" in result.err, repr(result)
+    assert not file.exists()
+
+
+def test_what_is_no_plain_file_is_written_to_and_not_replaced(stored, tmp_path):
+    """A link here; a device when root says -o /dev/full."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file")
+    (tmp_path / "file").touch()
+    export(stored, "counter", link)
+    assert link.is_symlink() and (tmp_path / "file").read_bytes()[:4] == b"AXCK"
+
+
 @pytest.mark.parametrize("arguments", [
     ("checkpoint", "export", "nothing"), ("checkpoint", "inspect", "nothing"),
     ("checkpoint", "pin", "counter@999999"), ("checkpoint", "import", "no-such-file"),

@@ -249,3 +249,22 @@ def test_up_says_why_an_ecu_cannot_be_started(tmp_path):
         result = axcan("up", "--nodes", 0, "--ecus", 1, "--dir", state, *options, env=env)
         assert result.code != 0 and text in result.err, repr(result)
         assert not os.path.exists(os.path.join(state, "cluster.json"))  # and nothing is left running
+
+
+def test_a_cluster_is_as_before_when_an_ecu_cannot_be_added(own_cluster, tmp_path):
+    cluster = own_cluster(1)
+    before = set(cluster.members())
+    result = axcan("up", "--ecus", 1, "--dir", cluster.dir, env={"AXCAN_OS": str(tmp_path)})
+    assert result.code == 1 and "no kernel for virt" in result.err, repr(result)
+    assert set(cluster.members()) == before
+    cluster.ok("status")
+    assert "in sqlite" in cluster.refused("up", "--store", "etcd")
+    cluster.ok("up", "--store", "sqlite")
+
+
+def test_a_new_cluster_that_failed_leaves_nothing_for_the_next_attempt_to_stumble_over(tmp_path):
+    state = tmp_path / "state"
+    result = axcan("up", "--store", "etcd", "--ecus", 1, "--nodes", 0, "--dir", state,
+                   env={"AXCAN_OS": str(tmp_path)})
+    assert result.code == 1 and "no kernel for virt" in result.err, repr(result)
+    assert not list(state.glob("etcd?")) and not (state / "cluster.json").exists()
