@@ -10,6 +10,7 @@
 #include "net/host.h"
 #include "net/links.h"
 #include "net/notify.h"
+#include "net/startup.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -240,37 +241,19 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(handle->data, "signal");
 }
 
-static int complain(const char *what, const char *value, int error)
-{
-    axi_log(AXI_LOG_ERROR, "manager-start", "what=%s value=%s error=%s text=\"%s\"", what, value,
-            axi_error_name(error), axi_error_text(error));
-    return error;
-}
-
-static int join(char path[PATH_BYTES], const char *dir, const char *name)
-{
-    int length = snprintf(path, PATH_BYTES, "%s/%s", dir, name);
-
-    return length < 0 || length >= (int)PATH_BYTES ? complain("dir", dir, -AXC_EINVALID) : 0;
-}
-
 static int open_identity(struct daemon *daemon)
 {
     const struct axi_cms_options *options = daemon->options;
     char path[PATH_BYTES];
-    int r = axi_host_read_token(options->token_file, daemon->token);
+    int r = axi_startup_private(options->token_file, options->dir, daemon->token);
 
     if (r < 0) {
-        return complain("token-file", options->token_file, r);
+        return r;
     }
-    r = axi_host_make_directory(options->dir);
-    if (r < 0) {
-        return complain("dir", options->dir, r);
-    }
-    r = join(path, options->dir, "identity");
+    r = axi_startup_path(options->dir, "identity", path, PATH_BYTES);
     if (r == 0) {
         r = axi_host_read_identity(path, &daemon->manager_id);
-        r = r < 0 ? complain("identity", path, r) : 0;
+        r = r < 0 ? axi_startup_fail("identity", path, r) : 0;
     }
     daemon->machine_id = axi_host_machine_id();
     return r;
@@ -282,22 +265,22 @@ static int open_stores(struct daemon *daemon)
     char path[PATH_BYTES];
     char reason[160] = "";
     struct axi_checkpoints_options checkpoints = {.path = path, .keep = (uint32_t)options->keep};
-    int r = join(daemon->blob_dir, options->dir, "images");
+    int r = axi_startup_path(options->dir, "images", daemon->blob_dir, PATH_BYTES);
 
     r = r < 0 ? r : axi_blobs_init(daemon->blob_dir);
     if (r < 0) {
-        return complain("images", options->dir, r);
+        return axi_startup_fail("images", options->dir, r);
     }
-    r = join(path, options->dir, "checkpoints.db");
+    r = axi_startup_path(options->dir, "checkpoints.db", path, PATH_BYTES);
     r = r < 0 ? r : axi_checkpoints_new(&checkpoints, &daemon->checkpoints);
     if (r < 0) {
-        return complain("checkpoints", path, r);
+        return axi_startup_fail("checkpoints", path, r);
     }
     r = axi_store_open(options->store, &daemon->store, reason);
     if (r < 0 && *reason != '\0') {
-        axi_log(AXI_LOG_ERROR, "manager-start", "what=store text=\"%s\"", reason);
+        axi_log(AXI_LOG_ERROR, "start-failed", "what=store text=\"%s\"", reason);
     }
-    return r < 0 ? complain("store", options->store, r) : 0;
+    return r < 0 ? axi_startup_fail("store", options->store, r) : 0;
 }
 
 static int open_fetcher(struct daemon *daemon)
@@ -313,26 +296,7 @@ static int open_fetcher(struct daemon *daemon)
     };
     int r = axi_cms_fetcher_new(&config, &daemon->fetcher);
 
-    return r < 0 ? complain("fetcher", daemon->blob_dir, r) : 0;
-}
-
-static int check_address(const struct axi_cms_options *options, const char *what,
-                         const char *address)
-{
-    struct sockaddr_storage found;
-
-    if (address == NULL) {
-        return 0;
-    }
-    int r = axi_address_resolve(address, &found);
-
-    if (r == 0 && !options->allow_remote && !axi_address_is_loopback(address)) {
-        axi_log(AXI_LOG_ERROR, "not-loopback",
-                "what=%s value=%s cure=\"give --allow-remote to go beyond this machine\"", what,
-                address);
-        return -AXC_EPERM;
-    }
-    return r < 0 ? complain(what, address, r) : 0;
+    return r < 0 ? axi_startup_fail("fetcher", daemon->blob_dir, r) : 0;
 }
 
 static int open_sockets(struct daemon *daemon)
@@ -353,10 +317,10 @@ static int open_sockets(struct daemon *daemon)
                              &daemon->listener);
 
     if (r < 0) {
-        return complain("listen", options->listen, r);
+        return axi_startup_fail("listen", options->listen, r);
     }
     r = axi_http_new(&http, &daemon->http);
-    return r < 0 ? complain("api", options->api, r) : 0;
+    return r < 0 ? axi_startup_fail("api", options->api, r) : 0;
 }
 
 static int open_notify(struct daemon *daemon)
@@ -367,7 +331,7 @@ static int open_notify(struct daemon *daemon)
                 : axi_notify_open_receiver(options->notify, options->allow_remote != 0,
                                            &daemon->notify_fd);
 
-    return r < 0 ? complain("notify", options->notify, r) : 0;
+    return r < 0 ? axi_startup_fail("notify", options->notify, r) : 0;
 }
 
 static void start_notify(struct daemon *daemon)
@@ -438,7 +402,7 @@ static int make_core(struct daemon *daemon)
     int r = axi_cms_new(&config, &port, &daemon->cms);
 
     if (r < 0) {
-        return complain("core", options->name, r);
+        return axi_startup_fail("core", options->name, r);
     }
     daemon->api = (struct axi_cms_api){.cms = daemon->cms, .checkpoints = daemon->checkpoints};
     return 0;
@@ -446,35 +410,28 @@ static int make_core(struct daemon *daemon)
 
 static int announce(struct daemon *daemon)
 {
-    char line[2 * AXI_NET_ADDRESS_BYTES + 2];
     const char *listen = axi_listener_address(daemon->listener);
     const char *api = axi_http_address(daemon->http);
 
     axi_log(AXI_LOG_INFO, "manager-ready", "name=%s id=%012" PRIx64 " listen=%s api=%s",
             daemon->options->name, daemon->manager_id, listen, api);
-    if (daemon->options->ready_file == NULL) {
-        return 0;
-    }
-    (void)snprintf(line, sizeof(line), "%s %s\n", listen, api);
-    int r = axi_host_write_file(daemon->options->ready_file, line);
-
-    return r < 0 ? complain("ready-file", daemon->options->ready_file, r) : 0;
+    return axi_startup_ready(daemon->options->ready_file, listen, api);
 }
 
 static int start(struct daemon *daemon)
 {
     const struct axi_cms_options *options = daemon->options;
-    int r = check_address(options, "listen", options->listen);
+    int r = axi_startup_address("listen", options->listen, options->allow_remote);
 
     if (r == 0 && is_any_host(options->listen) && options->advertise == NULL) {
-        axi_log(AXI_LOG_ERROR, "manager-start",
+        axi_log(AXI_LOG_ERROR, "start-failed",
                 "what=listen value=%s cure=\"give --advertise HOST:PORT: nodes must be told one\"",
                 options->listen);
         return -AXC_EINVALID;
     }
-    r = r < 0 ? r : check_address(options, "api", options->api);
-    r = r < 0 ? r : check_address(options, "master", options->master);
-    r = r < 0 ? r : check_address(options, "master-api", options->master_api);
+    r = r < 0 ? r : axi_startup_address("api", options->api, options->allow_remote);
+    r = r < 0 ? r : axi_startup_address("master", options->master, options->allow_remote);
+    r = r < 0 ? r : axi_startup_address("master-api", options->master_api, options->allow_remote);
     r = r < 0 ? r : open_identity(daemon);
     r = r < 0 ? r : open_stores(daemon);
     r = r < 0 ? r : open_fetcher(daemon);

@@ -8,6 +8,7 @@
 #include "master/traces.h"
 #include "net/host.h"
 #include "net/links.h"
+#include "net/startup.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -231,26 +232,15 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(handle->data, "signal");
 }
 
-static int complain(const char *what, const char *value, int error)
-{
-    axi_log(AXI_LOG_ERROR, "master-start", "what=%s value=%s error=%s text=\"%s\"", what, value,
-            axi_error_name(error), axi_error_text(error));
-    return error;
-}
-
 static int open_files(struct daemon *daemon)
 {
     const struct axi_master_options *options = daemon->options;
     char reason[AXI_STORE_REASON_BYTES];
     char path[PATH_BYTES];
-    int r = axi_host_read_token(options->token_file, daemon->token);
+    int r = axi_startup_private(options->token_file, options->dir, daemon->token);
 
     if (r < 0) {
-        return complain("token-file", options->token_file, r);
-    }
-    r = axi_host_make_directory(options->dir);
-    if (r < 0) {
-        return complain("dir", options->dir, r);
+        return r;
     }
     r = axi_file_join(daemon->blob_dir, sizeof(daemon->blob_dir), options->dir, "images");
     if (r == 0) {
@@ -260,16 +250,16 @@ static int open_files(struct daemon *daemon)
         r = axi_file_join(path, sizeof(path), options->dir, "store.db");
     }
     if (r < 0) {
-        return complain("dir", options->dir, r);
+        return axi_startup_fail("dir", options->dir, r);
     }
     r = axi_store_open(options->store != NULL ? options->store : path, &daemon->store, reason);
     if (r < 0) {
-        return complain("store", reason, r);
+        return axi_startup_fail("store", reason, r);
     }
     if (options->history_dir != NULL) {
         r = axi_traces_new(options->history_dir, &daemon->traces);
     }
-    return r < 0 ? complain("history-dir", options->history_dir, r) : 0;
+    return r < 0 ? axi_startup_fail("history-dir", options->history_dir, r) : 0;
 }
 
 static int make_master(struct daemon *daemon)
@@ -304,22 +294,7 @@ static int make_master(struct daemon *daemon)
         (void)usleep(200000);
         r = axi_master_new(&config, &port, &daemon->master);
     }
-    return r < 0 ? complain("store", daemon->options->dir, r) : 0;
-}
-
-static int check_address(const struct axi_master_options *options, const char *what,
-                         const char *address)
-{
-    struct sockaddr_storage found;
-    int r = axi_address_resolve(address, &found);
-
-    if (r == 0 && !options->allow_remote && !axi_address_is_loopback(address)) {
-        axi_log(AXI_LOG_ERROR, "not-loopback",
-                "what=%s value=%s cure=\"give --allow-remote to listen beyond this machine\"", what,
-                address);
-        return -AXC_EPERM;
-    }
-    return r < 0 ? complain(what, address, r) : 0;
+    return r < 0 ? axi_startup_fail("store", daemon->options->dir, r) : 0;
 }
 
 static int open_sockets(struct daemon *daemon)
@@ -339,7 +314,7 @@ static int open_sockets(struct daemon *daemon)
                              &daemon->listener);
 
     if (r < 0) {
-        return complain("listen", options->listen, r);
+        return axi_startup_fail("listen", options->listen, r);
     }
     daemon->api = (struct axi_api){
         .master = daemon->master,
@@ -350,31 +325,24 @@ static int open_sockets(struct daemon *daemon)
         .changed = on_api_changed,
     };
     r = axi_http_new(&http, &daemon->http);
-    return r < 0 ? complain("api", options->api, r) : 0;
+    return r < 0 ? axi_startup_fail("api", options->api, r) : 0;
 }
 
 static int announce(struct daemon *daemon)
 {
-    char line[2 * AXI_NET_ADDRESS_BYTES + 2];
     const char *listen = axi_listener_address(daemon->listener);
     const char *api = axi_http_address(daemon->http);
 
     axi_log(AXI_LOG_INFO, "master-ready", "listen=%s api=%s", listen, api);
-    if (daemon->options->ready_file == NULL) {
-        return 0;
-    }
-    (void)snprintf(line, sizeof(line), "%s %s\n", listen, api);
-    int r = axi_host_write_file(daemon->options->ready_file, line);
-
-    return r < 0 ? complain("ready-file", daemon->options->ready_file, r) : 0;
+    return axi_startup_ready(daemon->options->ready_file, listen, api);
 }
 
 static int start(struct daemon *daemon)
 {
-    int r = check_address(daemon->options, "listen", daemon->options->listen);
+    int r = axi_startup_address("listen", daemon->options->listen, daemon->options->allow_remote);
 
     if (r == 0) {
-        r = check_address(daemon->options, "api", daemon->options->api);
+        r = axi_startup_address("api", daemon->options->api, daemon->options->allow_remote);
     }
     if (r == 0) {
         r = open_files(daemon);

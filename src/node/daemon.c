@@ -2,6 +2,7 @@
 #include "node/daemon.h"
 
 #include "net/notify.h"
+#include "net/startup.h"
 #include "node/daemon_internal.h"
 
 #include <inttypes.h>
@@ -147,47 +148,38 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- start ---- */
 
-static int complain(const char *what, const char *value, int error)
-{
-    axi_log(AXI_LOG_ERROR, "node-start", "what=%s value=%s error=%s text=\"%s\"", what, value,
-            axi_error_name(error), axi_error_text(error));
-    return error;
-}
-
 static int read_identity(struct axi_node_daemon *daemon)
 {
     char path[PATH_BYTES];
 
-    if (snprintf(path, sizeof(path), "%s/identity", daemon->options->dir) >= (int)sizeof(path)) {
-        return complain("dir", daemon->options->dir, -AXC_EINVALID);
-    }
-    int r = axi_host_read_identity(path, &daemon->node_id);
+    int r = axi_startup_path(daemon->options->dir, "identity", path, sizeof(path));
 
-    return r < 0 ? complain("identity", path, r) : 0;
+    if (r < 0) {
+        return r;
+    }
+    r = axi_host_read_identity(path, &daemon->node_id);
+    return r < 0 ? axi_startup_fail("identity", path, r) : 0;
 }
 
 static int open_files(struct axi_node_daemon *daemon)
 {
     const struct axi_node_options *options = daemon->options;
     char path[PATH_BYTES];
-    int r = axi_host_read_token(options->token_file, daemon->token);
+    int r = axi_startup_private(options->token_file, options->dir, daemon->token);
 
     if (r < 0) {
-        return complain("token-file", options->token_file, r);
-    }
-    r = axi_host_make_directory(options->dir);
-    if (r < 0) {
-        return complain("dir", options->dir, r);
+        return r;
     }
     r = read_identity(daemon);
     if (r < 0) {
         return r;
     }
-    if (snprintf(path, sizeof(path), "%s/images", options->dir) >= (int)sizeof(path)) {
-        return complain("dir", options->dir, -AXC_EINVALID);
+    r = axi_startup_path(options->dir, "images", path, sizeof(path));
+    if (r < 0) {
+        return r;
     }
     r = axi_images_new(path, IMAGE_MEMORY_BYTES, &daemon->images);
-    return r < 0 ? complain("images", path, r) : 0;
+    return r < 0 ? axi_startup_fail("images", path, r) : 0;
 }
 
 /* Before anything that makes threads: the runtime forks its zygote from this process. */
@@ -215,7 +207,7 @@ static int open_runtime(struct axi_node_daemon *daemon)
     int r = axi_runtime_new(&config, &daemon->runtime);
 
     if (r < 0) {
-        return complain("runtime", options->name, r);
+        return axi_startup_fail("runtime", options->name, r);
     }
     if (options->fifo == AXI_FIFO_YES &&
         axi_runtime_assurance(daemon->runtime) < AXI_ASSURANCE_REALTIME) {
@@ -284,24 +276,9 @@ static int open_agent(struct axi_node_daemon *daemon)
     daemon->agent = memory != NULL ? axi_agent_init(memory, &config, &port) : NULL;
     daemon->loads = calloc(daemon->slots, sizeof(*daemon->loads));
     if (daemon->agent == NULL || daemon->loads == NULL) {
-        return complain("agent", options->name, -AXC_EINVALID);
+        return axi_startup_fail("agent", options->name, -AXC_EINVALID);
     }
     return 0;
-}
-
-static int check_address(const struct axi_node_options *options, const char *what,
-                         const char *address)
-{
-    struct sockaddr_storage found;
-    int r = axi_address_resolve(address, &found);
-
-    if (r == 0 && !options->allow_remote && !axi_address_is_loopback(address)) {
-        axi_log(AXI_LOG_ERROR, "not-loopback",
-                "what=%s value=%s cure=\"give --allow-remote to go beyond this machine\"", what,
-                address);
-        return -AXC_EPERM;
-    }
-    return r < 0 ? complain(what, address, r) : 0;
 }
 
 static int open_loop(struct axi_node_daemon *daemon)
@@ -316,18 +293,19 @@ static int open_loop(struct axi_node_daemon *daemon)
     int r = axi_listener_new(&daemon->loop, daemon->options->listen, axi_node_link_accept, daemon,
                              &daemon->listener);
 
-    return r < 0 ? complain("listen", daemon->options->listen, r) : 0;
+    return r < 0 ? axi_startup_fail("listen", daemon->options->listen, r) : 0;
 }
 
 static int start(struct axi_node_daemon *daemon)
 {
-    int r = check_address(daemon->options, "listen", daemon->options->listen);
+    int r = axi_startup_address("listen", daemon->options->listen, daemon->options->allow_remote);
 
     if (r == 0) {
-        r = check_address(daemon->options, "master", daemon->options->master);
+        r = axi_startup_address("master", daemon->options->master, daemon->options->allow_remote);
     }
     for (uint32_t i = 0; r == 0 && i < daemon->options->manager_count; i++) {
-        r = check_address(daemon->options, "manager", daemon->options->managers[i]);
+        r = axi_startup_address("manager", daemon->options->managers[i],
+                                daemon->options->allow_remote);
     }
     if (r == 0) {
         r = open_files(daemon);
@@ -341,7 +319,7 @@ static int start(struct axi_node_daemon *daemon)
     if (r == 0 && daemon->options->notify != NULL) {
         r = axi_notify_open_sender(daemon->options->notify, daemon->options->allow_remote != 0,
                                    &daemon->notify_fd);
-        r = r < 0 ? complain("notify", daemon->options->notify, r) : 0;
+        r = r < 0 ? axi_startup_fail("notify", daemon->options->notify, r) : 0;
     }
     if (r == 0) {
         r = axi_node_clock_open(daemon);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemons do alike when they start. What fails is logged as `start-failed` with what it
+ * was and why; the error is returned. Before the loop runs. */
+#ifndef AXI_NET_STARTUP_H
+#define AXI_NET_STARTUP_H
+
+#include "base/error.h"
+#include "net/host.h"
+
+/* Logs and returns `error` (negative). */
+int axi_startup_fail(const char *what, const char *value, int error);
+
+/* Refuses an address that cannot be resolved, and one beyond loopback unless that is allowed. NULL
+ * is fine. */
+AXC_MUST_USE int axi_startup_address(const char *what, const char *address, int allow_remote);
+
+/* Reads the token and makes the daemon's directory. */
+AXC_MUST_USE int axi_startup_private(const char *token_file, const char *dir,
+                                     char ret_token[AXI_TOKEN_BYTES]);
+
+/* DIR/NAME. */
+AXC_MUST_USE int axi_startup_path(const char *dir, const char *name, char *ret_path, size_t size);
+
+/* Writes "LISTEN API\n" into the file; NULL: nothing to do. */
+AXC_MUST_USE int axi_startup_ready(const char *file, const char *listen, const char *api);
+
+#endif
