@@ -153,6 +153,25 @@ static bool has_namesakes(const struct axi_boot_config *config)
     return false;
 }
 
+static int check_wcets(const struct request *request)
+{
+    for (size_t i = 0; i < request->wcets.count; i++) {
+        const char *text = request->wcets.items[i];
+        size_t length = strcspn(text, "=");
+        bool is_known = false;
+
+        for (uint32_t k = 0; k < request->config.task_count; k++) {
+            const char *name = request->config.tasks[k].name;
+
+            is_known |= strlen(name) == length && strncmp(name, text, length) == 0;
+        }
+        if (!is_known) {
+            return axi_cli_fail(COMMAND, "--wcet: no --task is named %.*s", (int)length, text);
+        }
+    }
+    return 0;
+}
+
 static int pack(struct request *request)
 {
     const struct axi_os_file file = {.command = COMMAND,
@@ -168,6 +187,9 @@ static int pack(struct request *request)
     }
     if (r == 0 && has_namesakes(&request->config)) {
         r = axi_cli_fail(COMMAND, "two tasks of one name; give NAME=IMAGE.axi");
+    }
+    if (r == 0) {
+        r = check_wcets(request);
     }
     if (r == 0) {
         r = axi_os_write(&file, &bytes);

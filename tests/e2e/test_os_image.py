@@ -111,6 +111,8 @@ def test_what_cannot_be_packed_is_refused(tmp_path):
     assert "--capacity" in refused("os", "--task", CRUISE, "--capacity", 0, "-o", out, code=2)
     assert "NAME=TIME" in refused("os", "--task", CRUISE, "--wcet", "cruise-control=soon", "-o", out,
                                   code=2)
+    assert "no --task is named cruise" in refused("os", "--task", CRUISE, "--wcet", "cruise=2ms",
+                                                  "-o", out)
     assert "NOENT" in refused("os", "--task", "nothing.axi", "-o", out)
     assert "ADMIT_PLATFORM" in refused("os", "--task", linux_only, "-o", out)
     assert "NAME=IMAGE" in refused("os", "--task", CRUISE, "--task", CRUISE, "-o", out)

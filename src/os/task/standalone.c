@@ -96,6 +96,8 @@ static void judge_load(const struct run *run)
 {
     struct axi_demand_task tasks[AXI_BOOT_TASKS_MAX + 1];
     struct axi_demand_verdict verdict = {0};
+    const struct axi_demand_margin no_margin = {0};
+    char why[AXI_DEMAND_TEXT_BYTES];
     uint32_t n = 0;
 
     tasks[n++] = (struct axi_demand_task){.wcet_ns = run->config->server_budget_ns,
@@ -108,10 +110,12 @@ static void judge_load(const struct run *run)
                                                   .deadline_ns = run->instances[i].deadline_ns};
         }
     }
-    if (axi_demand_admit(tasks, n - 1, &tasks[n - 1], 1000000u, &verdict) < 0) {
-        axi_console_print("axcan-os: warning: the tasks and the server are not schedulable "
-                          "together (density %llu ppm)\n",
-                          (unsigned long long)verdict.density_ppm);
+    int r = axi_demand_admit(tasks, n - 1, &tasks[n - 1], run->config->capacity_ppm, &verdict);
+
+    if (r < 0) {
+        axi_demand_explain(r, &tasks[n - 1], tasks[n - 1].deadline_ns, &no_margin, &verdict, why,
+                           sizeof(why));
+        axi_console_print("axcan-os: warning: the tasks and the server do not fit: %s\n", why);
     }
 }
 
