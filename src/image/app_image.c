@@ -23,7 +23,7 @@ static json_t *labels(const struct axi_app_entry *entry)
 
     if (entry->board[0] != '\0') {
         (void)json_object_set_new(object, "dev.axcan.board", json_string(entry->board));
-        (void)json_object_set_new(object, "dev.axcan.bri", json_string(entry->bri));
+        (void)json_object_set_new(object, "dev.axcan.bri-digest", json_string(entry->bri));
     }
     return object;
 }

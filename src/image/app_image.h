@@ -24,7 +24,7 @@ struct axi_app_entry {
     char board[AXI_APP_WORD_BYTES];        /* annotation dev.axcan.board */
     char hvs[AXI_APP_WORD_BYTES];          /* dev.axcan.hypervisors: "qemu,jailhouse"; "": any */
     char layouts[AXI_APP_WORD_BYTES];      /* dev.axcan.layouts */
-    char bri[AXI_DIGEST_TEXT_BYTES];       /* dev.axcan.bri: digest of /boot/axcan.json */
+    char bri[AXI_DIGEST_TEXT_BYTES];       /* dev.axcan.bri-digest: digest of /boot/axcan.json */
     struct axi_oci_blob manifest;
 };
 

@@ -16,7 +16,7 @@ static const struct { /* annotations of an entry and where their values are */
     {"dev.axcan.board", offsetof(struct axi_app_entry, board), AXI_APP_WORD_BYTES},
     {"dev.axcan.hypervisors", offsetof(struct axi_app_entry, hvs), AXI_APP_WORD_BYTES},
     {"dev.axcan.layouts", offsetof(struct axi_app_entry, layouts), AXI_APP_WORD_BYTES},
-    {"dev.axcan.bri", offsetof(struct axi_app_entry, bri), AXI_DIGEST_TEXT_BYTES},
+    {"dev.axcan.bri-digest", offsetof(struct axi_app_entry, bri), AXI_DIGEST_TEXT_BYTES},
 };
 
 /* Absent: "". */
