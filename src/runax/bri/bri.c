@@ -85,6 +85,10 @@ static int read_image(const struct axi_json *json, struct axi_partition_image *i
         return axi_report_set(json->report, json->error, "%sformat: \"%s\" is neither raw nor elf",
                               json->where, format);
     }
+    if (!axi_bri_is_digest(digest)) {
+        return axi_report_set(json->report, json->error, "%sdigest: not sha256:<64 digits>",
+                              json->where);
+    }
     image->format = strcmp(format, "elf") == 0 ? AXI_IMAGE_ELF : AXI_IMAGE_RAW;
     image->core = core == AXI_ANY ? -1 : (int32_t)core;
     return 0;

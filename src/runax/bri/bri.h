@@ -50,6 +50,9 @@ AXC_MUST_USE int axi_bri_parse(const char *text, size_t bytes, struct axi_bri *r
  * what is as when absent is left out. The caller frees; NULL when out of memory. */
 char *axi_bri_print(const struct axi_bri *bri);
 
+/* "" or "sha256:" and 64 digits. */
+bool axi_bri_is_digest(const char *text);
+
 /* What is stated for people: tasks, what is predicted. Internal to bri/. */
 struct axi_json;
 AXC_MUST_USE int axi_bri_read_facts(const struct axi_json *json, struct axi_bri *bri);

@@ -4,6 +4,13 @@
 
 #include <string.h>
 
+bool axi_bri_is_digest(const char *text)
+{
+    static const char HEX[] = "0123456789abcdef";
+    return text[0] == '\0' ||
+           (strncmp(text, "sha256:", 7) == 0 && strlen(text) == 71 && strspn(text + 7, HEX) == 64);
+}
+
 static int read_tasks(const struct axi_json *json, struct axi_bri *bri)
 {
     static const char *const KEYS[] = {"name",    "digest",      "period_us", "deadline_us",
@@ -26,6 +33,10 @@ static int read_tasks(const struct axi_json *json, struct axi_bri *bri)
         rc = rc != 0 ? rc : axi_json_u64(&item, "wcet_ns", false, 0, INT64_MAX, &task->wcet_ns);
         rc = rc != 0 ? rc
                      : axi_json_u32(&item, "state_bytes", false, 0, UINT32_MAX, &task->state_bytes);
+        if (rc == 0 && !axi_bri_is_digest(task->digest)) {
+            return axi_report_set(json->report, json->error,
+                                  "tasks[%zu].digest: not sha256:<64 digits>", i);
+        }
     }
     bri->task_count = (uint32_t)count;
     return rc;

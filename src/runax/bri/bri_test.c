@@ -59,6 +59,7 @@ static void test_every_refusal_names_the_member(void **state)
         {HEAD "\"images\": [{\"path\": \"x\"}], \"color\": 1}", "color"},
         {HEAD "\"images\": [{\"path\": \"x\", \"core\": 1}]}", "images[0].core"},
         {HEAD "\"images\": [{\"path\": \"x\", \"format\": \"zip\"}]}", "images[0].format"},
+        {HEAD "\"images\": [{\"path\": \"x\", \"digest\": \"sha256:0\"}]}", "images[0].digest"},
         {HEAD "\"images\": [{\"path\": \"x\"}], \"memory\": [{}]}", "memory[0].bytes"},
         {HEAD "\"images\": [{\"path\": \"x\"}], \"irqs\": [1]}", "irqs[0]"},
         {HEAD "\"images\": [{\"path\": \"x\"}], \"console\": {\"kind\": \"vga\"}}", "console.kind"},
