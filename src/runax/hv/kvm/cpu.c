@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -154,6 +155,24 @@ static uint32_t host_cpu(const struct axi_cpuset *set, uint32_t n)
     }
 }
 
+/* Option "fifo": the threads run before all others of their CPU. */
+static int set_priority(const struct axi_kvm_cpu *cpu, pthread_attr_t *attributes,
+                        struct axi_report *report)
+{
+    const char *text = axi_partition_option(&cpu->vm->partition, "fifo");
+    if (text == NULL) {
+        return 0;
+    }
+    struct sched_param priority = {.sched_priority = atoi(text)};
+    if (priority.sched_priority < 1 || priority.sched_priority > 99) {
+        return axi_report_set(report, -AXC_EINVALID, "option fifo: \"%s\" is not 1 to 99", text);
+    }
+    (void)pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
+    (void)pthread_attr_setschedpolicy(attributes, SCHED_FIFO);
+    (void)pthread_attr_setschedparam(attributes, &priority);
+    return 0;
+}
+
 static int start_thread(struct axi_kvm_cpu *cpu, struct axi_report *report)
 {
     const struct axi_cpuset *set = &cpu->vm->partition.cpus;
@@ -166,9 +185,14 @@ static int start_thread(struct axi_kvm_cpu *cpu, struct axi_report *report)
         CPU_SET(host_cpu(set, cpu->index), &pinned);
         (void)pthread_attr_setaffinity_np(&attributes, sizeof(pinned), &pinned);
     }
-    errno = pthread_create(&cpu->thread, &attributes, cpu_main, cpu);
+    int rc = set_priority(cpu, &attributes, report);
+    int error = rc == 0 ? pthread_create(&cpu->thread, &attributes, cpu_main, cpu) : 0;
     (void)pthread_attr_destroy(&attributes);
-    if (errno != 0) {
+    if (rc != 0) {
+        return rc;
+    }
+    if (error != 0) {
+        errno = error;
         return axi_report_errno(report, "thread of virtual CPU %u", cpu->index);
     }
     cpu->has_thread = true;
