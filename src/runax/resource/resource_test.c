@@ -43,8 +43,10 @@ static void fake_create(const struct axi_partition *partition)
     (void)close(fd);
 }
 
-static const struct axi_hv fake_hv = {
-    .name = "fake", .takes = AXI_TAKES_MEMORY | AXI_TAKES_DEVICES, .reclaim = fake_reclaim};
+static const struct axi_hv fake_hv = {.name = "fake",
+                                      .takes =
+                                          AXI_TAKES_MEMORY | AXI_TAKES_DEVICES | AXI_TAKES_CONSOLE,
+                                      .reclaim = fake_reclaim};
 static const struct axi_hv host_hv = {.name = "host", .takes = 0, .reclaim = fake_reclaim};
 
 const struct axi_hv *axi_hv_find(const char *name)
@@ -362,6 +364,22 @@ static void gives_a_remote_core_without_any_cpu(void **state)
     b.remote_cores[0] = a.remote_cores[0];
     b.remote_core_count = 1;
     assert_int_equal(acquire(&b), -AXC_ERESOURCE_DEVICE);
+}
+
+static void gives_a_console_without_marks_to_one(void **state)
+{
+    (void)state;
+    struct axi_partition a = wish("a", 1, 0);
+    struct axi_partition b = wish("b", 1, 0);
+    struct axi_partition c = wish("c", 1, 0);
+    a.console.kind = b.console.kind = AXI_CONSOLE_DEFAULT;
+    c.console.kind = AXI_CONSOLE_HYPERVISOR;
+    assert_int_equal(acquire(&a), 0);
+    assert_int_equal(a.console.kind, AXI_CONSOLE_HYPERVISOR);
+    assert_int_equal(acquire(&b), 0); /* did not ask for this one */
+    assert_int_equal(b.console.kind, AXI_CONSOLE_NONE);
+    assert_int_equal(acquire(&c), -AXC_ERESOURCE_DEVICE);
+    assert_non_null(strstr(report.text, "taken by a"));
 }
 
 /* --- journal --- */
@@ -707,6 +725,7 @@ int main(void)
         CASE(gives_channels_consecutive_interrupts_and_shared_memory),
         CASE(gives_a_device_to_one_only),
         CASE(gives_a_remote_core_without_any_cpu),
+        CASE(gives_a_console_without_marks_to_one),
         CASE(journal_keeps_every_field),
         CASE(largest_partition_fits_into_the_journal),
         CASE(refuses_to_work_with_a_damaged_entry),
