@@ -112,7 +112,7 @@ static int dump(const struct arguments *arguments, FILE *out, struct axi_report 
 static int check(const struct arguments *arguments, FILE *out, struct axi_report *report)
 {
     struct axi_report why = {0};
-    struct loaded *cells = calloc((size_t)arguments->file_count, sizeof(*cells));
+    struct loaded *cells = calloc(FILES_MAX, sizeof(*cells));
     int rc = cells == NULL ? axi_report_set(report, -AXC_ENOMEM, "out of memory") : 0;
     for (int i = 0; i < arguments->file_count && rc == 0; i++) {
         rc = load(arguments, i, &cells[i], report);
