@@ -56,7 +56,7 @@ int axi_cpuset_parse(const char *text, struct axi_cpuset *ret_set)
 {
     struct axi_cpuset set = {0};
     while (*text != '\0') {
-        uint32_t first;
+        uint32_t first = 0;
         int rc = parse_number(&text, &first);
         uint32_t last = first;
         if (rc == 0 && *text == '-') {
