@@ -240,6 +240,11 @@ static uint64_t follow_clock(struct axi_node *node)
         axi_servo_estimate(&node->clock.slave.servo, now.ns, &estimate);
         axi_agent_clock(node->agent, now, &estimate, axi_node_clock_grandmaster(&node->clock),
                         happened);
+        if ((happened & AXI_PTP_STATE_CHANGED) != 0) {
+            axi_log(AXI_LOG_INFO, "clock-stamps", "used=%llu missing=%llu",
+                    (unsigned long long)node->clock.slave.counters.syncs,
+                    (unsigned long long)node->clock.unstamped);
+        }
         if (node->clock.has_lines) {
             axi_servo_log(AXI_LOG_INFO, now.ns, &estimate);
         }
