@@ -14,6 +14,8 @@
 #define NS_PER_S 1000000000ull
 #define ASK_NS (125 * MS) /* ptp4l is asked so often */
 #define BRACKET_TRIES 3
+#define BRACKET_TRIES_MAX 20 /* ... until one is not interrupted */
+#define BRACKET_NS 2000
 
 struct axi_clock_source {
     struct axi_clock_local local;
@@ -41,7 +43,7 @@ static uint64_t local_minus_real(const struct axi_clock_source *source)
     uint64_t best = UINT64_MAX;
     uint64_t difference = 0;
 
-    for (int i = 0; i < BRACKET_TRIES; i++) {
+    for (int i = 0; i < BRACKET_TRIES || (best > BRACKET_NS && i < BRACKET_TRIES_MAX); i++) {
         uint64_t before = source->local.now_ns(source->local.context);
         uint64_t real = realtime_ns();
         uint64_t after = source->local.now_ns(source->local.context);

@@ -19,6 +19,7 @@
 #define NS_PER_S 1000000000ull
 #define SYNC_LOG (-3) /* 8 per second */
 #define WAIT_NS_MAX (200 * MS)
+#define BRACKETS 5
 
 static volatile sig_atomic_t is_stopping;
 
@@ -168,22 +169,40 @@ static uint64_t random64(void *context)
     return value;
 }
 
+/* Local and real time of the same instant: the tightest of a few brackets, since whoever is
+ * interrupted between two readings measures that. */
+static void read_both(struct witness *w, uint64_t *ret_local, uint64_t *ret_real)
+{
+    uint64_t best = UINT64_MAX;
+
+    for (int i = 0; i < BRACKETS; i++) {
+        uint64_t before = clock_ns(CLOCK_REALTIME);
+        uint64_t local = local_now(w);
+        uint64_t after = clock_ns(CLOCK_REALTIME);
+
+        if (after - before < best) {
+            best = after - before;
+            *ret_local = local;
+            *ret_real = before + best / 2;
+        }
+    }
+}
+
 static void write_line(const struct axi_timed_options *options, struct witness *w,
                        const struct axi_clock_source *source)
 {
-    uint64_t before = clock_ns(CLOCK_REALTIME);
-    uint64_t local = local_now(w);
-    uint64_t after = clock_ns(CLOCK_REALTIME);
+    uint64_t local = 0;
+    uint64_t real = 0;
     struct axi_servo_estimate e;
 
+    read_both(w, &local, &real);
     axi_clock_source_get(source, local, &e);
     (void)printf(options->is_csv ? "%.6f,%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu64 "\n"
                                  : "%.6f %-8s error %" PRId64 " ns offset %" PRId64
                                    " ns delay %" PRId64 " ns bound %" PRIu64 " ns\n",
                  (double)(clock_ns(CLOCK_BOOTTIME) - w->began_boot) / 1e9,
-                 axi_servo_state_name(e.state),
-                 (int64_t)(e.master_ns - before - (after - before) / 2), e.offset_ns, e.delay_ns,
-                 e.bound_ns);
+                 axi_servo_state_name(e.state), (int64_t)(e.master_ns - real), e.offset_ns,
+                 e.delay_ns, e.bound_ns);
     (void)fflush(stdout);
 }
 

@@ -23,6 +23,8 @@
 #define SETTLE_SAMPLES 4u
 #define GROWTH_LOCKED_PPM 5u /* of an oscillator whose frequency is known */
 #define GROWTH_PPM 100u
+#define UNSETTLED_S 4u /* the frequency's error falls as 4 s / (age + 3 s) or faster */
+#define UNSETTLED_NS_MAX 10000000u
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
 {
@@ -317,17 +319,32 @@ void axi_servo_change_master(struct axi_servo *servo)
     servo->sync_count = servo->delay_count = 0;
 }
 
+/* How fast the bound grows without a Sync: what an oscillator drifts, and what its frequency may
+ * yet be off by. That was found over the first second, to within the bound of then, and settles as
+ * the controller does. */
+static uint32_t growth_of(const struct axi_servo *servo)
+{
+    if (!servo->has_rate || servo->state == AXI_SERVO_UNLOCKED ||
+        servo->base_bound_ns > UNSETTLED_NS_MAX) {
+        return GROWTH_PPM;
+    }
+    uint64_t settled_ms = axi_sub_sat(servo->heard_ns, servo->first.local_ns) / 1000000u;
+    uint64_t off_ppb =
+        servo->base_bound_ns * UNSETTLED_S * 1000 / (settled_ms + (UNSETTLED_S - 1) * 1000);
+    uint64_t ppm = GROWTH_LOCKED_PPM + (off_ppb + 999) / 1000;
+
+    return ppm < GROWTH_PPM ? (uint32_t)ppm : GROWTH_PPM;
+}
+
 void axi_servo_estimate(const struct axi_servo *servo, uint64_t now_ns,
                         struct axi_servo_estimate *ret)
 {
-    bool is_known = servo->has_rate && servo->state != AXI_SERVO_UNLOCKED;
-
     *ret = (struct axi_servo_estimate){
         .state = servo->state,
         .master_ns = servo->has_line ? line_at(servo, now_ns) : now_ns,
         .rate_ppb = servo->has_rate ? servo->drift / ONE : 0,
         .bound_ns = UINT64_MAX,
-        .growth_ppm = is_known ? GROWTH_LOCKED_PPM : GROWTH_PPM,
+        .growth_ppm = growth_of(servo),
         .offset_ns = servo->offset_ns,
         .delay_ns = servo->delay_ns,
         .jitter_ns = servo->jitter_ns,

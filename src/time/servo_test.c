@@ -179,6 +179,34 @@ static void holdover_keeps_the_rate_and_widens_the_bound(void **state)
     assert_int_equal(e.state, AXI_SERVO_LOCKED);
 }
 
+/* However early the master goes: a frequency found over a second on a noisy path is not exact. */
+static void an_early_holdover_knows_that_it_is_a_bad_one(void **state)
+{
+    static const uint64_t ends[] = {0, 1 * S, 2 * S, 4 * S, 8 * S, 16 * S, 32 * S};
+    struct axi_servo_estimate e;
+    struct bench b;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+            init(&b);
+            b.noise = 16 * US;
+            b.random = seed * 0x9e3779b97f4a7c15ull;
+            for (int n = 0; b.servo.state != AXI_SERVO_LOCKED; n++) {
+                exchange(&b);
+                assert_true(n < 200);
+            }
+            run(&b, ends[i]);
+            b.now += 10 * S;
+            (void)axi_servo_tick(&b.servo, local_of(&b, b.now));
+            int64_t error = error_of(&b, &e);
+
+            assert_int_equal(e.state, AXI_SERVO_HOLDOVER);
+            assert_true(size_of(error) <= e.bound_ns);
+        }
+    }
+}
+
 static void a_jump_of_the_master_is_told_and_followed(void **state)
 {
     struct axi_servo_estimate e;
@@ -322,6 +350,7 @@ int main(void)
         cmocka_unit_test(bound_holds_on_a_lopsided_path),
         cmocka_unit_test(spikes_do_not_move_it),
         cmocka_unit_test(holdover_keeps_the_rate_and_widens_the_bound),
+        cmocka_unit_test(an_early_holdover_knows_that_it_is_a_bad_one),
         cmocka_unit_test(a_jump_of_the_master_is_told_and_followed),
         cmocka_unit_test(one_wild_sample_is_refused),
         cmocka_unit_test(repeated_samples_are_refused),
