@@ -40,9 +40,11 @@ class Jailhouse:
                                      "device": at("device"), "sysfs": at("sys"),
                                      "memory": at("mem"), "firmware": at("firmware")}}, file)
 
-    def put(self, name, text, mode="w"):
-        with open(os.path.join(self.dir, name), mode, encoding="utf-8") as file:
+    def put(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path + ".new", "w", encoding="utf-8") as file:
             file.write(text)
+        os.replace(path + ".new", path)  # whole or not at all, as sysfs is read
 
     def get(self, name):
         return text_of(os.path.join(self.dir, name)).strip()

@@ -70,14 +70,29 @@ static void read_text(const char *name, char *text, size_t size)
     }
 }
 
-static void write_text(const char *name, const char *mode, const char *text)
+static void append_text(const char *name, const char *text)
 {
     char path[1024];
     path_of(path, "%s", name);
-    FILE *file = fopen(path, mode);
+    FILE *file = fopen(path, "ae");
     if (file != NULL) {
         (void)fputs(text, file);
         (void)fclose(file);
+    }
+}
+
+/* Whole or not at all, as sysfs is read. */
+static void write_text(const char *name, const char *text)
+{
+    char path[1024];
+    char temporary[1032];
+    path_of(path, "%s", name);
+    (void)snprintf(temporary, sizeof(temporary), "%s.new", path);
+    FILE *file = fopen(temporary, "we");
+    if (file != NULL) {
+        (void)fputs(text, file);
+        (void)fclose(file);
+        (void)rename(temporary, path);
     }
 }
 
@@ -91,8 +106,8 @@ static void write_cell(int id, const char *file, const char *text)
     char name[128];
     char line[300];
     cell_file(name, id, file);
-    (void)snprintf(line, sizeof(line), "%s\n", text);
-    write_text(name, "we", line);
+    (void)snprintf(line, sizeof(line), "%.290s\n", text);
+    write_text(name, line);
 }
 
 static void read_cell(int id, const char *file, char *text, size_t size)
@@ -282,7 +297,7 @@ static int may_stop(int id, const uint8_t *config)
         return 0;
     }
     if (axi_get_le64(config + driver()->header - 40) == 0) {
-        write_text("hung", "we", "reply timeout 0\n");
+        write_text("hung", "reply timeout 0\n");
         return ETIMEDOUT;
     }
     return exists("deny") ? EPERM : 0;
@@ -362,7 +377,7 @@ static int start(int id)
         return 0; /* Omnivisor's trap: the error is overwritten */
     }
     read_text("guest", text, sizeof(text));
-    write_text("device", "ae", text);
+    append_text("device", text);
     read_text("guest-exits", text, sizeof(text));
     text[strcspn(text, "\n")] = '\0';
     write_cell(id, "statistics/vmexits_total", text[0] != '\0' ? text : "7");
@@ -434,7 +449,7 @@ static int run(unsigned long request, const uint8_t *argument)
                                    : (const char *)argument + 8;
     char line[128];
     (void)snprintf(line, sizeof(line), "%s %.31s\n", NAMES[number], name);
-    write_text("calls", "ae", line);
+    append_text("calls", line);
     int failure = injected(NAMES[number]);
     if (failure != 0) {
         return failure;
