@@ -533,6 +533,25 @@ static void reconcile_takes_back_only_what_has_no_owner(void **state)
     assert_int_equal(axi_resource_find(folder, "a", &b, &report), 0);
 }
 
+static void reconcile_takes_back_what_a_reboot_ended(void **state)
+{
+    (void)state;
+    struct axi_partition a = wish("a", 7, 0x1000);
+    assert_int_equal(acquire(&a), 0);
+    struct axi_journal journal;
+    struct axi_journal_entry entry;
+    assert_int_equal(axi_journal_open(folder, &journal, &report), 0);
+    assert_int_equal(axi_journal_read(&journal, "a", &entry, &report), 0);
+    assert_true(axi_journal_is_alive(&entry.owner));
+    entry.owner.boot_id++; /* the same pid and start time, on another day */
+    assert_int_equal(axi_journal_write(&journal, &entry, &report), 0);
+    axi_journal_close(&journal);
+    struct axi_partition b = wish("b", 7, 0x1000);
+    assert_int_equal(acquire(&b), -AXC_ERESOURCE_CPU);
+    assert_int_equal(axi_resource_reconcile(folder, &platform, &report), 1);
+    assert_int_equal(acquire(&b), 0);
+}
+
 /* One life of a partition, as a create, a monitor and a delete go through it. */
 static void live(unsigned seed)
 {
@@ -732,6 +751,7 @@ int main(void)
         CASE(refuses_ids_that_are_paths),
         CASE(same_id_or_name_is_refused),
         CASE(reconcile_takes_back_only_what_has_no_owner),
+        CASE(reconcile_takes_back_what_a_reboot_ended),
         CASE(two_hundred_creates_killed_at_random_leak_nothing),
         CASE(ten_thousand_random_sequences_leave_the_journal_exact),
     };
