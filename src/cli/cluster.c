@@ -244,7 +244,8 @@ void axi_member_show_log(const json_t *member)
 
     (void)fclose(file);
     tail[count] = '\0';
-    (void)fprintf(stderr, "--- end of %s ---\n%s", log, tail);
+    (void)fprintf(stderr, "--- end of %s ---\n%s", log,
+                  count > 0 ? tail : "(it is empty: is there room left on the disk?)\n");
 }
 
 int axi_find_program(const char *name, char *ret_path, size_t size)

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Running tasks are stopped first, so that their state is kept: what runs on a node ends with it.
  */
@@ -36,10 +37,30 @@ static void stop_tasks(struct axi_client *client)
             json_decref(op);
             (void)axi_client_try(client, "GET", path, NULL, &status, &op);
         }
+        state = json_string_value(json_object_get(op, "state"));
+        if (state == NULL || strcmp(state, "done") != 0) {
+            (void)fprintf(
+                stderr,
+                "axcan down: %s could not be stopped; it goes on from the managers' newest "
+                "checkpoint\n",
+                name);
+        }
         json_decref(op);
         op = NULL;
     }
     json_decref(tasks);
+}
+
+/* One that 'axcan up' has made, though no cluster came of it. */
+static bool is_state_directory(const char *dir)
+{
+    char path[AXI_CLI_PATH_BYTES + 8];
+    bool has_lock = false;
+
+    (void)snprintf(path, sizeof(path), "%s/lock", dir);
+    has_lock = access(path, F_OK) == 0;
+    (void)snprintf(path, sizeof(path), "%s/token", dir);
+    return has_lock && access(path, F_OK) == 0;
 }
 
 static int take_down(struct axi_client *client, const char *dir, bool purge)
@@ -50,8 +71,12 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
     size_t stopped = 0;
 
     if (cluster == NULL) {
-        (void)printf("down: no cluster in %s\n", dir);
-        return 0;
+        bool is_left = purge && is_state_directory(dir);
+
+        (void)printf("down: no cluster in %s%s\n", dir, is_left ? ", state removed" : "");
+        return !is_left || axi_cluster_remove_tree(dir) == 0
+                   ? 0
+                   : axi_cli_fail("down", "%s cannot be removed altogether", dir);
     }
     if (axi_cluster_lock(dir) < 0) {
         json_decref(cluster);

@@ -268,3 +268,7 @@ def test_a_new_cluster_that_failed_leaves_nothing_for_the_next_attempt_to_stumbl
                    env={"AXCAN_OS": str(tmp_path)})
     assert result.code == 1 and "no kernel for virt" in result.err, repr(result)
     assert not list(state.glob("etcd?")) and not (state / "cluster.json").exists()
+    assert axcan("down", "--purge", "--dir", state).code == 0 and not state.exists()
+    (tmp_path / "other").mkdir()
+    assert axcan("down", "--purge", "--dir", tmp_path / "other").code == 0
+    assert (tmp_path / "other").is_dir()  # none of ours: not touched
