@@ -9,8 +9,8 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT, is_alive, until
-from runax import RUNAX, build_echo, has_kvm, pack_os, script_guest, text_of
+from conftest import ROOT, axcan, is_alive, until
+from runax import CRUISE, RUNAX, build_echo, has_kvm, pack_os, script_guest, text_of
 
 
 def call(command, env, timeout=60, **options):
@@ -374,3 +374,16 @@ def test_podman_removes_what_is_running(podman):
     assert json.loads(podman.ok("inspect", name))[0]["OCIRuntime"] == "runax"
     podman.ok("rm", "--force", "--time", "0", name)
     assert not is_alive(pid)
+
+
+def test_podman_runs_the_entry_of_an_application_image(podman):
+    """No annotation: the image says itself for which board it is and what it needs."""
+    app = podman.folder + "/app"
+    result = axcan("image", "build", CRUISE, "--board", "virt", "--jobs", 3, "-o", app)
+    assert result.code == 0, repr(result)
+    done = call(["skopeo", "--insecure-policy", "copy", "oci:%s:virt" % app,
+                 "containers-storage:localhost/app:virt"], podman.env)
+    assert done.returncode == 0, done
+    done = podman.run("run", "--rm", "--runtime", "runax", "--pull=never", "--network=none",
+                      "localhost/app:virt")
+    assert done.returncode == 0 and "FINISHED released=3" in done.stdout, done
