@@ -45,7 +45,7 @@ struct sim_image {
 struct sim_ptp {
     bool is_used;
     uint32_t state; /* enum axi_servo_state */
-    uint32_t updates, silent_updates;
+    uint32_t updates, silent_updates, bad_updates;
     uint64_t random;
     uint64_t local_ns, master_ns; /* of the last update */
     int64_t rate_ppb;

@@ -222,6 +222,7 @@ void sim_master_boot(struct sim_cluster *cluster, uint32_t index)
     if (host->store.base.ops == NULL) {
         sim_store_init(&host->store, cluster);
     }
+    config.sync_policy = cluster->seed % 2 != 0 ? AXI_SYNC_MIGRATE : AXI_SYNC_ALARM;
     config.skip_commit_cas = cluster->options.disable_cas;
     error = axi_master_new(&config, &port, &host->master);
     sim_log(cluster, index == 0 ? "m0" : "m1", "boot: %d", error);

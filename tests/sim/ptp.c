@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PTP sources of a seed's nodes: one third of the seeds have none, in the others each node may
  * follow a grandmaster whose clock is the truth. A source locks, errs within its bound, falls
- * silent, comes back or is lost. It draws numbers of its own, so that it changes nothing else. */
+ * silent, comes back or is lost; in every second seed it is bad at times, which moves tasks away.
+ * It draws numbers of its own, so that it changes nothing else. */
 #include "cluster.h"
 
 #define BASE_BOUND_NS (20 * SIM_US)
+#define BAD_BOUND_NS (35 * SIM_MS) /* declared for a while: more than some tasks can bear */
 #define GROWTH_PPM 5u
 #define RATE_ERROR_PPB 3000
 #define LOCK_UPDATES 6u
@@ -35,7 +37,8 @@ static void estimate(const struct sim_node *node, uint64_t now, struct axi_servo
         .rate_ppb = ptp->rate_ppb,
         .bound_ns = ptp->state == AXI_SERVO_UNLOCKED
                         ? UINT64_MAX
-                        : BASE_BOUND_NS + (uint64_t)age * GROWTH_PPM / 1000000,
+                        : (ptp->bad_updates > 0 ? BAD_BOUND_NS : BASE_BOUND_NS) +
+                              (uint64_t)age * GROWTH_PPM / 1000000,
         .growth_ppm = GROWTH_PPM,
         .offset_ns = 1,
     };
@@ -53,8 +56,10 @@ static void update(struct sim_node *node, uint64_t now)
 }
 
 /* What a servo would be in now. */
-static uint32_t next_state(struct sim_ptp *ptp)
+static uint32_t next_state(struct sim_node *node)
 {
+    struct sim_ptp *ptp = &node->ptp;
+
     if (ptp->silent_updates > 0) {
         ptp->silent_updates--;
         return ptp->silent_updates == 0 && draw(ptp, 4) == 0 ? AXI_SERVO_UNLOCKED
@@ -63,6 +68,12 @@ static uint32_t next_state(struct sim_ptp *ptp)
     }
     if (draw(ptp, 50) == 0) {
         ptp->silent_updates = 1 + (uint32_t)draw(ptp, 40);
+    }
+    if (ptp->bad_updates > 0) {
+        ptp->bad_updates--;
+    } else if (node->cluster->seed % 2 != 0 && draw(ptp, 20) == 0 &&
+               node->cluster->clock.now_ns < node->cluster->faults_end_ns) {
+        ptp->bad_updates = 1 + (uint32_t)draw(ptp, 20);
     }
     if (ptp->state == AXI_SERVO_UNLOCKED) {
         ptp->updates = 0;
@@ -80,7 +91,7 @@ void sim_ptp_run(struct sim_node *node)
     struct axi_servo_estimate says;
     bool is_heard = ptp->silent_updates == 0;
 
-    ptp->state = next_state(ptp);
+    ptp->state = next_state(node);
     if (is_heard) {
         update(node, now.ns);
         happened |= AXI_PTP_UPDATED;
@@ -99,4 +110,5 @@ void sim_ptp_boot(struct sim_node *node)
     node->ptp.state = AXI_SERVO_UNLOCKED;
     node->ptp.updates = 0;
     node->ptp.silent_updates = 0;
+    node->ptp.bad_updates = 0;
 }
