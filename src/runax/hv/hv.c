@@ -11,11 +11,7 @@
 
 /* One line per backend, best first. */
 const struct axi_hv *const axi_hvs[] = {
-    &axi_hv_jailhouse,
-    &axi_hv_xen,
-    &axi_hv_kvm,
-    &axi_hv_qemu,
-    NULL,
+    &axi_hv_jailhouse, &axi_hv_xen, &axi_hv_kvm, &axi_hv_qemu, NULL,
 };
 
 const struct axi_hv *axi_hv_find(const char *name)
