@@ -87,7 +87,7 @@ class Containerd:
         self.start()
         tar = folder + "/images.tar"
         subprocess.run(["tar", "-C", layout, "-cf", tar, "."], check=True)
-        self.ok("image", "import", "--base-name", "test/os", tar)
+        self.ok("image", "import", "--snapshotter", "native", "--base-name", "test/os", tar)
 
     def start(self):
         with open(self.folder + "/log", "a", encoding="utf-8") as log:
@@ -108,8 +108,8 @@ class Containerd:
         return done.stdout
 
     def run_words(self, *options, board="virt"):
-        return ["run", "--runc-binary", self.runtime, "--runc-root", self.folder + "/runax-root",
-                "--annotation", "dev.axcan.board=" + board, *options]
+        return ["run", "--snapshotter", "native", "--runc-binary", self.runtime, "--runc-root",
+                self.folder + "/runax-root", "--annotation", "dev.axcan.board=" + board, *options]
 
     def task(self, name):
         """PID and status."""
