@@ -91,6 +91,19 @@ def test_inspect_shows_what_is_inside(tmp_path):
         assert "cruise-control" in axcan("inspect", image).out
 
 
+def test_an_ecu_image_names_its_clock(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("secret")
+    token.chmod(0o600)
+    ecu = ["image", "ecu", "--name", "e1", "--master", "10.0.0.1:7400", "--token-file", token, "--dhcp",
+           "-o", tmp_path / "n.img"]
+    for options, clock in [((), ("master", 0)), (("--clock", "ptp"), ("ptp", 0)),
+                           (("--clock", "ptp,domain=7", "--clock-bound", "2ms"), ("ptp", 7))]:
+        assert axcan(*ecu, *options).code == 0
+        config = json.loads(axcan("inspect", tmp_path / "n.img", "-o", "json").out)["config"]
+        assert (config["clock"], config["clock_domain"]) == clock
+
+
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     one = pack(tmp_path / "a.img", "--task", CRUISE, "--task", RADAR).read_bytes()
     assert one == pack(tmp_path / "b.img", "--task", CRUISE, "--task", RADAR).read_bytes()
@@ -180,6 +193,9 @@ def test_a_node_image_is_refused_with_what_is_wrong(tmp_path):
     wrong("budget <= period", server="20ms/10ms")
     wrong("--io", io="speed=udp:1")
     wrong("--slots", slots=0)
+    wrong("master, ptp", clock="ptp4l")
+    wrong("0 to 255", clock="ptp,domain=256")
+    wrong("times", clock="ptp", clock_bound="soon")
     wrong("virt, zcu102", board="pi")
     wrong("0600", code=1, token_file=tmp_path / "nothing")
     token.chmod(0o644)
