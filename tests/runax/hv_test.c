@@ -358,6 +358,86 @@ static void starts_an_r5_core(void **state)
     hv_run_deinit(&run);
 }
 
+static void add_peer_channel(struct hv_run *run, uint32_t device_id, uint64_t bytes)
+{
+    struct axi_channel *channel = &run->partition.channels[run->partition.channel_count++];
+    *channel = (struct axi_channel){.host_address = AXI_ANY,
+                                    .guest_address = AXI_ANY,
+                                    .bytes = bytes,
+                                    .device_id = device_id,
+                                    .peers = 2};
+    (void)snprintf(channel->name, sizeof(channel->name), "test-%d", (int)getpid());
+}
+
+static bool has_channel_file(void)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/dev/shm/axcan-channel-test-%d", (int)getpid());
+    return access(path, F_OK) == 0;
+}
+
+static void qemu_shows_a_channel_with_peers_and_removes_it(void **state)
+{
+    (void)state;
+    struct hv_run run;
+    struct axi_hv_status status;
+    hv_run_init(&run, &qemu_virt, "e0");
+    add_peer_channel(&run, 0, 65536);
+    hv_run_start(&run);
+    assert_true(has_channel_file());
+    hv_run_until_end(&run, &status);
+    assert_int_equal(status.exit_code, 0);
+    hv_run_deinit(&run);
+    assert_false(has_channel_file());
+}
+
+#ifdef __x86_64__
+static void peers_share_their_channel_and_the_last_one_removes_it(void **state)
+{
+    (void)state;
+    struct hv_run writer, reader, stranger;
+    struct axi_hv_status status;
+    hv_run_init(&writer, &kvm_x86, "se0100000 i e0");
+    hv_run_init(&reader, &kvm_x86, "pe0100000 e0");
+    hv_run_init(&stranger, &kvm_x86, "o");
+    add_peer_channel(&writer, 0, 8192);
+    add_peer_channel(&reader, 1, 8192);
+    add_peer_channel(&stranger, 1, 4096);
+    hv_run_start(&writer);
+    hv_run_until(&writer, "stored");
+    refuses(&stranger, -AXC_EHV_FAILED, "wants 4096");
+    hv_run_start(&reader);
+    hv_run_until_end(&reader, &status);
+    assert_string_equal(reader.output, "123456789abcdef\r\n");
+    hv_run_deinit(&reader);
+    assert_true(has_channel_file());
+    hv_run_deinit(&writer);
+    assert_false(has_channel_file());
+}
+#endif
+
+static void refuses_options_it_cannot_keep(void **state)
+{
+    (void)state;
+    struct hv_run run;
+    hv_run_init(&run, &qemu_virt, "o");
+    run.partition.option_count = 1;
+    strcpy(run.partition.options[0].key, "net");
+    strcpy(run.partition.options[0].value, "user,hostfwd=tcp::22-:22");
+    refuses(&run, -AXC_EINVALID, "option net");
+#ifdef __x86_64__
+    hv_run_init(&run, &kvm_x86, "o");
+    run.partition.option_count = 1;
+    strcpy(run.partition.options[0].key, "fifo");
+    strcpy(run.partition.options[0].value, "100");
+    if (run.hv->probe(&run.platform, NULL, &run.report) == 0) {
+        refuses(&run, -AXC_EINVALID, "option fifo");
+    } else {
+        hv_run_deinit(&run);
+    }
+#endif
+}
+
 static void says_why_qemu_does_not_start(void **state)
 {
     (void)state;
@@ -435,13 +515,17 @@ int main(void)
         CONTRACT(a_checkpoint_goes_on_where_it_was, qemu_virt),
         CONTRACT_TESTS(qemu_zcu102),
         cmocka_unit_test(starts_an_r5_core),
+        cmocka_unit_test(qemu_shows_a_channel_with_peers_and_removes_it),
+        cmocka_unit_test(refuses_options_it_cannot_keep),
         cmocka_unit_test(says_why_qemu_does_not_start),
         cmocka_unit_test(qemu_killed_by_somebody_is_a_failure),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 #ifdef __x86_64__
-    const struct CMUnitTest kvm_tests[] = {CONTRACT_TESTS(kvm_x86), MORE_TESTS(kvm_x86)};
+    const struct CMUnitTest kvm_tests[] = {
+        CONTRACT_TESTS(kvm_x86), MORE_TESTS(kvm_x86),
+        cmocka_unit_test(peers_share_their_channel_and_the_last_one_removes_it)};
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_kvm)};
     failed += has_kvm() ? cmocka_run_group_tests_name("kvm", kvm_tests, NULL, NULL)
                         : cmocka_run_group_tests_name("kvm", without, NULL, NULL);

@@ -143,6 +143,11 @@ int axi_qemu_plan(const struct axi_partition *partition, struct axi_report *repo
                               "QEMU backend: no board \"%s\"; there are virt and zcu102",
                               partition->board);
     }
+    const char *net = axi_partition_option(partition, "net");
+    if (net != NULL && strcmp(net, "user") != 0 && strcmp(net, "none") != 0) {
+        return axi_report_set(report, -AXC_EINVALID, "option net: \"%s\" is neither user nor none",
+                              net);
+    }
     int rc = check_cores(partition, &plan, report);
     if (rc == 0) {
         rc = plan_memory(partition, &plan, report);
