@@ -318,7 +318,6 @@ static void print_text(const struct explain *explain)
                      json_string_value(json_object_get(item, "guest_address")),
                      json_string_value(json_object_get(item, "host_address")), explain->why_memory);
     }
-    i = 0;
     json_array_foreach (images, i, item) {
         (void)printf("%-12s %s, %" PRIu64 " bytes, at %s\n", "image", partition->images[i].path,
                      partition->images[i].bytes,

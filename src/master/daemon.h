@@ -16,7 +16,7 @@ struct axi_master_options {
     const char *history_dir; /* optional: where histories of nodes without a disk go */
     uint64_t lease_ms;       /* 0 = default of master.h */
     uint64_t heartbeat_ms;
-    const char *clock;       /* a PTP source (sync/clock_source.h); NULL = the host's TAI */
+    const char *clock;    /* a PTP source (sync/clock_source.h); NULL = the host's TAI */
     uint64_t sync_policy; /* enum axi_sync_policy */
     int allow_remote;     /* else only loopback addresses are accepted */
 };
