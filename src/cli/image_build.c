@@ -188,6 +188,9 @@ static int add_linux(struct build *build, enum axi_isa isa)
         args[n++] = "--jobs";
         args[n++] = build->jobs;
     }
+    if (build->is_traced) {
+        args[n++] = "--trace";
+    }
     for (uint32_t i = 0; i < build->task_count; i++) {
         const struct axi_image_entry *entry = NULL;
         const char *path = NULL;

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #define MEDIA_LAYER "application/vnd.oci.image.layer.v1.tar"
+#define MEDIA_LAYER_GZIP MEDIA_LAYER "+gzip"
 #define REF "org.opencontainers.image.ref.name"
 #define BRI_FILE "boot/axcan.json"
 /* A layer's descriptor says nothing about when it was made: the same input, the same bytes. */
@@ -207,6 +209,42 @@ int axi_app_open(const char *path, struct axi_app_index *ret_index)
     return error;
 }
 
+/* Replaces gzip data by what is inside, at most AXI_APP_LAYER_BYTES_MAX bytes. */
+static int inflate_layer(uint8_t **data, size_t *bytes)
+{
+    z_stream stream = {.next_in = *data, .avail_in = (uInt)*bytes};
+    uint8_t *out = NULL;
+    size_t capacity = 0;
+    int r = inflateInit2(&stream, 16 + MAX_WBITS);
+
+    while (r == Z_OK && stream.total_out < AXI_APP_LAYER_BYTES_MAX) {
+        if (stream.total_out == capacity) {
+            uint8_t *larger = realloc(out, capacity + (8u << 20));
+
+            if (larger == NULL) {
+                r = Z_MEM_ERROR;
+                break;
+            }
+            out = larger;
+            capacity += 8u << 20;
+        }
+        stream.next_out = out + stream.total_out;
+        stream.avail_out = (uInt)(capacity - stream.total_out);
+        r = inflate(&stream, Z_NO_FLUSH);
+    }
+    (void)inflateEnd(&stream);
+    if (r != Z_STREAM_END) {
+        free(out);
+        return r == Z_MEM_ERROR ? -AXC_ENOMEM
+               : r == Z_OK      ? -AXC_EIMAGE_TOO_LARGE
+                                : -AXC_EIMAGE_LAYER;
+    }
+    free(*data);
+    *data = out;
+    *bytes = stream.total_out;
+    return 0;
+}
+
 static int load_layer(const char *dir, const json_t *descriptor, struct axi_app_layers *layers)
 {
     const char *type = json_string_value(json_object_get(descriptor, "mediaType"));
@@ -223,11 +261,16 @@ static int load_layer(const char *dir, const json_t *descriptor, struct axi_app_
     }
     layers->count++;
     layers->bytes += blob.bytes;
-    if (type == NULL || strcmp(type, MEDIA_LAYER) != 0) {
-        layers->is_compressed = true;
-        layers->sizes[n] = 0;
+    if (layers->sizes[n] != blob.bytes) {
+        return -AXC_EIMAGE_SIZE;
     }
-    return layers->sizes[n] == blob.bytes || layers->is_compressed ? 0 : -AXC_EIMAGE_SIZE;
+    if (type != NULL && strcmp(type, MEDIA_LAYER_GZIP) == 0) {
+        return inflate_layer(&layers->data[n], &layers->sizes[n]);
+    }
+    if (type == NULL || strcmp(type, MEDIA_LAYER) != 0) {
+        layers->sizes[n] = 0; /* none of ours: its files are not found */
+    }
+    return 0;
 }
 
 static int load_config(const char *dir, const struct axi_oci_blob *blob,

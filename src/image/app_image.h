@@ -61,11 +61,11 @@ AXC_MUST_USE int axi_app_write(const char *dir, const char *name, struct axi_app
  * -AXC_EIMAGE_LAYOUT, the errors of axi_app_parse_index and of axi_blobs_get. */
 AXC_MUST_USE int axi_app_open(const char *path, struct axi_app_index *ret_index);
 
-/* The layers of one entry, every digest checked. Free with axi_app_unload. */
+/* The layers of one entry, every digest checked; uncompressed (tar, tar+gzip). Free with
+ * axi_app_unload. */
 struct axi_app_layers {
     uint32_t count;
-    uint64_t bytes;     /* of all of them */
-    bool is_compressed; /* some are: their files are not found */
+    uint64_t bytes; /* of all of them, as stored */
     uint8_t *data[AXI_APP_LAYERS_MAX];
     size_t sizes[AXI_APP_LAYERS_MAX];
     char program[256]; /* Entrypoint[0] or Cmd[0] */

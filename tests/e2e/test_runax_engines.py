@@ -234,7 +234,7 @@ def test_it_survives_the_end_of_its_engine(containerd):
 
 
 class Podman:
-    def __init__(self, folder, layout):
+    def __init__(self, folder, layout, names=("os", "echo", "kvm")):
         self.folder = folder
         wrapper(folder)
         with open(folder + "/storage.conf", "w", encoding="utf-8") as file:
@@ -249,7 +249,7 @@ class Podman:
                        '\n[containers]\ndefault_ulimits = []\n')
         self.env = {"CONTAINERS_STORAGE_CONF": folder + "/storage.conf",
                     "CONTAINERS_CONF": folder + "/containers.conf"}
-        for name in ("os", "echo", "kvm"):
+        for name in names:
             done = call(["skopeo", "--insecure-policy", "copy", "oci:%s:%s" % (layout, name),
                          "containers-storage:localhost/%s:latest" % name], self.env)
             assert done.returncode == 0, done
