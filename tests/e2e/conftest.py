@@ -178,9 +178,12 @@ class Restless:
 
 
 def pytest_generate_tests(metafunc):
-    """A module's list STORES: its tests run on a cluster on each of these stores."""
+    """A module's list STORES: its tests run on a cluster on each of these stores. OWN_STORES: those
+    with clusters of their own."""
     if "cluster" in metafunc.fixturenames and hasattr(metafunc.module, "STORES"):
         metafunc.parametrize("cluster", metafunc.module.STORES, indirect=True, scope="module")
+    if "own_cluster" in metafunc.fixturenames and hasattr(metafunc.module, "OWN_STORES"):
+        metafunc.parametrize("own_cluster", metafunc.module.OWN_STORES, indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -207,11 +210,14 @@ def tidy(cluster):
 
 
 @pytest.fixture
-def own_cluster(tmp_path):
-    """A cluster that the test may break."""
+def own_cluster(tmp_path, request):
+    """A cluster that the test may break. An election of etcd is shorter than the lease."""
     made = []
+    store = getattr(request, "param", "sqlite")
 
     def make(nodes=3, *options):
+        if store != "sqlite":
+            options = ("--store", store, "--lease-ms", 1000, *options)
         made.append(Cluster(tmp_path / ("c%d" % len(made)), nodes, *options))
         return made[-1]
 

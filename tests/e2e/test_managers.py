@@ -9,6 +9,7 @@ import urllib.request
 
 from conftest import until
 
+OWN_STORES = ["sqlite", "etcd"]
 TASKS = ("counter", "second")
 
 
