@@ -357,6 +357,7 @@ static int at_all(struct checkpoint_command *c, const char *method, const char *
     json_t *managers = axi_managers_list(&c->client);
     size_t index = 0;
     size_t count = 0;
+    bool is_missed = false;
     const json_t *manager = NULL;
 
     json_array_foreach (managers, index, manager) {
@@ -370,10 +371,17 @@ static int at_all(struct checkpoint_command *c, const char *method, const char *
             (void)printf("%s at %s\n", done, json_string_value(json_object_get(manager, "name")));
             free(answer);
             count++;
+        } else if (is_wanted(c, manager)) {
+            is_missed = true;
+            (void)fprintf(stderr, "axcan checkpoint: not at %s: %s\n",
+                          json_string_value(json_object_get(manager, "name")), reason);
         }
     }
     json_decref(managers);
-    return count > 0 ? 0 : axi_cli_fail(c->client.command, "%s", reason);
+    if (count > 0 || is_missed) { /* the others hold what is to be kept */
+        return count > 0 ? 0 : AXI_EXIT_FAILED;
+    }
+    return axi_cli_fail(c->client.command, "%s", reason);
 }
 
 static int run_import(struct checkpoint_command *c)

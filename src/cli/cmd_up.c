@@ -285,7 +285,14 @@ static void undo(struct up *up)
 
 static int open_cluster(struct up *up)
 {
+    char path[AXI_CLI_PATH_BYTES + 16];
+
+    (void)snprintf(path, sizeof(path), "%s/cluster.json", up->dir);
     up->cluster = axi_cluster_load(up->dir);
+    if (up->cluster == NULL && access(path, F_OK) == 0) {
+        return axi_cli_fail(
+            "up", "%s is damaged; end what runs, then 'axcan down --purge' removes it", path);
+    }
     if (up->cluster != NULL) {
         size_t there = json_array_size(members_of(up));
 

@@ -96,7 +96,8 @@ int axi_member_start_bound(json_t *member, const char *dir, uint64_t deadline_ns
         }
         if (axi_cli_now_ns() > deadline_ns) {
             (void)axi_member_stop(member, 1000);
-            return axi_cli_fail("up", "%s is not ready in time; see %s/%s.log", name, dir, name);
+            axi_member_show_log(member);
+            return axi_cli_fail("up", "%s is not ready in time; its log above says why", name);
         }
         (void)usleep(10000);
     }

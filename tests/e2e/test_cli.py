@@ -158,3 +158,18 @@ def test_down_leaves_nothing_behind(own_cluster):
     assert not any(is_alive(pid) for pid in pids)
     cluster.ok("down", "--purge")
     assert not os.path.exists(cluster.dir)
+
+
+def test_a_damaged_cluster_file_starts_no_second_cluster_beside_the_first(own_cluster):
+    cluster = own_cluster(1)
+    path = os.path.join(cluster.dir, "cluster.json")
+    with open(path, encoding="utf-8") as file:
+        good = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(good[:100])
+    assert "damaged" in cluster.refused("up")
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == good[:100]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(good)
+    cluster.ok("status")
