@@ -232,7 +232,7 @@ static void wait_a_little(struct axi_cms_fetcher *f)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* a step of the wall clock must not stop it */
     until.tv_nsec += LOOK_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
@@ -278,6 +278,7 @@ int axi_cms_fetcher_new(const struct axi_cms_fetcher_config *config,
                         struct axi_cms_fetcher **ret_fetcher)
 {
     struct axi_cms_fetcher *f = calloc(1, sizeof(*f));
+    pthread_condattr_t attributes;
 
     if (f == NULL) {
         return -AXC_ENOMEM;
@@ -285,7 +286,10 @@ int axi_cms_fetcher_new(const struct axi_cms_fetcher_config *config,
     f->config = *config;
     f->arrived.data = f;
     (void)pthread_mutex_init(&f->mutex, NULL);
-    (void)pthread_cond_init(&f->wake, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&f->wake, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     if (uv_async_init(config->loop, &f->arrived, on_arrived) < 0) {
         free(f);
         return -AXC_ENOMEM;
