@@ -66,6 +66,8 @@ const struct axi_command axi_command_image = {
         "  --exit HOW           at the end: psci (off, the default), semihosting (exit code) or\n"
         "                       halt\n"
         "  --time-limit TIME    end after this time, whatever the tasks do\n"
+        "  --host-channel ADDRESS  page that the partition's monitor shares: heartbeat, stop, exit "
+        "code\n"
         "  --capacity PPM       density accepted, in millionths (default 900000); 'os' warns on\n"
         "                       the console when its tasks need more\n"
         "  --format KIND        raw (arm64 Image, the default), elf (default for FILE.elf), or\n"

@@ -9,12 +9,14 @@
 #include "cli/image_app.h"
 #include "cli/options.h"
 #include "cli/os_files.h"
+#include "core/host_channel.h"
 #include "image/file.h"
 #include "image/image.h"
 #include "image/os_image.h"
 
 #include <dirent.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 
 #define COMMAND "image build"
 #define TASKS_MAX AXI_BOOT_TASKS_MAX
+#define HEARTBEAT_MS 5000u /* Axcan OS beats ten times a second */
 #define ARGS_MAX 160u
 #define TEXTS_MAX 512u
 #define OS_PATH "boot/axcan.img"
@@ -297,36 +300,51 @@ static int add_partition(struct build *build, const struct axi_bri *bri, uint8_t
     return 0;
 }
 
-static int pack_os(struct build *build, const char *board, const char *path)
+static uint64_t memory_end(const struct build *build, uint64_t ram)
 {
-    char *argv[ARGS_MAX + 8] = {"os", "--quiet", "--board"};
-    int argc = 3;
+    return ram + (build->memory != 0 ? build->memory : MEMORY_DEFAULT);
+}
 
-    argv[argc++] = (char *)board;
+static void state_channel(uint64_t address, struct axi_partition *partition)
+{
+    partition->channels[partition->channel_count++] =
+        (struct axi_channel){.name = AXI_HOST_CHANNEL,
+                             .host_address = AXI_ANY,
+                             .guest_address = address,
+                             .bytes = 2u << 20, /* memory is mapped in such blocks */
+                             .peers = 1,
+                             .irq = AXI_ANY};
+}
+
+static void add_option(char **argv, int *argc, const char *option, const char *value)
+{
+    if (value != NULL) {
+        argv[(*argc)++] = (char *)option;
+        argv[(*argc)++] = (char *)value;
+    }
+}
+
+static int pack_os(struct build *build, const char *board, uint64_t ram, const char *path)
+{
+    char *argv[ARGS_MAX + 10] = {"os", "--quiet"};
+    char channel[24];
+    int argc = 2;
+
+    (void)snprintf(channel, sizeof(channel), "0x%" PRIx64, memory_end(build, ram));
+    add_option(argv, &argc, "--board", board);
     for (uint32_t i = 0; i < build->task_count; i++) {
-        argv[argc++] = "--task";
-        argv[argc++] = (char *)build->paths[i];
+        add_option(argv, &argc, "--task", build->paths[i]);
     }
     for (size_t i = 0; i < build->wcets.count; i++) {
-        argv[argc++] = "--wcet";
-        argv[argc++] = (char *)build->wcets.items[i];
+        add_option(argv, &argc, "--wcet", build->wcets.items[i]);
     }
-    if (build->jobs != NULL) {
-        argv[argc++] = "--jobs";
-        argv[argc++] = (char *)build->jobs;
-    }
-    if (build->time_limit != NULL) {
-        argv[argc++] = "--time-limit";
-        argv[argc++] = (char *)build->time_limit;
-    }
-    if (build->is_traced) {
-        argv[argc++] = "--trace";
-    }
-    argv[argc++] = "--exit";
-    argv[argc++] = (char *)build->exit_text;
-    argv[argc++] = "-o";
-    argv[argc++] = (char *)path;
-    return axi_image_os(argc, argv);
+    add_option(argv, &argc, "--jobs", build->jobs);
+    add_option(argv, &argc, "--time-limit", build->time_limit);
+    add_option(argv, &argc, "--host-channel", channel);
+    add_option(argv, &argc, "--exit", build->exit_text);
+    add_option(argv, &argc, "-o", path);
+    argv[argc] = "--trace";
+    return axi_image_os(argc + (build->is_traced ? 1 : 0), argv);
 }
 
 static int add_os(struct build *build, const char *board)
@@ -338,7 +356,7 @@ static int add_os(struct build *build, const char *board)
     char *json = NULL;
     size_t bytes = 0;
     const char *path = text(build, "%s/%s.img", build->work, board);
-    int r = pack_os(build, board, path);
+    int r = pack_os(build, board, ram, path);
 
     if (r != 0) {
         return r;
@@ -350,11 +368,13 @@ static int add_os(struct build *build, const char *board)
         return fail_code(path, r);
     }
     state_common(build, board, "aarch64", file, bytes, &bri);
-    state_memory(ram, build->memory != 0 ? build->memory : MEMORY_DEFAULT, &bri.partition);
+    state_memory(ram, memory_end(build, ram) - ram, &bri.partition);
     if (os.text_offset + os.image_bytes > bri.partition.memory[0].bytes) {
         return axi_cli_fail(COMMAND, "--memory: the image for %s alone needs %llu bytes", board,
                             (unsigned long long)(os.text_offset + os.image_bytes));
     }
+    state_channel(memory_end(build, ram), &bri.partition);
+    bri.partition.watch.heartbeat_ms = HEARTBEAT_MS;
     bri.partition.images[0].load_address = ram + os.text_offset;
     state_tasks(build, board, &bri);
     json = keep(build, axi_bri_print(&bri));

@@ -7,12 +7,13 @@
 #include "image/image.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COMMAND "image os"
 
 struct request {
-    const char *board, *out, *format_text, *exit_text;
+    const char *board, *out, *format_text, *exit_text, *channel_text;
     enum axi_os_format format;
     uint64_t jobs, time_limit_ns, capacity_ppm;
     bool is_traced, is_quiet;
@@ -34,6 +35,16 @@ static int find_word(const char *text, const char *const *words, size_t count)
         }
     }
     return -1;
+}
+
+static bool parse_address(struct request *request)
+{
+    const char *text = request->channel_text;
+    char *end = NULL;
+    uint64_t address = strtoull(text, &end, 0);
+
+    request->config.host_channel = address;
+    return *text >= '0' && *text <= '9' && *end == '\0' && address != 0 && address % 4096 == 0;
 }
 
 static int check_request(struct request *request)
@@ -60,6 +71,10 @@ static int check_request(struct request *request)
     }
     if (request->capacity_ppm == 0 || request->capacity_ppm > 1000000) {
         return axi_cli_usage(COMMAND, "--capacity: 1 to 1000000 ppm");
+    }
+    if (request->channel_text != NULL && !parse_address(request)) {
+        return axi_cli_usage(COMMAND, "--host-channel: '%s' is no address of a 4 KiB page",
+                             request->channel_text);
     }
     request->config.exit = (enum axi_boot_exit)how_to_end;
     request->config.flags = request->is_traced ? AXI_BOOT_FLAG_TRACE : 0;
@@ -214,6 +229,7 @@ int axi_image_os(int argc, char **argv)
         {"time-limit", AXI_OPTION_TIME, &request.time_limit_ns},
         {"capacity", AXI_OPTION_NUMBER, &request.capacity_ppm},
         {"format", AXI_OPTION_TEXT, &request.format_text},
+        {"host-channel", AXI_OPTION_TEXT, &request.channel_text},
         {"quiet", AXI_OPTION_FLAG, &request.is_quiet},
         {"o", AXI_OPTION_TEXT, &request.out},
     };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define RECORD_HEADER 8u
+#define HOST_CHANNEL_ALIGN 4096u
 #define PERIOD_NS_MAX UINT64_C(1000000000)
 #define CLOCK_NS_MAX UINT64_C(60000000000)
 
@@ -26,6 +27,7 @@ enum record {
     RECORD_TASK = 12,
     RECORD_CHANNEL = 13,
     RECORD_CLOCK = 14,
+    RECORD_HOST_CHANNEL = 15,
     RECORD_END
 };
 
@@ -75,6 +77,9 @@ static int check_values(const struct axi_boot_config *c)
     }
     if (c->clock > AXI_BOOT_CLOCK_PTP || (c->clock_flags & ~AXI_BOOT_CLOCK_FLAG_LINES) != 0 ||
         c->clock_bound_ns > CLOCK_NS_MAX || c->latency_ns > CLOCK_NS_MAX) {
+        return -AXC_EBOOT_VALUE;
+    }
+    if (c->host_channel % HOST_CHANNEL_ALIGN != 0) {
         return -AXC_EBOOT_VALUE;
     }
     if (c->network == AXI_BOOT_NETWORK_STATIC && (c->prefix == 0 || c->prefix > 30)) {
@@ -292,6 +297,9 @@ static void write_records(struct writer *writer, const struct axi_boot_config *c
     if (has_clock(c)) {
         add_clock(writer, c);
     }
+    if (c->host_channel != 0) {
+        add_numbers(writer, RECORD_HOST_CHANNEL, c->host_channel, NULL);
+    }
     for (uint32_t i = 0; i < c->task_count; i++) {
         add_task(writer, &c->tasks[i]);
     }
@@ -449,7 +457,8 @@ static int read_fixed(struct axi_boot_config *c, uint32_t type, const uint8_t *v
                                               [RECORD_LIMITS] = 8,
                                               [RECORD_RUN] = 16,
                                               [RECORD_SEED] = 8,
-                                              [RECORD_CLOCK] = CLOCK_BYTES};
+                                              [RECORD_CLOCK] = CLOCK_BYTES,
+                                              [RECORD_HOST_CHANNEL] = 8};
 
     if (bytes != sizes[type]) {
         return -AXC_EBOOT_RECORD;
@@ -480,6 +489,9 @@ static int read_fixed(struct axi_boot_config *c, uint32_t type, const uint8_t *v
         break;
     case RECORD_CLOCK:
         return read_clock(c, value);
+    case RECORD_HOST_CHANNEL:
+        c->host_channel = axi_get_le64(value);
+        break;
     default:
         c->seed = axi_get_le64(value);
         break;

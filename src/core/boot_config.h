@@ -109,6 +109,8 @@ struct axi_boot_config {
     uint32_t flags; /* AXI_BOOT_FLAG_* */
     enum axi_boot_exit exit;
     uint64_t time_limit_ns; /* of a standalone run; 0 = none */
+    uint64_t host_channel; /* standalone: physical address of a page of its own that the partition's
+                              monitor shares (core/host_channel.h); 0 = none */
 
     uint32_t task_count; /* standalone only */
     uint32_t channel_count;

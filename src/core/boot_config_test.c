@@ -44,6 +44,7 @@ static void make_standalone(void)
     made.flags = AXI_BOOT_FLAG_TRACE;
     made.exit = AXI_BOOT_EXIT_SEMIHOSTING;
     made.time_limit_ns = 5000000000;
+    made.host_channel = 0x44000000;
     made.slots = 4;
     made.capacity_ppm = 1000000;
     made.task_count = 2;
@@ -174,7 +175,7 @@ static void refuses_bad_records(void **unused)
         int error;
     } cases[] = {
         {0, 8, "12345678", AXC_EBOOT_TYPE},
-        {15, 8, "12345678", AXC_EBOOT_TYPE},
+        {16, 8, "12345678", AXC_EBOOT_TYPE},
         {0x10001, 8, "12345678", AXC_EBOOT_TYPE},
         {1, 0, "", AXC_EBOOT_VALUE},
         {1, 4, "ecu\0", AXC_EBOOT_VALUE},
@@ -187,6 +188,7 @@ static void refuses_bad_records(void **unused)
         {4, 16, "\x01\x1f\0\0\0\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_VALUE},
         {4, 16, "\x02\x18\0\0\0\0\0\0\0\0\0\0\0\0\0", AXC_EBOOT_MODE},
         {5, 3, "a b", AXC_EBOOT_VALUE},
+        {15, 8, "\x01\x10\0\0\0\0\0", AXC_EBOOT_VALUE}, /* no page */
         {8, 16, "\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0", AXC_EBOOT_VALUE},
         {8, 16, "\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0", AXC_EBOOT_VALUE},
         {9, 8, "\0\0\0\0\1\0\0", AXC_EBOOT_VALUE},

@@ -5,6 +5,8 @@
 #include "core/boot_config.h"
 #include "os/board/board.h"
 #include "os/kernel/kernel.h"
+#include "os/kernel/memory.h"
+#include "os/kernel/pages.h"
 #include "os/net/net.h"
 #include "os/node/node.h"
 #include "os/task/runtime.h"
@@ -22,7 +24,17 @@ static int start_node(const struct axi_boot_info *boot, struct axi_kernel_ops *r
     };
     struct axi_runtime *runtime = NULL;
     struct axi_node *node = NULL;
-    int r = axi_runtime_new(&runtime_config, &runtime);
+    int r;
+
+    if (config.host_channel != 0 &&
+        !axi_pages_span(axi_at_physical(config.host_channel), AXI_PAGE_BYTES)) {
+        axi_log(AXI_LOG_WARN, "host-channel", "text=\"not in this board's memory\"");
+        config.host_channel = 0;
+    }
+    if (config.host_channel != 0) { /* shared with the monitor: never anybody else's */
+        axi_pages_reserve(axi_at_physical(config.host_channel), AXI_PAGE_BYTES);
+    }
+    r = axi_runtime_new(&runtime_config, &runtime);
 
     if (r == 0 && config.network == AXI_BOOT_NETWORK_NONE) {
         standalone = (struct axi_standalone){runtime, &config, axi_board.platform};

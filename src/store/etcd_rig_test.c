@@ -55,7 +55,7 @@ static void run_member(const struct etcd_rig *rig, int member)
     execlp("etcd", "etcd", "--name", name, "--data-dir", data, "--listen-client-urls", client,
            "--advertise-client-urls", client, "--listen-peer-urls", peer,
            "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster,
-           "--heartbeat-interval=20", "--election-timeout=200", "--pre-vote", "--log-level=error",
+           "--heartbeat-interval=50", "--election-timeout=500", "--pre-vote", "--log-level=error",
            (char *)NULL);
     _exit(127);
 }

@@ -43,8 +43,12 @@ static struct axi_store *open_store(const char *prefix, unsigned timeout_ms)
 static void put_patiently(const char *prefix)
 {
     struct axi_store *store = open_store(prefix, 10000);
+    int rc = -1;
 
-    assert_int_equal(axi_store_cas(store, "k", AXI_STORE_ANY, "1", 1, NULL), 0);
+    for (int i = 0; i < 5 && rc != 0; i++) { /* a busy machine may elect more than once */
+        rc = axi_store_cas(store, "k", AXI_STORE_ANY, "1", 1, NULL);
+    }
+    assert_int_equal(rc, 0);
     axi_store_free(store);
 }
 

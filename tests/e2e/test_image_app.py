@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from conftest import BUILD, ROOT, Cluster, axcan, until
-from runax import Runax, build_echo
+from runax import Runax, build_echo, text_of, wait_text
 from test_runax_engines import Containerd, Podman, engines
 
 CRUISE = os.path.join(BUILD, "tasks", "cruise.axi")
@@ -85,6 +85,39 @@ def test_skopeo_and_umoci_take_it_as_it_is(app, tmp_path):
                        capture_output=True, timeout=60)
         done = runax.run("run", "--bundle", bundle, "c1")
         assert done.returncode == 0 and "S tally FINISHED" in done.stdout, done
+
+
+@pytest.mark.parametrize("board", ["virt", "zcu102"])
+def test_stop_asks_axcan_os_and_its_heart_is_heard(tmp_path, board):
+    """An endless task: TERM is a request that the kernel follows; the exit code is its own."""
+    app = build(tmp_path / "app", CRUISE, "--board", board)
+    bundle = str(tmp_path / "bundle")
+    subprocess.run(["umoci", "unpack", "--image", "%s:%s" % (app, board), bundle], check=True,
+                   capture_output=True, timeout=60)
+    with open(os.path.join(bundle, "config.json"), encoding="utf-8") as file:
+        config = json.load(file)
+    config["process"]["terminal"] = False
+    with open(os.path.join(bundle, "config.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    with Runax(tmp_path) as runax:
+        output = runax.create("c1", bundle)
+        runax.ok("start", "c1")
+        wait_text(output, "axcan-os: start")
+
+        def heartbeat():
+            stats = runax.ok("events", "--stats", "c1")
+            return json.loads(stats)["data"]["partition"]["heartbeat"]
+
+        first = heartbeat()
+        until(lambda: heartbeat() > first, 20, "more heartbeats")
+        runax.ok("pause", "c1")
+        runax.ok("resume", "c1")
+        runax.ok("kill", "c1", "TERM")
+        runax.wait("c1", "stopped")
+        assert runax.state("c1")["exitCode"] == 0
+        assert "S cruise-control ACTIVE" in text_of(output)
+        assert "axcan-os: end" in text_of(output)
+        runax.ok("delete", "c1")
 
 
 @with_engines

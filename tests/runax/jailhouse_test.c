@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The jailhouse backend against a driver that behaves as the real ones do, traps included. */
-#include "runax/hv/host_channel.h"
+#include "core/host_channel.h"
 #include "runax/hv/hv.h"
 #include "runax/hv/jailhouse/jailhouse.h"
 #include "support/test.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/kernel/pages.h"
 
+#include "base/bytes.h"
 #include "os/kernel/memory.h"
 
 #include <string.h>
@@ -40,6 +41,13 @@ void axi_pages_init(void *first, size_t bytes)
         pool.count = AXI_POOL_PAGES_MAX;
     }
     pool.usable = pool.free_count = pool.count;
+}
+
+bool axi_pages_span(const void *first, size_t bytes)
+{
+    uintptr_t base = (uintptr_t)pool.first;
+
+    return axi_range_inside((uintptr_t)first, bytes, base, pool.count * AXI_PAGE_BYTES);
 }
 
 void axi_pages_reserve(const void *first, size_t bytes)

@@ -3,6 +3,7 @@
 #ifndef AXI_OS_PAGES_H
 #define AXI_OS_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define AXI_POOL_PAGES_MAX (1u << 19) /* 2 GiB */
@@ -11,5 +12,7 @@
 void axi_pages_init(void *first, size_t bytes);
 /* Keeps these bytes out of the pool, as far as they lie in it. Before the first take. */
 void axi_pages_reserve(const void *first, size_t bytes);
+/* True when all of them lie in what the pool spans. */
+bool axi_pages_span(const void *first, size_t bytes);
 
 #endif

@@ -11,7 +11,7 @@
  */
 #include "guest.h"
 
-#include "runax/hv/host_channel.h"
+#include "core/host_channel.h"
 
 #define TICK_US 10000u
 

@@ -3,7 +3,7 @@
  * exit port. Everything in ring 0, no FP registers. */
 #include "guest.h"
 
-#include "runax/hv/host_channel.h"
+#include "core/host_channel.h"
 #include "runax/hv/kvm/guest_abi.h"
 
 const char guest_board[] = AXI_KVM_BOARD_X86;

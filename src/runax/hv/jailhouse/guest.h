@@ -3,7 +3,7 @@
 #ifndef AXI_RUNAX_JAILHOUSE_GUEST_H
 #define AXI_RUNAX_JAILHOUSE_GUEST_H
 
-#include "runax/hv/host_channel.h"
+#include "core/host_channel.h"
 #include "runax/hv/hv.h"
 #include "runax/hv/jailhouse/device.h"
 

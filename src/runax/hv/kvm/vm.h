@@ -13,7 +13,7 @@
 #define AXI_RUNAX_KVM_VM_H
 
 #include "runax/hv/guest_memory.h"
-#include "runax/hv/host_channel.h"
+#include "core/host_channel.h"
 #include "runax/hv/hv.h"
 #include "runax/hv/kvm/uart.h"
 

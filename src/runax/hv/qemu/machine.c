@@ -2,7 +2,7 @@
 #include "runax/hv/qemu/machine.h"
 
 #include "base/bytes.h"
-#include "runax/hv/host_channel.h"
+#include "core/host_channel.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -10,9 +10,10 @@
  *     16     8   heartbeat                 guest: any other value than before = alive
  *     24    40   0
  */
-#ifndef AXI_RUNAX_HOST_CHANNEL_H
-#define AXI_RUNAX_HOST_CHANNEL_H
+#ifndef AXI_CORE_HOST_CHANNEL_H
+#define AXI_CORE_HOST_CHANNEL_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define AXI_HOST_CHANNEL "host"
