@@ -196,9 +196,13 @@ def cluster(tmp_path_factory, request):
         yield shared
     else:
         shared = Cluster(directory, 3, "--store", request.param, "--lease-ms", 2000)
-        with Restless(shared) as restless:
-            yield shared
-        assert restless.killed > 0
+        try:
+            with Restless(shared) as restless:
+                yield shared
+            assert restless.killed > 0
+        except BaseException:
+            shared.close()
+            raise
     shared.close()
 
 
