@@ -124,7 +124,7 @@ def test_floods_cost_no_deadline(own_cluster, ecus, images):
     """Everything hostile that fits a frame, as fast as this machine makes it: the node drops it,
     counts it, stays in the cluster, and its memory does not shrink. A task that needs 60 of its
     100 ms keeps every deadline: the flood gets the server's tenth of the processor, no more."""
-    cluster = own_cluster(1)
+    cluster = own_cluster(1, "--lease-ms", 20000)  # heartbeats may wait for the flood's end
     ecu = ecus(cluster, "ecu1", frames=True, options=ICOUNT)
     chance = random.Random(4)
     kinds = floods(ecu, chance)

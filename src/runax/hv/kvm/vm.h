@@ -12,8 +12,8 @@
 #ifndef AXI_RUNAX_KVM_VM_H
 #define AXI_RUNAX_KVM_VM_H
 
-#include "runax/hv/guest_memory.h"
 #include "core/host_channel.h"
+#include "runax/hv/guest_memory.h"
 #include "runax/hv/hv.h"
 #include "runax/hv/kvm/uart.h"
 
