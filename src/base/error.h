@@ -125,6 +125,16 @@
     X(NO_CANDIDATE, 254, "no node admits the task")                                                \
     X(ABORTED, 255, "the migration was aborted")                                                   \
     X(LOST, 256, "the task is lost: no checkpoint exists anywhere")                                \
+    X(NOT_LEADER, 257, "this master does not lead; ask the leader")                                \
+    X(PLACE_LABEL, 258, "a label that the service demands is missing")                             \
+    X(PLACE_LATENCY, 259, "the node's latency is above what the service allows")                   \
+    X(PLACE_DIVERSITY, 260, "too like another replica of the service")                             \
+    X(PLACE_FAILURE, 261, "the service would miss its target failure probability")                 \
+    X(PLACE_SPARE, 262, "the loss of one node could not be made up for")                           \
+    X(PLACE_SHARED, 263, "another replica of the service is on this node")                         \
+    X(PLACE_NODE, 264, "the service is not allowed on this node")                                  \
+    X(MANIFEST, 265, "the manifest is malformed or contradicts itself")                            \
+    X(REVISION, 266, "the object was changed since this revision was read")                        \
     X(IMAGE_DIGEST, 300, "image: content does not match its digest")                               \
     X(IMAGE_LAYOUT, 301, "image: not an OCI image layout")                                         \
     X(IMAGE_MANIFEST, 302, "image: malformed index, manifest or config")                           \

@@ -216,6 +216,13 @@ json_t *axi_record_to_json(const struct axi_record *r)
     if (r->migration.phase != AXI_MIGRATION_NONE) {
         json_object_set_new(json, "migration", migration_to_json(&r->migration));
     }
+    if (r->service[0] != '\0') {
+        json_object_set_new(json, "replica",
+                            json_pack("{s:s, s:i, s:b, s:o, s:i, s:s}", "service", r->service,
+                                      "number", (int)r->replica, "grid_fixed", r->is_grid_fixed,
+                                      "seed", axi_json_id(r->seed), "seed_rule", (int)r->seed_rule,
+                                      "output", r->output_address));
+    }
     return json;
 }
 
@@ -226,6 +233,7 @@ int axi_record_from_json(const json_t *json, struct axi_record *ret_record)
     const json_t *migration = json_object_get(json, "migration");
     const json_t *standby = json_object_get(json, "standby");
     const json_t *claim = json_object_get(json, "claim");
+    const json_t *replica = json_object_get(json, "replica");
     int state = find_name(state_names, AXI_TASK_STATE_COUNT, axi_json_get_text(json, "state"));
 
     if (axi_json_get_u64(json, "version") != 1 || state < 0 ||
@@ -260,6 +268,12 @@ int axi_record_from_json(const json_t *json, struct axi_record *ret_record)
     r.start = origin_from_json(json_object_get(json, "start"));
     axi_copy_text(r.restorer, sizeof(r.restorer), axi_json_get_text(json, "restorer"));
     axi_copy_text(r.reason, sizeof(r.reason), axi_json_get_text(json, "reason"));
+    axi_copy_text(r.service, sizeof(r.service), axi_json_get_text(replica, "service"));
+    r.replica = (uint32_t)axi_json_get_u64(replica, "number");
+    r.is_grid_fixed = json_is_true(json_object_get(replica, "grid_fixed"));
+    r.seed = axi_json_get_id(replica, "seed");
+    r.seed_rule = (uint32_t)axi_json_get_u64(replica, "seed_rule");
+    axi_copy_text(r.output_address, sizeof(r.output_address), axi_json_get_text(replica, "output"));
     *ret_record = r;
     return 0;
 }
@@ -296,6 +310,7 @@ void axi_record_spec_wire(const struct axi_record *record, int entry, axi_TaskSp
                          .backlog_max = spec->backlog_max};
 
     axi_copy_text(wire.name, sizeof(wire.name), record->name);
+    axi_copy_text(wire.output_address, sizeof(wire.output_address), record->output_address);
     memcpy(wire.schema_hash, spec->schema_hash, 32);
     if (entry >= 0) {
         wire.wcet_ns = record->entries[entry].wcet_ns;

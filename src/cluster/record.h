@@ -108,6 +108,13 @@ struct axi_record {
                                 checkpoint of its own, this one is as good */
     char reason[AXI_REASON_BYTES];
     struct axi_migration migration;
+    /* Of a service's replica; empty and 0 of any other task. */
+    char service[25];
+    uint32_t replica;   /* number within the service, never used twice */
+    bool is_grid_fixed; /* release_ns is the service's: what is late is caught up, never shifted */
+    uint64_t seed;      /* until it runs: the task whose newest state it begins with; 0 = none */
+    uint32_t seed_rule; /* enum axi_state_rule of manifest/spec.h */
+    char output_address[64]; /* of its voter, HOST:PORT; "" = none */
 };
 
 json_t *axi_record_to_json(const struct axi_record *record);

@@ -73,7 +73,10 @@
     X(OFFLOAD_REQUEST, 44, OffloadRequest, 0)                                                      \
     X(TRACE_RECORDS, 45, TraceRecords, 1)                                                          \
     X(TRACE_ACK, 46, TraceAck, 0)                                                                  \
-    X(HISTOGRAM, 47, Histogram, 0)
+    X(HISTOGRAM, 47, Histogram, 0)                                                                 \
+    X(VOTER_JOIN, 48, VoterJoin, 0)                                                                \
+    X(VOTE_GROUP, 49, VoteGroup, 0)                                                                \
+    X(VOTE_REPORT, 50, VoteReport, 0)
 
 enum axi_wire_type {
 #define AXI_WIRE_ENUM(name, number, message, has_tail) AXI_WIRE_##name = number,

@@ -184,6 +184,8 @@ struct axi_master {
     bool is_watch_lost;
     uint64_t next_op, event_number, log_number, events_stored;
     json_t *events, *events_pending;
+    struct axi_declared *declared; /* service/: services, nodes, policy; owned */
+    struct axi_voters *voters;     /* service/voters.c; owned */
 };
 
 /* ---- events.c, ops.c ---- */

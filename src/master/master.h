@@ -150,6 +150,40 @@ AXC_MUST_USE int axi_master_migrate(struct axi_master *master, const char *task,
 AXC_MUST_USE int axi_master_profile(struct axi_master *master, const json_t *request,
                                     uint64_t *ret_op, char *ret_reason);
 
+/* ---- what is declared: services, nodes, policy (docs/orchestration.md) ---- */
+
+/* request: {"objects": [normalised objects], "dry_run": bool}; an object may have "revision": the
+ * one it was read with, refused (REVISION) when it has changed since. All or nothing. *ret_answer
+ * (a new reference, also on refusal): {"changes": [{"kind","name","action":
+ * "create|change|unchanged|delete","fields":[{"path","from","to"}]}], "plan": [{"task","service",
+ * "from","to","why"}], "refused": [{"kind","name","code","error","reason","nodes":[{"node","error",
+ * "reason"}]}]}. With dry_run nothing changes, and the plan says what would move. */
+AXC_MUST_USE int axi_master_apply(struct axi_master *master, const json_t *request,
+                                  json_t **ret_answer, char *ret_reason);
+/* request: {"objects": [{"kind","name","revision"?}], "dry_run"}; the same answer. */
+AXC_MUST_USE int axi_master_undeclare(struct axi_master *master, const json_t *request,
+                                      json_t **ret_answer, char *ret_reason);
+/* action: "undo" (the former declaration again), "pause", "resume". */
+AXC_MUST_USE int axi_master_rollout(struct axi_master *master, const char *service,
+                                    const char *action, char *ret_reason);
+/* Nothing new goes there, or may again; survives the master. */
+AXC_MUST_USE int axi_master_cordon(struct axi_master *master, const char *node, bool is_cordoned,
+                                   char *ret_reason);
+/* Cordons, then moves everything that runs there elsewhere; deadline_ns (from now, 0 = 60 s): what
+ * is left then stays, and is named in the operation's result. */
+AXC_MUST_USE int axi_master_drain(struct axi_master *master, const char *node, uint64_t deadline_ns,
+                                  uint64_t *ret_op, char *ret_reason);
+/* *ret_answer: {"plan": [{"task","service","from","to","why"}], "operations": [...]}. */
+AXC_MUST_USE int axi_master_rebalance(struct axi_master *master, bool is_dry_run,
+                                      json_t **ret_answer, char *ret_reason);
+/* {"name","mode","image","replicas","ready","agreed","minimum","generation","revision","state":
+ * "ready|progressing|degraded|short|paused|deleting","condition","rollout":{...},"members":[{"task",
+ * "node","platform","role","image","degraded","votes":{...}}],"votes":{...},"declared":{...}} */
+json_t *axi_master_services(struct axi_master *master);
+json_t *axi_master_service(struct axi_master *master, const char *name);
+/* Declared nodes and policy, as the store has them: {"kind","name","revision",...}. */
+json_t *axi_master_declared(struct axi_master *master);
+
 /* ---- what there is; each returns a new reference (NULL = not found) ---- */
 
 /* {"id","kind","task","node","state":"running|done|failed","code","error","reason","steps":

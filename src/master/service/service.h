@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Services: what was declared is kept true. One state machine per service, driven by
+ * axi_services_tick and by what is reported here; everything it decides is in the store
+ * (service/<name>) before it is done, so another master goes on with it. Part of the master's core:
+ * same rules of use. */
+#ifndef AXI_MASTER_SERVICE_SERVICE_H
+#define AXI_MASTER_SERVICE_SERVICE_H
+
+#include "manifest/spec.h"
+#include "master/internal.h"
+#include "place/plan.h"
+
+enum axi_member_role {
+    AXI_MEMBER_ACTIVE = 0, /* counts */
+    AXI_MEMBER_NEW,        /* being started or proved: compared, does not count yet */
+    AXI_MEMBER_OLD,        /* counts until its successor does, then it is removed */
+    AXI_MEMBER_GOING,      /* being removed */
+};
+
+/* A replica as the service's record knows it. */
+struct axi_member {
+    uint64_t task;
+    uint32_t number;     /* of the replica */
+    uint32_t generation; /* of the declaration it was made for */
+    uint32_t image;      /* index into images; AXI_SERVICE_IMAGES_MAX: the degraded one */
+    enum axi_member_role role;
+    uint64_t since_ns;                            /* master time of the role */
+    uint64_t good_from, missed_from, killed_from; /* counters when its proof began */
+    bool is_degraded;
+};
+
+struct axi_service {
+    struct axi_service_spec spec;
+    json_t *declared, *previous; /* owned: the manifest, and the one before (undo); may be NULL */
+    uint64_t revision;           /* of service/<name> */
+    uint32_t generation;         /* counts declarations that change replicas */
+    uint32_t numbers;            /* highest replica number ever given */
+    uint64_t release_ns;         /* r of the grid; 0 = not begun */
+    struct axi_member members[2 * AXI_SERVICE_REPLICAS_MAX];
+    uint32_t member_count;
+    bool is_deleting, is_paused;
+    /* volatile */
+    uint64_t next_ns, backoff_ns;     /* local: when to look again */
+    char condition[AXI_REASON_BYTES]; /* why it is not as declared; "" = it is */
+    struct axi_rollout *rollout;      /* service/rollout.c, owned; NULL = none */
+};
+
+/* ---- for the master's core ---- */
+int axi_services_load(struct axi_master *m);
+void axi_services_free(struct axi_master *m);
+/* Local time (ns) of the next thing to do. */
+uint64_t axi_services_tick(struct axi_master *m);
+/* A task with record.service changed state, or is gone; the node it ran on died. */
+void axi_service_replica_changed(struct axi_master *m, const struct axi_task *task, int code,
+                                 const char *reason);
+/* Nodes joined, left, changed, or declared something: feasibility may have changed. */
+void axi_services_nodes_changed(struct axi_master *m);
+
+/* ---- for voters.c and rebalance.c ---- */
+struct axi_service *axi_service_find(struct axi_master *m, const char *name);
+size_t axi_services_list(struct axi_master *m, struct axi_service ***ret_services); /* borrowed */
+/* A replica was wrong or silent `bad_limit` times in a row. */
+void axi_service_replica_bad(struct axi_master *m, struct axi_service *service, uint64_t task,
+                             bool is_wrong);
+const struct axi_node_spec *axi_node_spec_of(struct axi_master *m,
+                                             const char *node); /* never NULL */
+const struct axi_policy_spec *axi_policy(struct axi_master *m);
+
+/* The cluster as a problem of placement: all nodes, all tasks that occupy one, all services. Tasks
+ * are in the order of m->tasks, those that occupy nothing are left out; ids tell them apart. Free
+ * with axi_snapshot_free. NULL: out of memory. (service/snapshot.c) */
+struct axi_snapshot {
+    struct axi_plan_problem problem; /* its arrays are the snapshot's */
+    void *memory;
+};
+struct axi_snapshot *axi_snapshot_make(struct axi_master *m);
+void axi_snapshot_free(struct axi_snapshot *snapshot);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The voters of a cluster: what they are told (which replicas vote on what) and what they report.
+ * Part of the master's core: same rules of use. */
+#ifndef AXI_MASTER_SERVICE_VOTERS_H
+#define AXI_MASTER_SERVICE_VOTERS_H
+
+#include "master/service/service.h"
+
+struct axi_votes { /* of one replica, since it was listed */
+    uint64_t good, wrong, silent, last_job;
+    uint32_t good_in_row, bad_in_row;
+};
+
+/* False: no voter has said anything of it. */
+bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_votes);
+/* Where replicas of the service send their outputs; "" = no voter has joined (that it asks for). */
+const char *axi_voter_address(struct axi_master *m, const struct axi_service *service);
+/* Members, roles or rules of the service changed (or it is gone: service NULL, by name). */
+void axi_voters_tell(struct axi_master *m, const struct axi_service *service, const char *name);
+/* Agreed verdicts: {"voter","agreed","failed","failed_in_row","last_agreed_job"}; NULL = none. */
+json_t *axi_votes_json(struct axi_master *m, const char *service);
+json_t *axi_master_voters(struct axi_master *m); /* for the API: who has joined */
+
+/* Called by frames.c. */
+void axi_voter_join(struct axi_master *m, struct axi_link *link, const axi_VoterJoin *join);
+void axi_voter_report(struct axi_master *m, struct axi_link *link, const axi_VoteReport *report);
+void axi_voter_link_down(struct axi_master *m, struct axi_link *link);
+
+#endif

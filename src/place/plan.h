@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: where all replicas of all services go, with every constraint between them. Pure functions
+ * over a snapshot; place/place.h judges one task on one node, this adds what concerns several: the
+ * diversity of replicas, the failure probability of a service (model/replica.h), the loss of any
+ * one node, moves of some tasks to make room for others. Same input, same plan.
+ *
+ * Order: criticality, then utilisation, falling; among the tasks of equal rank the one that would
+ * lose most by not getting its best node now (regret). Then local search by moves and swaps until
+ * nothing gets better or options.steps judgements are used up. */
+#ifndef AXI_PLACE_PLAN_H
+#define AXI_PLACE_PLAN_H
+
+#include "place/place.h"
+
+#define AXI_PLAN_NONE UINT32_MAX
+
+struct axi_plan_node {
+    struct axi_place_node place; /* its tasks: only what is not among the plan's tasks */
+    const char *isa;             /* "aarch64", "x86_64" */
+    const char *const *labels;   /* "key=value" */
+    size_t label_count;
+    uint64_t latency_ns;           /* bounded, one way */
+    double fail_per_hour;          /* the node as a whole */
+    double wrong_per_hour;         /* wrong values in time; <= the former counts separately */
+    double platform_fail_per_hour; /* common to all nodes of its first platform */
+    uint32_t predicted_ppm; /* upper quantile of its load within the horizon; 0 = not known */
+    bool is_cordoned;       /* keeps what it has, gets nothing */
+    bool is_leaving;        /* drained: what may move leaves, nothing comes */
+};
+
+struct axi_plan_service {
+    const char *name;
+    uint32_t diversity;          /* AXI_DIVERSE_* of manifest/spec.h, same bits */
+    uint32_t needed;             /* k of its n replicas must be right */
+    double fail_per_hour_max;    /* 0 = no target */
+    double activations_per_hour; /* jobs */
+    uint64_t latency_max_ns;     /* 0 = any */
+    const char *const *labels;   /* required of a node */
+    size_t label_count;
+    const char *const *prefer; /* labels that make a node better */
+    size_t prefer_count;
+    const uint64_t *nodes; /* ids allowed; count 0 = all */
+    size_t node_count;
+    bool survives_node_loss;
+};
+
+struct axi_plan_task {
+    uint64_t id;
+    const char *name;
+    struct axi_place_task what;
+    uint32_t service; /* index, or AXI_PLAN_NONE: only `what` counts */
+    uint32_t image;   /* number of the variant, for diversity over images */
+    uint32_t criticality;
+    uint32_t node;   /* index of where it is, AXI_PLAN_NONE = nowhere yet */
+    bool is_movable; /* else it stays where it is */
+};
+
+struct axi_plan_problem {
+    const struct axi_plan_node *nodes;
+    const struct axi_plan_task *tasks;
+    const struct axi_plan_service *services;
+    size_t node_count, task_count, service_count;
+};
+
+struct axi_plan_options {
+    uint64_t steps;                 /* judgements for the local search; 0 = 20000 */
+    uint32_t moves_max;             /* of tasks that are placed already; 0 = any number */
+    bool is_rebalancing;            /* also move for a better spread, not only for feasibility */
+    bool (*is_over)(void *context); /* optional: asked now and then; true ends the search */
+    void *context;
+};
+
+#define AXI_PLAN_REASON_BYTES 192u
+
+struct axi_plan_choice {
+    uint32_t node;                      /* AXI_PLAN_NONE: nowhere */
+    int code;                           /* 0 or why nowhere: the commonest of the nodes' refusals */
+    char reason[AXI_PLAN_REASON_BYTES]; /* nowhere: which filter refused how many nodes, with one
+                                           name each; else why there (what decided) */
+};
+
+struct axi_plan {
+    struct axi_plan_choice *choices; /* one per task */
+    size_t moved, placed, refused;
+    double score; /* lower is better; comparable for one problem */
+};
+
+/* Judges one node for one task with all filters and the other tasks where problem->tasks says they
+ * are. 0 and a score (lower is better), or the refusal: -AXC_EADMIT_*, -AXC_EUNAVAILABLE (not
+ * ready, cordoned), -AXC_EPLACE_{LABEL,LATENCY,DIVERSITY,FAILURE,SPARE,SHARED}. reason: may be
+ * NULL. */
+AXC_MUST_USE int axi_plan_judge(const struct axi_plan_problem *problem, size_t task, size_t node,
+                                double *ret_score, char reason[AXI_PLAN_REASON_BYTES]);
+
+/* Best node for one task, everything else staying; excluded: node ids. *ret_choice is filled in
+ * both cases. -AXC_ENO_CANDIDATE, -AXC_ENOMEM. */
+AXC_MUST_USE int axi_plan_best(const struct axi_plan_problem *problem, size_t task,
+                               const uint64_t *excluded, size_t excluded_count,
+                               struct axi_plan_choice *ret_choice);
+
+/* A whole plan. 0 also when some tasks go nowhere (plan.refused). -AXC_ENOMEM. Free with
+ * axi_plan_clear. */
+AXC_MUST_USE int axi_plan_make(const struct axi_plan_problem *problem,
+                               const struct axi_plan_options *options, struct axi_plan *ret_plan);
+void axi_plan_clear(struct axi_plan *plan);
+
+/* Failure probability per hour of a service with its replicas where they are; 1 when it has fewer
+ * than it needs. */
+double axi_plan_failure_per_hour(const struct axi_plan_problem *problem, size_t service);
+
+#endif
