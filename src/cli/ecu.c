@@ -7,6 +7,7 @@
 #include "image/file.h"
 #include "image/os_image.h"
 #include "net/host.h"
+#include "net/ports.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
@@ -27,26 +28,6 @@ struct ecu {
     uint32_t capacity_ppm;
     char image[PATH_MAX];
 };
-
-/* A TCP port of 127.0.0.1 that is free now. Another program may take it before QEMU does; then QEMU
- * says so and ends, and the next 'axcan up' tries again. */
-static int find_port(uint16_t *ret_port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int r = -AXC_EIO;
-
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
-        *ret_port = ntohs(address.sin_port);
-        r = 0;
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return r;
-}
 
 /* "127.0.0.1:7400" as the guest must write it. */
 static int master_of_guest(const char *master, char ret_text[AXI_BOOT_TEXT_BYTES])
@@ -208,7 +189,7 @@ int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
                           (uint32_t)json_integer_value(json_object_get(member, "capacity_ppm"))};
     json_t *argv = NULL;
     uint16_t port = 0;
-    int r = find_port(&port);
+    int r = axi_ports_find(&port, 1);
 
     (void)snprintf(ecu.image, sizeof(ecu.image), "%s/%s.img", dir, ecu.name);
     if (r == 0) {

@@ -4,46 +4,15 @@
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "net/ports.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define ETCD_MEMBERS 3u
-
-/* Ports of loopback that are free now, all bound at once so that they differ. */
-static int find_ports(uint16_t ports[2 * ETCD_MEMBERS])
-{
-    int fds[2 * ETCD_MEMBERS];
-    unsigned count = 0;
-    int r = 0;
-
-    while (count < 2 * ETCD_MEMBERS && r == 0) {
-        struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t length = sizeof(address);
-
-        fds[count] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fds[count] < 0) {
-            r = -AXC_EIO;
-            break;
-        }
-        if (bind(fds[count], (struct sockaddr *)&address, sizeof(address)) < 0 ||
-            getsockname(fds[count], (struct sockaddr *)&address, &length) < 0) {
-            r = -AXC_EIO;
-        }
-        ports[count++] = ntohs(address.sin_port);
-    }
-    while (count > 0) {
-        (void)close(fds[--count]);
-    }
-    return r;
-}
 
 /* Fast election, for members beside each other; docs/operations.md says what to set elsewhere. */
 static json_t *arguments_of(const char *program, const char *dir, unsigned member,
@@ -83,7 +52,7 @@ static int prepare_etcd(json_t *cluster, const char *dir)
         json_decref(stores);
         return axi_cli_fail("up", "etcd is not there; install Debian's etcd-server");
     }
-    if (find_ports(ports) < 0) {
+    if (axi_ports_find(ports, 2 * ETCD_MEMBERS) < 0) {
         json_decref(stores);
         return axi_cli_fail("up", "no free ports on loopback for etcd");
     }

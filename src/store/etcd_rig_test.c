@@ -1,39 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/etcd_rig_test.h"
 
+#include "net/ports.h"
 #include "store/etcd_internal.h"
 #include "support/test.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Ports that are free now, all bound at once so that they differ. */
-static void find_ports(uint16_t *ports, int count)
-{
-    int fds[2 * ETCD_MEMBERS];
-
-    for (int i = 0; i < count; i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t length = sizeof(address);
-
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
-        assert_int_equal(getsockname(fds[i], (struct sockaddr *)&address, &length), 0);
-        ports[i] = ntohs(address.sin_port);
-    }
-    for (int i = 0; i < count; i++) {
-        close(fds[i]);
-    }
-}
 
 static void run_member(const struct etcd_rig *rig, int member)
 {
@@ -89,7 +68,7 @@ void etcd_rig_init(struct etcd_rig *rig)
     memset(rig, 0, sizeof(*rig));
     snprintf(rig->directory, sizeof(rig->directory), "/tmp/axcan-etcd-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));
-    find_ports(ports, 2 * ETCD_MEMBERS);
+    assert_int_equal(axi_ports_find(ports, 2 * ETCD_MEMBERS), 0);
     memcpy(rig->client_ports, ports, sizeof(rig->client_ports));
     memcpy(rig->peer_ports, ports + ETCD_MEMBERS, sizeof(rig->peer_ports));
     snprintf(rig->location, sizeof(rig->location),
