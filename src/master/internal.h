@@ -166,6 +166,7 @@ struct axi_master {
     struct axi_master_port port;
     bool is_crashed, is_deposed;
     uint64_t leader_revision; /* of key "master" when this one took over */
+    uint64_t term;            /* how many masters took this store over, this one too */
     uint64_t store_lost_ns;   /* since when no commit got through; 0 = the last one did */
     bool is_store_lost_said;
     uint64_t started_local_ns, next_batch_ns, events_due_ns;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The master's life: taking over from the store, links, the tick. */
 #include "master/internal.h"
+#include "master/leader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #define MS 1000000ull
 #define OPS_KEPT 1000u
+#define OPS_OF_TERM 1000000u /* an id is never another operation's at the next master */
 #define STORE_LOST_NS (500 * MS)
 
 uint64_t axi_now(struct axi_master *m)
@@ -36,11 +38,14 @@ bool axi_in_grace(struct axi_master *m)
 
 #define LEADER_KEY "master"
 
-static void depose(struct axi_master *m)
+void axi_master_depose(struct axi_master *m, const char *reason)
 {
-    axi_event(m, AXI_WARNING, "master-deposed", NULL, NULL, "another master took over the store");
+    if (m->is_deposed) {
+        return;
+    }
+    axi_event(m, AXI_WARNING, "master-deposed", NULL, NULL, "%s", reason);
     for (size_t i = 0; i < m->link_count; i++) {
-        axi_link_close(m, m->links[i], -AXC_ECONFLICT, "another master took over");
+        axi_link_close(m, m->links[i], -AXC_ENOT_LEADER, reason);
     }
     m->is_deposed = true;
     m->is_crashed = true;
@@ -65,7 +70,7 @@ static int explain_conflict(struct axi_master *m)
     if (revision == m->leader_revision) {
         return -AXC_ECONFLICT;
     }
-    depose(m);
+    axi_master_depose(m, "another master took over the store");
     return -AXC_EUNAVAILABLE;
 }
 
@@ -92,42 +97,59 @@ int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t coun
     return rc == -AXC_ECONFLICT && !m->config.skip_commit_cas ? explain_conflict(m) : rc;
 }
 
-/* Reads who leads: 0 and whether it is `text`. */
-static int read_leader(struct axi_master *m, const char *text, uint64_t *ret_revision,
-                       bool *ret_is_own)
+/* Reads who leads: 0, its term, and whether it is this one. */
+static int read_leader(struct axi_master *m, uint64_t id, uint64_t *ret_revision,
+                       uint64_t *ret_term, bool *ret_is_own)
 {
     struct axi_store_value value = {0};
     int rc = axi_store_get(m->config.store, LEADER_KEY, &value);
+    json_t *json = rc == 0 ? json_loadb(value.bytes, value.value_bytes, 0, NULL) : NULL;
 
     if (rc != 0 && rc != -AXC_ENOENT) {
         return -AXC_EUNAVAILABLE;
     }
     *ret_revision = value.revision;
-    *ret_is_own = rc == 0 && strcmp(value.bytes, text) == 0;
+    *ret_term = axi_json_get_u64(json, "term");
+    *ret_is_own = json != NULL && axi_json_get_id(json, "master") == id;
+    json_decref(json);
     axi_store_value_clear(&value);
     return 0;
+}
+
+/* With an election: only while the one that was won holds. */
+static int put_leader(struct axi_master *m, uint64_t id, uint64_t expected)
+{
+    char text[80];
+    struct axi_store_op ops[] = {
+        {.kind = AXI_STORE_PUT, .key = LEADER_KEY, .expected = expected, .value = text},
+        {.kind = AXI_STORE_CHECK, .key = AXI_LEADER_KEY, .expected = m->config.election}};
+
+    (void)snprintf(text, sizeof(text), "{\"master\":\"%llx\",\"term\":%llu}",
+                   (unsigned long long)id, (unsigned long long)m->term);
+    ops[0].value_bytes = strlen(text);
+    return axi_store_commit(m->config.store, ops, m->config.election != 0 ? 2 : 1,
+                            &m->leader_revision);
 }
 
 /* Always compares: a commit of unknown outcome that comes late, also one of an earlier attempt,
  * must not depose whoever leads by then. */
 static int take_over(struct axi_master *m)
 {
+    uint64_t id = m->port.random64(m->port.context);
     uint64_t revision = 0;
+    uint64_t term = 0;
     bool is_own = false;
-    char text[40];
 
-    (void)snprintf(text, sizeof(text), "{\"master\":\"%llx\"}",
-                   (unsigned long long)m->port.random64(m->port.context));
     for (int i = 0; i < 4; i++) {
-        int rc = read_leader(m, text, &revision, &is_own);
+        int rc = read_leader(m, id, &revision, &term, &is_own);
 
         if (rc == 0 && is_own) {
             m->leader_revision = revision;
             return 0;
         }
         if (rc == 0) {
-            rc = axi_store_cas(m->config.store, LEADER_KEY, revision, text, strlen(text),
-                               &m->leader_revision);
+            m->term = term + 1;
+            rc = put_leader(m, id, revision);
         }
         if (rc != -AXC_ECONFLICT && rc != -AXC_ETIMEOUT) {
             return rc == 0 ? 0 : -AXC_EUNAVAILABLE;
@@ -210,7 +232,6 @@ int axi_master_new(const struct axi_master_config *config, const struct axi_mast
     m->started_local_ns = axi_now(m);
     m->events_due_ns = UINT64_MAX;
     m->next_batch_ns = m->started_local_ns;
-    m->next_op = 1;
     m->events = json_array();
     m->events_pending = json_array();
     m->ops = calloc(OPS_KEPT, sizeof(struct axi_op *));
@@ -219,8 +240,10 @@ int axi_master_new(const struct axi_master_config *config, const struct axi_mast
         axi_master_free(m);
         return rc;
     }
-    axi_event(m, AXI_INFO, "master-started", NULL, NULL, "took over %zu tasks and %zu nodes",
-              m->task_count, m->node_count);
+    m->next_op = m->term * OPS_OF_TERM + 1;
+    axi_event(m, AXI_INFO, "master-started", NULL, NULL,
+              "took over %zu tasks and %zu nodes, term %llu", m->task_count, m->node_count,
+              (unsigned long long)m->term);
     for (size_t i = 0; i < m->task_count; i++) {
         axi_flow_resume(m, m->tasks[i]);
     }

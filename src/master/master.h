@@ -57,10 +57,12 @@ struct axi_master_port {
 enum axi_sync_policy { AXI_SYNC_ALARM = 0, AXI_SYNC_MIGRATE, AXI_SYNC_DROP };
 
 struct axi_master_config {
-    struct axi_store *store;  /* borrowed for the master's life */
-    uint64_t lease_ns;        /* 0 = 500 ms */
-    uint64_t heartbeat_ns;    /* 0 = 100 ms */
-    uint64_t batch_ns;        /* lease renewals wait so long for company; 0 = 20 ms */
+    struct axi_store *store; /* borrowed for the master's life */
+    uint64_t election;       /* axi_leader_revision of the election that was won; it must still hold
+                                when this master takes over. 0 = there are no elections */
+    uint64_t lease_ns;       /* 0 = 500 ms */
+    uint64_t heartbeat_ns;   /* 0 = 100 ms */
+    uint64_t batch_ns;       /* lease renewals wait so long for company; 0 = 20 ms */
     uint64_t lease_margin_ns; /* added to lease * (1 + drift); 0 = 50 ms */
     uint32_t drift_ppm;       /* 0 = 200: between a node's and this clock */
     uint64_t retry_ns;        /* an unanswered request is sent again; 0 = 250 ms */
@@ -90,9 +92,11 @@ void axi_master_link_down(struct axi_master *master, uint64_t link);
 
 /* Does what is due; returns the local time (ns) of the next thing that will be. */
 uint64_t axi_master_tick(struct axi_master *master);
-/* True once another master took over the same store: this one has closed its links and stores
- * nothing more; end the daemon. */
+/* True once another master took over the same store, or axi_master_depose: this one has closed its
+ * links and stores nothing more; free it. */
 bool axi_master_is_deposed(const struct axi_master *master);
+/* It leads no more: closes its links; whoever was linked asks the next one. */
+void axi_master_depose(struct axi_master *master, const char *reason);
 /* Says Goodbye on every link and closes it (orderly end of the daemon). Tasks go on running for a
  * lease; the next master finds them. */
 void axi_master_shutdown(struct axi_master *master);
