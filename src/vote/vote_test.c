@@ -10,7 +10,7 @@
 #define MS 1000000ull
 #define PERIOD (10 * MS)
 #define RELEASE (1000 * MS)
-#define PUTS_MAX 64u
+#define OUTS_MAX 64u
 
 struct put {
     struct axi_stamp stamp;
@@ -18,17 +18,17 @@ struct put {
     uint8_t value[AXC_VALUE_BYTES_MAX];
 };
 
-static struct put puts[PUTS_MAX];
-static uint32_t put_count;
+static struct put outs[OUTS_MAX];
+static uint32_t out_count;
 
 static void on_put(void *context, const char *service, const struct axi_stamp *stamp,
                    const uint8_t *value, uint32_t bytes)
 {
     (void)context;
     assert_string_equal(service, "brake");
-    assert_true(put_count < PUTS_MAX);
-    puts[put_count] = (struct put){.stamp = *stamp, .bytes = bytes};
-    memcpy(puts[put_count++].value, value, bytes);
+    assert_true(out_count < OUTS_MAX);
+    outs[out_count] = (struct put){.stamp = *stamp, .bytes = bytes};
+    memcpy(outs[out_count++].value, value, bytes);
 }
 
 static struct axi_vote *make(void)
@@ -38,7 +38,7 @@ static struct axi_vote *make(void)
 
     assert_non_null(vote);
     axi_vote_clock(vote, 0, true);
-    put_count = 0;
+    out_count = 0;
     return vote;
 }
 
@@ -109,13 +109,13 @@ static void puts_out_what_two_of_three_agree_on(void **state)
     (void)state;
     say(vote, 1, 0, 'x');
     say(vote, 2, 0, 'a');
-    assert_int_equal(put_count, 0);
+    assert_int_equal(out_count, 0);
     say(vote, 3, 0, 'a');
-    assert_int_equal(put_count, 1);
-    assert_int_equal(puts[0].value[0], 'a');
-    assert_int_equal(puts[0].stamp.job, 0);
-    assert_int_equal(puts[0].stamp.epoch, 3);
-    assert_int_equal(puts[0].stamp.task_id, axi_vote_id("brake", RELEASE));
+    assert_int_equal(out_count, 1);
+    assert_int_equal(outs[0].value[0], 'a');
+    assert_int_equal(outs[0].stamp.job, 0);
+    assert_int_equal(outs[0].stamp.epoch, 3);
+    assert_int_equal(outs[0].stamp.task_id, axi_vote_id("brake", RELEASE));
     end(vote, 0);
     const struct axi_vote_result result = result_of(vote);
 
@@ -140,7 +140,7 @@ static void withholds_what_two_of_two_differ_in(void **state)
     end(vote, 0);
     struct axi_vote_result result = result_of(vote);
 
-    assert_int_equal(put_count, 0);
+    assert_int_equal(out_count, 0);
     assert_int_equal(result.failed, 1);
     assert_int_equal(result.failed_in_row, 1);
     assert_int_equal(result.members[0].wrong + result.members[1].wrong, 0); /* nobody knows whose */
@@ -148,7 +148,7 @@ static void withholds_what_two_of_two_differ_in(void **state)
     say(vote, 2, 1, 'a');
     end(vote, 1);
     result = result_of(vote);
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     assert_int_equal(result.failed_in_row, 0);
     axi_vote_free(vote);
 }
@@ -159,10 +159,10 @@ static void one_output_is_enough_where_one_is_needed(void **state)
 
     (void)state;
     say(vote, 1, 0, 'x');
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     say(vote, 2, 0, 'a');
     say(vote, 3, 0, 'a');
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     end(vote, 0);
     const struct axi_vote_result result = result_of(vote);
 
@@ -204,7 +204,7 @@ static void one_that_never_said_anything_is_silent_after_a_grace(void **state)
 
     (void)state;
     for (uint64_t job = 0; job < 300; job++) {
-        put_count = 0;
+        out_count = 0;
         say(vote, 1, job, 'a');
         say(vote, 2, job, 'a');
         if (job == 50) {
@@ -224,7 +224,7 @@ static void one_that_catches_up_is_late_and_not_silent(void **state)
 
     (void)state;
     for (uint64_t job = 0; job < 140; job++) {
-        put_count = 0;
+        out_count = 0;
         say(vote, 1, job, 'a');
         say(vote, 2, job, 'a');
         at_ns = RELEASE + job * PERIOD + PERIOD / 2;
@@ -254,9 +254,9 @@ static void an_uncounted_member_is_compared_only(void **state)
     assert_int_equal(axi_vote_set(vote, RELEASE, &group), 0);
     say(vote, 1, 0, 'a');
     say(vote, 3, 0, 'a');
-    assert_int_equal(put_count, 0);
+    assert_int_equal(out_count, 0);
     say(vote, 2, 0, 'a');
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     say(vote, 1, 1, 'a');
     say(vote, 2, 1, 'a');
     say(vote, 3, 1, 'b');
@@ -271,8 +271,8 @@ static void an_uncounted_member_is_compared_only(void **state)
     assert_int_equal(result_of(vote).members[2].good, 1);
     say(vote, 1, 4, 'a');
     say(vote, 3, 4, 'a');
-    assert_int_equal(put_count, 3);
-    assert_int_equal(puts[2].stamp.epoch, 4);
+    assert_int_equal(out_count, 3);
+    assert_int_equal(outs[2].stamp.epoch, 4);
     axi_vote_free(vote);
 }
 
@@ -287,9 +287,9 @@ static void agrees_place_by_place(void **state)
         send(vote, task, 0, 2, task == 2 ? "x" : "q", 1, at_ns);
     }
     send(vote, 3, 0, 5, "extra", 5, at_ns); /* which the others do not put out */
-    assert_int_equal(put_count, 2);
-    assert_int_equal(puts[1].stamp.place, 2);
-    assert_int_equal(puts[1].value[0], 'q');
+    assert_int_equal(out_count, 2);
+    assert_int_equal(outs[1].stamp.place, 2);
+    assert_int_equal(outs[1].value[0], 'q');
     end(vote, 0);
     const struct axi_vote_result result = result_of(vote);
 
@@ -310,12 +310,12 @@ static void late_values_change_nothing_and_jobs_ascend(void **state)
     say(vote, 1, 1, 'b');
     say(vote, 2, 1, 'b');
     send(vote, 2, 0, 0, "a", 1, RELEASE + PERIOD + PERIOD * 3 / 4); /* agreed, but overtaken */
-    assert_int_equal(put_count, 1);
-    assert_int_equal(puts[0].stamp.job, 1);
+    assert_int_equal(out_count, 1);
+    assert_int_equal(outs[0].stamp.job, 1);
     assert_int_equal(result_of(vote).overtaken, 1);
     say(vote, 1, 2, 'c');
     send(vote, 2, 2, 0, "c", 1, RELEASE + 4 * PERIOD + 1); /* after deadline and wait */
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     const struct axi_vote_result result = result_of(vote);
 
     assert_int_equal(result.failed, 1);
@@ -358,7 +358,7 @@ static void every_useless_datagram_is_counted_and_harmless(void **state)
     axi_vote_datagram(vote, at_ns, junk, count);
     assert_int_equal(axi_vote_dropped(vote, AXI_VOTE_STALE), 1);
     say(vote, 2, 0, 'a');
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     assert_int_equal(axi_vote_taken(vote), 9);
     axi_vote_free(vote);
 }
@@ -414,7 +414,7 @@ static void values_of_unknown_grids_are_voted_on(void **state)
     assert_int_equal(axi_vote_set(vote, RELEASE, &group), 0);
     say(vote, 1, 7, 'a');
     say(vote, 2, 7, 'a');
-    assert_int_equal(put_count, 1);
+    assert_int_equal(out_count, 1);
     assert_true(axi_vote_tick(vote, RELEASE * 2) == UINT64_MAX);
     assert_int_equal(result_of(vote).members[2].silent, 0);
     axi_vote_free(vote);
@@ -431,10 +431,10 @@ static void follows_the_grid_while_the_master_is_away(void **state)
         uint64_t at_ns = RELEASE + job * PERIOD - job * PERIOD / 10000 + PERIOD / 4;
 
         axi_vote_clock(vote, 0, job < 100);
-        put_count = 0;
+        out_count = 0;
         send(vote, 1, job, 0, "a", 1, at_ns);
         send(vote, 2, job, 0, "a", 1, at_ns + 1000);
-        assert_int_equal(put_count, 1);
+        assert_int_equal(out_count, 1);
         send(vote, 3, job, 0, "a", 1, at_ns + 2000);
     }
     assert_int_equal(result_of(vote).failed, 0);
@@ -473,11 +473,11 @@ static void near_numbers_agree_and_their_median_is_put_out(void **state)
         end(vote, 0);
         const struct axi_vote_result result = result_of(vote);
 
-        assert_int_equal(put_count, cases[i].agreed > 0);
+        assert_int_equal(out_count, cases[i].agreed > 0);
         assert_int_equal(result.members[0].good + result.members[1].good + result.members[2].good,
                          cases[i].agreed);
-        if (put_count > 0) {
-            memcpy(&out, puts[0].value, 8);
+        if (out_count > 0) {
+            memcpy(&out, outs[0].value, 8);
             assert_true(isnan(cases[i].out)
                             ? isnan(out)
                             : out == cases[i].out || fabs(out - cases[i].out) < 1e-12);
