@@ -47,7 +47,7 @@ lint: ## format, static analysis, layers
 	@tools/install-deps
 	@tools/lint $(BUILD)
 
-install: build ## install binaries and the task SDK (DESTDIR, --prefix by MESON_FLAGS)
+install: build ## install binaries, the task SDK, units (DESTDIR, --prefix by MESON_FLAGS)
 	@ninja -C $(BUILD) install
 	@ninja -C $(BUILD)/os install
 

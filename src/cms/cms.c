@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The manager's life: links, the tick. */
+#include "cluster/members.h"
 #include "cms/internal.h"
 
 #include <stdio.h>
@@ -332,11 +333,21 @@ static bool is_restoring(const struct axi_cms *cms)
     return false;
 }
 
+static void member_changed(void *context, const struct axi_store_member *member)
+{
+    const char *text = NULL;
+    const char *type = axi_member_event(member, &text);
+
+    axi_cms_event(context, member->is_lost ? AXI_WARNING : AXI_INFO, type, NULL, NULL,
+                  "member %s of the store %s", member->name, text);
+}
+
 static void poll_store(struct axi_cms *cms)
 {
     int rc = axi_cms_view_poll(cms);
     uint64_t now = axi_cms_now(cms);
 
+    axi_store_members(cms->config.store, cms->store_members, member_changed, cms);
     cms->poll_ns = now + (is_restoring(cms) ? POLL_BUSY_NS : POLL_NS);
     if (rc == 0) {
         cms->polled_ns = cms->tick_ns;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the API shows. */
+#include "cluster/members.h"
 #include "cms/internal.h"
 
 #include <stdlib.h>
@@ -89,6 +90,7 @@ json_t *axi_cms_status(struct axi_cms *cms)
     json_object_set_new(json, "durable_age",
                         json_pack("{s:o, s:o}", "p50_ms", ms(axi_hist_quantile(&cms->ages, 500)),
                                   "p99_ms", ms(axi_hist_quantile(&cms->ages, 990))));
+    json_object_set_new(json, "store_members", axi_members_json(cms->store_members));
     return json;
 }
 

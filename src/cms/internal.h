@@ -181,6 +181,7 @@ struct axi_cms {
     uint64_t watched; /* revision */
     uint64_t keep_ns; /* leases are not renewed before */
     uint64_t poll_ns, polled_ns, tick_ns, due_ns;
+    struct axi_store_member store_members[AXI_STORE_MEMBERS_MAX];
     bool is_store_lost, is_loss_said, has_polled;
     uint64_t store_lost_ns, key_lease, key_ns;
     bool is_master_present;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nodes, tasks and the whole as JSON. */
 #include "cluster/failover.h"
+#include "cluster/members.h"
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -256,6 +257,9 @@ json_t *axi_master_status(struct axi_master *m)
     for (int i = 0; i < AXI_TASK_STATE_COUNT; i++) {
         json_object_set_new(json, axi_task_state_name((enum axi_task_state)i),
                             json_integer(counts[i]));
+    }
+    if (m->store_members[0].name[0] != '\0') {
+        json_object_set_new(json, "store_members", axi_members_json(m->store_members));
     }
     return json;
 }

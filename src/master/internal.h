@@ -169,6 +169,7 @@ struct axi_master {
     uint64_t term;            /* how many masters took this store over, this one too */
     uint64_t store_lost_ns;   /* since when no commit got through; 0 = the last one did */
     bool is_store_lost_said;
+    struct axi_store_member store_members[AXI_STORE_MEMBERS_MAX];
     uint64_t started_local_ns, next_batch_ns, events_due_ns;
     uint64_t tick_ns, due_ns; /* when the last tick began, when the next one was asked for */
     struct axi_node **nodes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records that somebody else changed: checkpoint managers restore without asking the master, which
  * learns of it from the store and adopts the new owner. */
+#include "cluster/members.h"
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -155,12 +156,22 @@ int axi_watch_load(struct axi_master *m)
     return axi_store_list(m->config.store, "manager/", axi_managers_visit, m);
 }
 
+static void member_changed(void *context, const struct axi_store_member *member)
+{
+    const char *text = NULL;
+    const char *type = axi_member_event(member, &text);
+
+    axi_event(context, member->is_lost ? AXI_WARNING : AXI_INFO, type, NULL, NULL,
+              "member %s of the store %s", member->name, text);
+}
+
 void axi_watch_tick(struct axi_master *m)
 {
     if (axi_now(m) < m->watch_ns || m->is_crashed) {
         return;
     }
     m->watch_ns = axi_now(m) + WATCH_NS;
+    axi_store_members(m->config.store, m->store_members, member_changed, m);
     poll_managers(m);
     axi_managers_keep(m);
     if (!axi_managers_known(m)) {

@@ -262,6 +262,7 @@ static void etcd_free(struct axi_store *store)
     struct axi_store_etcd *s = of(store);
 
     axi_etcd_watches_free(s);
+    axi_etcd_members_free(s);
     curl_multi_cleanup(s->multi);
     curl_easy_cleanup(s->request);
     curl_slist_free_all(s->headers);
@@ -277,6 +278,7 @@ static const struct axi_store_ops etcd_ops = {
     .lease_grant = etcd_lease_grant,
     .lease_keep = etcd_lease_keep,
     .lease_revoke = etcd_lease_revoke,
+    .members = axi_etcd_members,
     .free = etcd_free,
 };
 

@@ -7,7 +7,7 @@
 
 #include "store/store.h"
 
-#define AXI_ETCD_ENDPOINTS_MAX 9u
+#define AXI_ETCD_ENDPOINTS_MAX AXI_STORE_MEMBERS_MAX
 
 struct axi_etcd_location {
     char endpoints[AXI_ETCD_ENDPOINTS_MAX][128]; /* HOST:PORT */

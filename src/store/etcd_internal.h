@@ -16,6 +16,7 @@ struct axi_etcd_buffer {
 };
 
 struct axi_etcd_watch;
+struct axi_etcd_probe;
 
 struct axi_store_etcd {
     struct axi_store base;
@@ -25,6 +26,8 @@ struct axi_store_etcd {
     struct curl_slist *headers;
     CURLM *multi; /* the watches' streams */
     struct axi_etcd_watch *watches;
+    CURLM *probe_multi;            /* the members' probes */
+    struct axi_etcd_probe *probes; /* one per endpoint; NULL: not begun */
 };
 
 /* POST to /v3/<path>. For a write only endpoints that nothing was sent to are passed over; then the
@@ -48,5 +51,9 @@ uint64_t axi_etcd_now_ms(void);
 int axi_etcd_changes(struct axi_store *store, const char *prefix, uint64_t after,
                      axi_store_changed changed, void *context, uint64_t *ret_revision);
 void axi_etcd_watches_free(struct axi_store_etcd *s);
+
+/* ---- etcd_members.c ---- */
+void axi_etcd_members(struct axi_store *store, struct axi_store_member members[]);
+void axi_etcd_members_free(struct axi_store_etcd *s);
 
 #endif

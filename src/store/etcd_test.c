@@ -283,6 +283,68 @@ static void a_watch_leaves_a_member_that_hangs(void **state)
 }
 
 /* What was not sent changed nothing; what was sent to a member that never answers is unknown. */
+struct said {
+    int lost, back;
+    bool was_silent;
+};
+
+static void count_member(void *context, const struct axi_store_member *member)
+{
+    struct said *said = context;
+
+    said->lost += member->is_lost;
+    said->back += !member->is_lost;
+    said->was_silent = member->is_silent;
+}
+
+/* Asks until so many losses and returns were told; the rest of the test fails when they were not.
+ */
+static void ask_members(struct axi_store *store, struct axi_store_member members[],
+                        struct said *said, int lost, int back)
+{
+    for (int i = 0; i < 2000 && (said->lost < lost || said->back < back); i++) {
+        axi_store_members(store, members, count_member, said);
+        usleep(10000);
+    }
+}
+
+static void a_member_that_dies_or_hangs_is_told_while_the_others_serve(void **state)
+{
+    struct axi_store_member members[AXI_STORE_MEMBERS_MAX] = {0};
+    struct axi_store *store = open_store("members", 300);
+    struct said said = {0};
+    int other = (etcd_rig_leader(&rig) + 1) % ETCD_MEMBERS;
+
+    (void)state;
+    for (int i = 0; i < 150; i++) { /* three questions to each */
+        axi_store_members(store, members, count_member, &said);
+        usleep(10000);
+    }
+    assert_string_not_equal(members[ETCD_MEMBERS - 1].name, "");
+    assert_string_equal(members[ETCD_MEMBERS].name, "");
+    etcd_rig_kill(&rig, other);
+    put_patiently("m");
+    ask_members(store, members, &said, 1, 0);
+    assert_true(members[other].is_lost && said.was_silent);
+    etcd_rig_start(&rig, other);
+    ask_members(store, members, &said, 1, 1);
+    assert_false(members[other].is_lost);
+    etcd_rig_signal(&rig, other, SIGSTOP);
+    ask_members(store, members, &said, 2, 1);
+    assert_true(members[other].is_lost && said.was_silent);
+    etcd_rig_signal(&rig, other, SIGCONT);
+    ask_members(store, members, &said, 2, 2);
+    etcd_rig_kill(&rig, other);
+    etcd_rig_kill(&rig, (other + 1) % ETCD_MEMBERS);
+    ask_members(store, members, &said, 5, 2); /* the last one has no majority */
+    etcd_rig_start(&rig, other);
+    etcd_rig_start(&rig, (other + 1) % ETCD_MEMBERS);
+    ask_members(store, members, &said, 5, 5);
+    assert_true(said.lost >= 5);
+    assert_int_equal(said.back, said.lost);
+    axi_store_free(store);
+}
+
 static void tells_unreachable_from_unknown(void **state)
 {
     struct axi_store *store = open_store("fail", 300);
@@ -392,6 +454,7 @@ int main(void)
         cmocka_unit_test(claims_stay_exactly_once_while_the_leader_dies),
         cmocka_unit_test(a_watch_goes_on_at_another_member),
         cmocka_unit_test(a_watch_leaves_a_member_that_hangs),
+        cmocka_unit_test(a_member_that_dies_or_hangs_is_told_while_the_others_serve),
         cmocka_unit_test(tells_unreachable_from_unknown),
     };
 

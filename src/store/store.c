@@ -93,6 +93,25 @@ int axi_store_lease_revoke(struct axi_store *store, uint64_t lease)
     return store->ops->lease_revoke(store, lease);
 }
 
+void axi_store_members(struct axi_store *store, struct axi_store_member members[],
+                       axi_store_member_changed changed, void *context)
+{
+    struct axi_store_member now[AXI_STORE_MEMBERS_MAX] = {0};
+
+    if (store->ops->members == NULL) {
+        return;
+    }
+    store->ops->members(store, now);
+    for (size_t i = 0; i < AXI_STORE_MEMBERS_MAX; i++) {
+        bool has_changed = now[i].is_lost != members[i].is_lost;
+
+        members[i] = now[i];
+        if (has_changed && changed != NULL) {
+            changed(context, &members[i]);
+        }
+    }
+}
+
 static int refuse(char *ret_reason, const char *reason, const char *detail)
 {
     if (ret_reason != NULL) {

@@ -64,6 +64,15 @@ struct axi_store_change {
 };
 typedef void (*axi_store_changed)(void *context, const struct axi_store_change *change);
 
+/* One member of a store that has several, as it answered last. */
+struct axi_store_member {
+    char name[128]; /* HOST:PORT; "" = no such member */
+    bool is_lost;   /* it did not answer twice in a row, or said that it belongs to no majority */
+    bool is_silent; /* it is lost since nobody answers there */
+};
+
+#define AXI_STORE_MEMBERS_MAX 9u
+
 struct axi_store;
 
 struct axi_store_ops {
@@ -76,6 +85,8 @@ struct axi_store_ops {
     int (*lease_grant)(struct axi_store *store, uint32_t ttl_ms, uint64_t *ret_lease);
     int (*lease_keep)(struct axi_store *store, uint64_t lease);
     int (*lease_revoke)(struct axi_store *store, uint64_t lease);
+    /* optional: how each member is */
+    void (*members)(struct axi_store *store, struct axi_store_member members[]);
     void (*free)(struct axi_store *store);
 };
 
@@ -121,6 +132,15 @@ AXC_MUST_USE int axi_store_lease_grant(struct axi_store *store, uint32_t ttl_ms,
                                        uint64_t *ret_lease);
 AXC_MUST_USE int axi_store_lease_keep(struct axi_store *store, uint64_t lease);
 AXC_MUST_USE int axi_store_lease_revoke(struct axi_store *store, uint64_t lease);
+
+/* The members of a store of several, each asked for its status now and then; never waits: what was
+ * asked is looked after at the next call, so call it every few 100 ms at least. `members` (as many
+ * as AXI_STORE_MEMBERS_MAX) is what the last call left there, zeroed before the first one;
+ * `changed` (may be NULL) is called for each member that was lost or came back since then. It must
+ * not call the store. A store without members leaves `members` as it is. */
+typedef void (*axi_store_member_changed)(void *context, const struct axi_store_member *member);
+void axi_store_members(struct axi_store *store, struct axi_store_member members[],
+                       axi_store_member_changed changed, void *context);
 
 void axi_store_value_clear(struct axi_store_value *value);
 void axi_store_free(struct axi_store *store); /* NULL is fine */

@@ -109,6 +109,31 @@ class Cluster:
         with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as file:
             return int(json.load(file)["listen"].rsplit(":", 1)[1])
 
+    def store(self):
+        """Where the cluster's state is, as the daemons are told."""
+        argv = self.members()["master"]["argv"]
+        return (argv[argv.index("--store") + 1] if "--store" in argv
+                else os.path.join(self.dir, "master", "store.db"))
+
+    def restart_alone(self, name):
+        """Starts a dead member of etcd as `up` would, but no other member with it."""
+        path = os.path.join(self.dir, "cluster.json")
+        member = self.members()[name]
+        with open(member["log"], "ab") as log:
+            process = subprocess.Popen(member["argv"], stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, start_new_session=True)
+        threading.Thread(target=process.wait, daemon=True).start()  # its end is seen by `down`
+        with open("/proc/%d/stat" % process.pid, encoding="utf-8") as file:
+            start = int(file.read().rsplit(")", 1)[1].split()[19])
+        with open(path, encoding="utf-8") as file:
+            cluster = json.load(file)
+        for one in cluster["stores"]:
+            if one["name"] == name:
+                one["pid"], one["start"] = process.pid, start
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(cluster, file)
+        os.replace(path + ".new", path)
+
     def logs(self):
         text = ""
         for name in sorted(os.listdir(self.dir)) if os.path.isdir(self.dir) else []:
@@ -177,6 +202,27 @@ class Restless:
         self.thread.join()
 
 
+class OneDeath:
+    """One member of a cluster's etcd dies soon and comes back a second later. It is not waited for:
+    the test goes on meanwhile."""
+
+    def __init__(self, cluster):
+        self.cluster, self.has_happened = cluster, False
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self):
+        time.sleep(0.2)
+        self.cluster.kill("etcd2")
+        time.sleep(1)
+        self.cluster.restart_alone("etcd2")
+        self.has_happened = True
+
+    def end(self):
+        self.thread.join()
+        assert self.has_happened, "etcd2 was neither killed nor started again"
+
+
 def pytest_generate_tests(metafunc):
     """A module's list STORES: its tests run on a cluster on each of these stores. OWN_STORES: those
     with clusters of their own."""
@@ -215,19 +261,27 @@ def tidy(cluster):
 
 @pytest.fixture
 def own_cluster(tmp_path, request):
-    """A cluster that the test may break. An election of etcd is shorter than the lease."""
+    """A cluster that the test may break. On etcd one of its members dies and comes back during the
+    test; an election is shorter than the lease."""
     made = []
+    deaths = []
     store = getattr(request, "param", "sqlite")
 
     def make(nodes=3, *options):
         if store != "sqlite":
             options = ("--store", store, "--lease-ms", 1000, *options)
         made.append(Cluster(tmp_path / ("c%d" % len(made)), nodes, *options))
+        if store != "sqlite":
+            deaths.append(OneDeath(made[-1]))
         return made[-1]
 
     yield make
+    for death in deaths:
+        death.thread.join()
     for one in made:
         one.close()
+    for death in deaths:
+        death.end()
     for one in made:
         if os.path.isdir(one.dir):
             one.judge()

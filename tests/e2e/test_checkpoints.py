@@ -7,6 +7,7 @@ import pytest
 
 from conftest import until
 
+STORES = OWN_STORES = ["sqlite", "etcd"]
 
 @pytest.fixture
 def stored(tidy, images):

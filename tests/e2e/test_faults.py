@@ -8,6 +8,8 @@ import time
 import pytest
 from conftest import AXCAN, is_alive, until
 
+OWN_STORES = ["sqlite", "etcd"]
+
 
 def start_counter(cluster, images, node="node1"):
     cluster.ok("deploy", images("counter"), "--node", node)

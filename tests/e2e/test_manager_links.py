@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from conftest import BUILD, until
 
+OWN_STORES = ["sqlite", "etcd"]
 RELEASED, COMPLETED, FENCED = 2, 3, 9
 
 
@@ -64,7 +65,7 @@ def test_no_keeper_fences_and_a_manager_lets_the_task_go_on(own_cluster, images)
     manager = subprocess.Popen(
         [os.path.join(BUILD, "src", "cms", "axcan-cms"), "--name", "manager1",
          "--dir", os.path.join(cluster.dir, "manager1"), "--store",
-         os.path.join(cluster.dir, "master", "store.db"), "--token-file",
+         cluster.store(), "--token-file",
          os.path.join(cluster.dir, "token"), "--listen", listen, "--api", api],
         stderr=subprocess.DEVNULL)
     try:
@@ -88,7 +89,7 @@ def test_every_checkpoint_of_a_node_becomes_durable(own_cluster, images, options
         processes.append(subprocess.Popen(
             [os.path.join(BUILD, "src", "cms", "axcan-cms"), "--name", "extra", "--dir",
              os.path.join(cluster.dir, "extra"), "--store",
-             os.path.join(cluster.dir, "master", "store.db"), "--listen", "127.0.0.1:0", "--api",
+             cluster.store(), "--listen", "127.0.0.1:0", "--api",
              "127.0.0.1:0", "--ready-file", ready, *common], stderr=subprocess.DEVNULL))
         until(lambda: os.path.exists(ready), 10, "the manager starts")
         with open(ready, encoding="utf-8") as file:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restore by checkpoint managers on each store, members of etcd dying in the middle of it."""
 import json
+import os
+import signal
 import urllib.request
 
 import pytest
@@ -76,3 +78,34 @@ def test_the_leader_of_etcd_dies_with_the_node(own_cluster, images):
     deploy(cluster, images)
     cluster.kill(leader(cluster))
     kill_node_of(cluster, "second")
+
+
+def members(cluster):
+    """State of each member of the store, as the master sees it."""
+    status = json.loads(cluster.ok("status", "-o", "json"))
+    return [member["state"] for member in status["store_members"]]
+
+
+def events(cluster, kind):
+    return [event["text"] for event in cluster.json("events") if event["type"] == kind]
+
+
+def test_a_member_of_etcd_that_dies_or_hangs_is_told_apart(own_cluster):
+    """Nobody else notices: the others serve. Nothing else is said to be lost."""
+    cluster = own_cluster(1, "--store", "etcd", "--lease-ms", 1000)
+    until(lambda: members(cluster) == ["alive"] * 3, 10, "all answer")
+    cluster.kill("etcd2")
+    until(lambda: members(cluster) == ["alive", "silent", "alive"], 15, "etcd2 is missed")
+    cluster.restart_alone("etcd2")
+    until(lambda: members(cluster) == ["alive"] * 3, 15, "etcd2 is back")
+    cluster.signal("etcd3", signal.SIGSTOP)
+    until(lambda: members(cluster) == ["alive", "alive", "silent"], 15, "etcd3 is missed")
+    cluster.signal("etcd3", signal.SIGCONT)
+    until(lambda: len(events(cluster, "store-member-back")) == 2, 15, "both came back")
+    lost = events(cluster, "store-member-lost")
+    assert len(lost) == 2 and all("does not answer" in text for text in lost), lost
+    assert not events(cluster, "store-unreachable") and not events(cluster, "node-dead")
+    for name in ("manager1", "manager2"):
+        with open(os.path.join(cluster.dir, name + ".log"), encoding="utf-8") as file:
+            log = file.read()
+        assert log.count("store-member-lost") == log.count("store-member-back") == 2, log

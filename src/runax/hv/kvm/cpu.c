@@ -202,12 +202,12 @@ static int start_thread(struct axi_kvm_cpu *cpu, struct axi_report *report)
 static int wait_at_gate(struct axi_hv_guest *vm)
 {
     struct timespec end;
-    (void)clock_gettime(CLOCK_REALTIME, &end);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end); /* no step of the wall clock shortens it */
     end.tv_sec += GATE_TIMEOUT_S;
     int error = 0;
     (void)pthread_mutex_lock(&vm->lock);
     while (vm->at_gate < vm->cpu_count && !vm->is_ending && error == 0) {
-        error = pthread_cond_timedwait(&vm->changed, &vm->lock, &end);
+        error = pthread_cond_clockwait(&vm->changed, &vm->lock, CLOCK_MONOTONIC, &end);
     }
     (void)pthread_mutex_unlock(&vm->lock);
     return error == 0 ? 0 : -AXC_ETIMEOUT;
