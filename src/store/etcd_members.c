@@ -78,9 +78,8 @@ static bool has_leader(const struct axi_etcd_probe *probe)
 static void take_answer(struct axi_store_etcd *s, struct axi_etcd_probe *probe, CURLcode result)
 {
     probe->is_silent = result != CURLE_OK;
-    probe->failures = !probe->is_silent && has_leader(probe)
-                          ? 0
-                          : probe->failures + (probe->failures < FAILURES);
+    probe->failures =
+        !probe->is_silent && has_leader(probe) ? 0 : probe->failures + (probe->failures < FAILURES);
     end(s, probe);
 }
 
