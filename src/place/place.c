@@ -6,18 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 
-/* C / min(D, T) in ppm, rounded up; saturates. */
-static uint64_t density_ppm(const struct axi_demand_task *demand)
+uint64_t axi_place_density_ppm(const struct axi_demand_task *demand)
 {
     uint64_t window =
         demand->deadline_ns < demand->period_ns ? demand->deadline_ns : demand->period_ns;
-    unsigned __int128 scaled = (unsigned __int128)demand->wcet_ns * 1000000u;
+    unsigned __int128 scaled = 0;
 
     if (window == 0) {
         return UINT64_MAX;
     }
-    scaled = (scaled + window - 1) / window;
+    if (demand->wcet_ns <= UINT64_MAX / 2000000 && window <= UINT64_MAX / 2) {
+        return (demand->wcet_ns * 1000000 + window - 1) / window; /* much the faster division */
+    }
+    scaled = ((unsigned __int128)demand->wcet_ns * 1000000u + window - 1) / window;
     return scaled > UINT64_MAX ? UINT64_MAX : (uint64_t)scaled;
+}
+
+uint64_t axi_place_bytes(const struct axi_place_task *task, uint32_t entry)
+{
+    return axi_add_sat(task->entries[entry].elf_bytes,
+                       (uint64_t)task->state_bytes * 3 + task->stack_bytes);
 }
 
 static int find_entry(const struct axi_place_task *task, const struct axi_place_node *node)
@@ -32,39 +40,65 @@ static int find_entry(const struct axi_place_task *task, const struct axi_place_
     return -1;
 }
 
-#define REFUSE(verdict, error, ...)                                                                \
-    ((verdict)->code = -(error),                                                                   \
-     (void)snprintf((verdict)->reason, sizeof((verdict)->reason), __VA_ARGS__))
-
-/* What does not depend on time: platform, services, assurance, slots, memory. */
-static void judge_fixed(const struct axi_place_task *task, const struct axi_place_node *node,
-                        struct axi_place_verdict *v)
+int axi_place_judge_fixed(const struct axi_place_task *task, const struct axi_place_node *node,
+                          uint32_t *ret_entry)
 {
-    static const char *const assurances[] = {"shared", "realtime", "isolated", "partition"};
     int entry = find_entry(task, node);
-    uint64_t bytes;
 
     if (!node->is_ready) {
-        REFUSE(v, AXC_EUNAVAILABLE, "%s is not ready", node->name);
-    } else if (entry < 0) {
-        REFUSE(v, AXC_EADMIT_PLATFORM, "the image has no entry for %s",
-               node->platform_count > 0 ? node->platforms[0] : "this platform");
-    } else if ((task->needs & ~node->services) != 0) {
-        REFUSE(v, AXC_EADMIT_SERVICE, "services 0x%x are needed and not offered",
-               task->needs & ~node->services);
-    } else if (node->assurance < task->assurance_min) {
-        REFUSE(v, AXC_EADMIT_SERVICE, "assurance is %s, %s is asked for",
-               assurances[node->assurance & 3], assurances[task->assurance_min & 3]);
-    } else if (node->free_slots == 0) {
-        REFUSE(v, AXC_EADMIT_SLOTS, "no free instance slot");
+        return -AXC_EUNAVAILABLE;
+    }
+    if (entry < 0) {
+        return -AXC_EADMIT_PLATFORM;
+    }
+    if ((task->needs & ~node->services) != 0 || node->assurance < task->assurance_min) {
+        return -AXC_EADMIT_SERVICE;
+    }
+    if (node->free_slots == 0) {
+        return -AXC_EADMIT_SLOTS;
+    }
+    *ret_entry = (uint32_t)entry;
+    return axi_place_bytes(task, *ret_entry) > node->memory_free_bytes ? -AXC_EADMIT_MEMORY : 0;
+}
+
+static void explain_service(const struct axi_place_task *task, const struct axi_place_node *node,
+                            char *reason)
+{
+    static const char *const assurances[] = {"shared", "realtime", "isolated", "partition"};
+
+    if ((task->needs & ~node->services) != 0) {
+        (void)snprintf(reason, AXI_PLACE_REASON_BYTES, "services 0x%x are needed and not offered",
+                       task->needs & ~node->services);
     } else {
-        v->entry = (uint32_t)entry;
-        bytes = axi_add_sat(task->entries[entry].elf_bytes,
-                            (uint64_t)task->state_bytes * 3 + task->stack_bytes);
-        if (bytes > node->memory_free_bytes) {
-            REFUSE(v, AXC_EADMIT_MEMORY, "%llu bytes are needed, %llu are free",
-                   (unsigned long long)bytes, (unsigned long long)node->memory_free_bytes);
-        }
+        (void)snprintf(reason, AXI_PLACE_REASON_BYTES, "assurance is %s, %s is asked for",
+                       assurances[node->assurance & 3], assurances[task->assurance_min & 3]);
+    }
+}
+
+static void explain_fixed(const struct axi_place_task *task, const struct axi_place_node *node,
+                          struct axi_place_verdict *v)
+{
+    switch (v->code) {
+    case -AXC_EUNAVAILABLE:
+        (void)snprintf(v->reason, sizeof(v->reason), "%s is not ready", node->name);
+        break;
+    case -AXC_EADMIT_PLATFORM:
+        (void)snprintf(v->reason, sizeof(v->reason), "the image has no entry for %s",
+                       node->platform_count > 0 ? node->platforms[0] : "this platform");
+        break;
+    case -AXC_EADMIT_SERVICE:
+        explain_service(task, node, v->reason);
+        break;
+    case -AXC_EADMIT_SLOTS:
+        (void)snprintf(v->reason, sizeof(v->reason), "no free instance slot");
+        break;
+    case -AXC_EADMIT_MEMORY:
+        (void)snprintf(v->reason, sizeof(v->reason), "%llu bytes are needed, %llu are free",
+                       (unsigned long long)axi_place_bytes(task, v->entry),
+                       (unsigned long long)node->memory_free_bytes);
+        break;
+    default:
+        break;
     }
 }
 
@@ -78,15 +112,17 @@ void axi_place_judge(const struct axi_place_task *task, const struct axi_place_n
     struct axi_demand_verdict demand = {0};
 
     *v = (struct axi_place_verdict){.node_id = node->id};
-    judge_fixed(task, node, v);
+    v->code = axi_place_judge_fixed(task, node, &v->entry);
+    explain_fixed(task, node, v);
     for (size_t i = 0; i < node->task_count; i++) {
-        v->density_after_ppm = axi_add_sat(v->density_after_ppm, density_ppm(&node->tasks[i]));
+        v->density_after_ppm =
+            axi_add_sat(v->density_after_ppm, axi_place_density_ppm(&node->tasks[i]));
     }
     if (v->code != 0 || task->ignore_demand) {
         return;
     }
     own.wcet_ns = task->entries[v->entry].wcet_ns;
-    v->density_after_ppm = axi_add_sat(v->density_after_ppm, density_ppm(&own));
+    v->density_after_ppm = axi_add_sat(v->density_after_ppm, axi_place_density_ppm(&own));
     v->code = axi_demand_admit(node->tasks, (uint32_t)node->task_count, &own, node->capacity_ppm,
                                &demand);
     axi_demand_explain(v->code, &own, task->deadline_ns, &node->margin, &demand, v->reason,

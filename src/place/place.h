@@ -49,6 +49,18 @@ struct axi_place_verdict {
     char reason[AXI_PLACE_REASON_BYTES]; /* why not; "" when feasible */
 };
 
+/* Memory that an instance takes: the image, three times its state, its stack. Saturates. */
+uint64_t axi_place_bytes(const struct axi_place_task *task, uint32_t entry);
+
+/* Density that the tasks already there and those to come are added up with: C / min(D', T) in ppm,
+ * rounded up, UINT64_MAX when nothing is left of the deadline. */
+uint64_t axi_place_density_ppm(const struct axi_demand_task *demand);
+
+/* What does not depend on time: readiness, platform, services, assurance, slots, memory. 0 with the
+ * entry that fits, or the refusal. */
+int axi_place_judge_fixed(const struct axi_place_task *task, const struct axi_place_node *node,
+                          uint32_t *ret_entry);
+
 /* Judges one node. */
 void axi_place_judge(const struct axi_place_task *task, const struct axi_place_node *node,
                      struct axi_place_verdict *ret_verdict);
