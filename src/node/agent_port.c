@@ -84,7 +84,8 @@ static void image_abort(void *context, uint32_t handle)
 /* ---- instances ---- */
 
 /* Loads now; tells the agent unless the slot has no runner yet (-AXC_EBUSY). */
-static int try_load(struct axi_node_daemon *daemon, uint32_t slot, const uint8_t *digest)
+static int try_load(struct axi_node_daemon *daemon, uint32_t slot, const uint8_t *digest,
+                    const char *output_address)
 {
     struct axi_task_meta meta;
     struct axi_agent_loaded loaded = {
@@ -101,7 +102,12 @@ static int try_load(struct axi_node_daemon *daemon, uint32_t slot, const uint8_t
                              &loaded.region);
     }
     if (r == 0) {
-        axi_agent_loaded(daemon->agent, slot, 0, &loaded);
+        r = axi_runtime_set_output(daemon->runtime, slot, output_address);
+        if (r < 0) {
+            axi_runtime_unload(daemon->runtime, slot);
+        } else {
+            axi_agent_loaded(daemon->agent, slot, 0, &loaded);
+        }
     }
     return r;
 }
@@ -112,12 +118,13 @@ static int load(void *context, uint32_t slot, uint64_t epoch, const axi_TaskSpec
     struct axi_node_load *wait = &daemon->loads[slot];
 
     (void)epoch;
-    int r = try_load(daemon, slot, spec->elf_digest);
+    int r = try_load(daemon, slot, spec->elf_digest, spec->output_address);
 
     if (r == -AXC_EBUSY) {
         wait->is_pending = true;
         wait->until_ns = axi_runtime_clock_ns() + AXI_NODE_LOAD_WAIT_NS;
         memcpy(wait->digest, spec->elf_digest, sizeof(wait->digest));
+        memcpy(wait->output_address, spec->output_address, sizeof(wait->output_address));
         daemon->pending_loads++;
         return 0;
     }
@@ -159,7 +166,7 @@ void axi_node_retry_loads(struct axi_node_daemon *daemon, uint64_t now)
         if (r == 0) {
             wait->is_pending = false; /* before the agent may use the slot */
             daemon->pending_loads--;
-            r = try_load(daemon, i, wait->digest);
+            r = try_load(daemon, i, wait->digest, wait->output_address);
             if (r == -AXC_EBUSY) {
                 wait->is_pending = true;
                 daemon->pending_loads++;

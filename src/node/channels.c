@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/channels.h"
 
+#include "net/sink.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,17 +20,21 @@
 struct axi_channel {
     char name[AXC_NAME_BYTES];
     bool is_output;
-    bool is_udp;
-    bool is_stamped; /* node: datagrams carry task, epoch and job */
+    struct axi_sink target; /* output */
+    /* input */
+    bool is_udp, is_stamped;
     int fd;
-    struct axi_gate gate;              /* stamped input */
-    uint8_t last[AXC_VALUE_BYTES_MAX]; /* file input: only a change is a new value */
+    struct axi_gate gate;              /* stamped */
+    uint8_t last[AXC_VALUE_BYTES_MAX]; /* file: only a change is a new value */
     uint32_t last_bytes;
 };
 
+#define TO_ADDRESS UINT32_MAX
+
 struct queued {
     struct axi_stamp stamp;
-    uint32_t channel;
+    struct sockaddr_in to;
+    uint32_t channel; /* or TO_ADDRESS */
     uint32_t bytes;
     uint8_t value[AXC_VALUE_BYTES_MAX];
 };
@@ -54,30 +57,18 @@ static int open_udp_input(const char *port_text)
     return fd < 0 ? -AXC_EIO : fd;
 }
 
-static int open_udp_output(const char *host_and_port)
+static int open_input(struct axi_channel *channel, const char *target)
 {
-    const char *colon = strrchr(host_and_port, ':');
-    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    char host[256];
-    int fd = -1;
+    int fd = -AXC_EINVALID;
 
-    if (colon == NULL || colon == host_and_port ||
-        (size_t)(colon - host_and_port) >= sizeof(host)) {
-        return -AXC_EINVALID;
+    if (channel->is_udp) {
+        fd = open_udp_input(strchr(target, ':') + 1);
+    } else if (strncmp(target, "file:", 5) == 0) {
+        fd = open(target + 5, O_RDONLY | O_CLOEXEC);
+        fd = fd < 0 ? -AXC_EIO : fd;
     }
-    memcpy(host, host_and_port, (size_t)(colon - host_and_port));
-    host[colon - host_and_port] = '\0';
-    if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
-        return -AXC_EINVALID;
-    }
-    fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-        (void)close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(found);
-    return fd < 0 ? -AXC_EIO : fd;
+    channel->fd = fd;
+    return fd < 0 ? fd : 0;
 }
 
 static int open_channel(struct axi_channel *channel, const struct axi_channel_config *config)
@@ -87,21 +78,12 @@ static int open_channel(struct axi_channel *channel, const struct axi_channel_co
     memcpy(channel->name, config->name, sizeof(channel->name));
     channel->name[AXC_NAME_BYTES - 1] = '\0';
     channel->is_output = config->is_output;
+    if (config->is_output) {
+        return axi_sink_open(target, &channel->target);
+    }
     channel->is_stamped = strncmp(target, "node:", 5) == 0;
     channel->is_udp = channel->is_stamped || strncmp(target, "udp:", 4) == 0;
-    if (channel->is_udp) {
-        const char *address = strchr(target, ':') + 1;
-
-        channel->fd = config->is_output ? open_udp_output(address) : open_udp_input(address);
-        return channel->fd < 0 ? channel->fd : 0;
-    }
-    if (strncmp(target, "file:", 5) != 0) {
-        return -AXC_EINVALID;
-    }
-    channel->fd = config->is_output
-                      ? open(target + 5, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
-                      : open(target + 5, O_RDONLY | O_CLOEXEC);
-    return channel->fd < 0 ? -AXC_EIO : 0;
+    return open_input(channel, target);
 }
 
 /* A stamped value that is damaged, stale or known is dropped. */
@@ -160,31 +142,16 @@ static void read_inputs(struct axi_channels *channels)
     }
 }
 
-static void send_stamped(const struct axi_channel *channel, const struct queued *item)
-{
-    uint8_t datagram[AXI_STAMP_BYTES + AXC_VALUE_BYTES_MAX];
-    size_t count = 0;
-
-    if (axi_stamp_encode(&item->stamp, item->value, item->bytes, datagram, sizeof(datagram),
-                         &count) == 0) {
-        (void)send(channel->fd, datagram, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-}
-
 static void write_outputs(struct axi_channels *channels)
 {
     struct queued item;
 
     while (axi_ring_pop(&channels->queue, &item)) {
-        const struct axi_channel *channel = &channels->channels[item.channel];
-
-        /* An actuator that does not take the value has missed it, as a real one would. */
-        if (channel->is_stamped) {
-            send_stamped(channel, &item);
-        } else if (channel->is_udp) {
-            (void)send(channel->fd, item.value, item.bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-        } else if (write(channel->fd, item.value, item.bytes) < 0) {
-            atomic_fetch_add(&channels->lost, 1);
+        if (item.channel == TO_ADDRESS) {
+            axi_sink_send_to(channels->send_fd, &item.to, &item.stamp, item.value, item.bytes);
+        } else if (axi_sink_put(&channels->channels[item.channel].target, &item.stamp, item.value,
+                                item.bytes) < 0) {
+            atomic_fetch_add(&channels->lost, 1); /* an actuator that does not take it */
         }
     }
 }
@@ -229,21 +196,20 @@ int axi_channels_start(struct axi_channels *channels, const struct axi_channel_c
     int r = 0;
 
     memset(channels, 0, sizeof(*channels));
-    channels->wake_fd = -1;
+    channels->wake_fd = channels->send_fd = -1;
     channels->inputs = inputs;
-    if (count == 0) {
-        return 0;
-    }
-    channels->channels = calloc(count, sizeof(struct axi_channel));
+    channels->channels = calloc(count + 1, sizeof(struct axi_channel)); /* never nothing */
     channels->queue_memory = calloc(QUEUE_RECORDS, sizeof(struct queued));
     channels->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (channels->channels == NULL || channels->queue_memory == NULL || channels->wake_fd < 0) {
+    channels->send_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (channels->channels == NULL || channels->queue_memory == NULL || channels->wake_fd < 0 ||
+        channels->send_fd < 0) {
         axi_channels_stop(channels);
         return -AXC_ENOMEM;
     }
     axi_ring_init(&channels->queue, channels->queue_memory, sizeof(struct queued), QUEUE_RECORDS);
     for (uint32_t i = 0; i < count && r == 0; i++) {
-        channels->channels[i].fd = -1;
+        channels->channels[i].fd = channels->channels[i].target.fd = -1;
         channels->count = i + 1;
         r = open_channel(&channels->channels[i], &configs[i]);
     }
@@ -265,30 +231,49 @@ void axi_channels_stop(struct axi_channels *channels)
         if (channels->channels[i].fd >= 0) {
             (void)close(channels->channels[i].fd);
         }
+        axi_sink_close(&channels->channels[i].target);
     }
     if (channels->wake_fd >= 0) {
         (void)close(channels->wake_fd);
     }
+    if (channels->send_fd >= 0) {
+        (void)close(channels->send_fd);
+    }
     free(channels->channels);
     free(channels->queue_memory);
     memset(channels, 0, sizeof(*channels));
-    channels->wake_fd = -1;
+    channels->wake_fd = channels->send_fd = -1;
+}
+
+static void queue(struct axi_channels *channels, struct queued *item, const void *value,
+                  uint32_t bytes)
+{
+    item->bytes = bytes;
+    memcpy(item->value, value, bytes);
+    if (!axi_ring_push(&channels->queue, item)) {
+        atomic_fetch_add(&channels->lost, 1);
+    }
+    (void)eventfd_write(channels->wake_fd, 1);
+}
+
+void axi_channels_send(struct axi_channels *channels, const struct axi_stamp *stamp,
+                       const struct sockaddr_in *to, const void *value, uint32_t bytes)
+{
+    struct queued item = {.stamp = *stamp, .to = *to, .channel = TO_ADDRESS};
+
+    queue(channels, &item, value, bytes);
 }
 
 void axi_channels_output(struct axi_channels *channels, const struct axi_stamp *stamp,
                          const char *name, const void *value, uint32_t bytes)
 {
-    struct queued item = {.stamp = *stamp, .bytes = bytes};
+    struct queued item = {.stamp = *stamp};
 
     for (item.channel = 0; item.channel < channels->count; item.channel++) {
         const struct axi_channel *channel = &channels->channels[item.channel];
 
         if (channel->is_output && strncmp(channel->name, name, AXC_NAME_BYTES) == 0) {
-            memcpy(item.value, value, bytes);
-            if (!axi_ring_push(&channels->queue, &item)) {
-                atomic_fetch_add(&channels->lost, 1);
-            }
-            (void)eventfd_write(channels->wake_fd, 1);
+            queue(channels, &item, value, bytes);
             return;
         }
     }

@@ -10,6 +10,7 @@
 #include "core/values.h"
 #include "node/runtime.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,14 +24,14 @@ struct axi_channels {
     struct axi_ring queue;          /* outputs, scheduler -> thread */
     void *queue_memory;
     _Atomic uint64_t lost; /* outputs that found the queue full */
-    int wake_fd;
+    int wake_fd, send_fd;  /* send_fd: what goes to a voter */
     pthread_t thread;
     bool has_thread;
     _Atomic bool is_stopping;
 };
 
-/* Opens the targets and starts the thread; nothing of either without channels. -AXC_EINVALID (a
- * target cannot be understood), -AXC_EIO, -AXC_ENOMEM. */
+/* Opens the targets and starts the thread. -AXC_EINVALID (a target cannot be understood), -AXC_EIO,
+ * -AXC_ENOMEM. */
 AXC_MUST_USE int axi_channels_start(struct axi_channels *channels,
                                     const struct axi_channel_config *configs, uint32_t count,
                                     struct axi_value_table *inputs);
@@ -39,5 +40,8 @@ void axi_channels_stop(struct axi_channels *channels);
 /* Scheduler context; never blocks. A channel that is not configured swallows the value. */
 void axi_channels_output(struct axi_channels *channels, const struct axi_stamp *stamp,
                          const char *name, const void *value, uint32_t bytes);
+/* The same, as a stamped value to an address: a task's voter. */
+void axi_channels_send(struct axi_channels *channels, const struct axi_stamp *stamp,
+                       const struct sockaddr_in *to, const void *value, uint32_t bytes);
 
 #endif

@@ -72,10 +72,39 @@ static void drops_what_a_superseded_instance_sent(void **state)
     axi_channels_stop(&channels);
 }
 
+static void sends_to_a_voter_without_any_channel(void **state)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct axi_stamp stamp = {.task_id = 7, .epoch = 2, .job = 9, .place = 1};
+    socklen_t length = sizeof(to);
+    struct axi_channels channels;
+    struct axi_stamp read = {0};
+    const uint8_t *value = NULL;
+    uint8_t bytes[128];
+    uint32_t value_bytes = 0;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, length), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &length), 0);
+    assert_int_equal(axi_channels_start(&channels, NULL, 0, &inputs), 0);
+    axi_channels_output(&channels, &stamp, "nowhere", "x", 1); /* swallowed */
+    axi_channels_send(&channels, &stamp, &to, "abc", 3);
+    ssize_t count = recv(fd, bytes, sizeof(bytes), 0);
+
+    assert_int_equal(axi_stamp_decode(bytes, (size_t)count, &read, &value, &value_bytes), 0);
+    assert_int_equal(read.job, 9);
+    assert_int_equal(value_bytes, 3);
+    assert_memory_equal(value, "abc", 3);
+    axi_channels_stop(&channels);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drops_what_a_superseded_instance_sent),
+        cmocka_unit_test(sends_to_a_voter_without_any_channel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@ uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot)
     uint32_t crc = 0;
     struct axi_output output;
     struct axi_stamp stamp = stamp_of(runtime, slot);
+    const struct sockaddr_in *to = &runtime->slots[slot].output_to;
 
     end = end > AXI_OUTPUT_AREA_BYTES ? AXI_OUTPUT_AREA_BYTES : end;
     while (offset < end && axi_output_take(shm->outputs, end, &offset, &used, &output)) {
@@ -33,6 +34,9 @@ uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot)
         } else {
             axi_channels_output(&runtime->channels, &stamp, output.name, output.value,
                                 output.bytes);
+            if (to->sin_port != 0) {
+                axi_channels_send(&runtime->channels, &stamp, to, output.value, output.bytes);
+            }
         }
         stamp.place++;
     }

@@ -2,6 +2,7 @@
 #include "node/runtime.h"
 
 #include "core/elf.h"
+#include "net/sink.h"
 #include "node/futex.h"
 #include "node/runtime_internal.h"
 
@@ -309,9 +310,16 @@ int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot_number, const ui
     }
     memset(shm->state, 0, meta->state_bytes);
     slot->log_tail = atomic_load(&shm->log_head);
+    slot->output_to = (struct sockaddr_in){0};
     atomic_store(&slot->has_image, true);
     begin_load(runtime, slot_number);
     return end_load(runtime, slot_number, ret_state, ret_region);
+}
+
+int axi_runtime_set_output(struct axi_runtime *runtime, uint32_t slot, const char *address)
+{
+    runtime->slots[slot].output_to = (struct sockaddr_in){0};
+    return *address == '\0' ? 0 : axi_sink_address(address, &runtime->slots[slot].output_to);
 }
 
 void axi_runtime_unload(struct axi_runtime *runtime, uint32_t slot)

@@ -71,6 +71,10 @@ struct axi_timebase *axi_runtime_timebase(struct axi_runtime *runtime);
 AXC_MUST_USE int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot, const uint8_t *elf,
                                   size_t bytes, const struct axi_task_meta *meta, void **ret_state,
                                   struct axi_region **ret_region);
+/* After a load, before INSTALL: channel outputs of this instance go as stamped values to
+ * "A.B.C.D:PORT", too; "" = nowhere, as after each load. -AXC_EINVALID: no such address. */
+AXC_MUST_USE int axi_runtime_set_output(struct axi_runtime *runtime, uint32_t slot,
+                                        const char *address);
 /* Undoes a load that was not followed by INSTALL; after INSTALL, REMOVE does. */
 void axi_runtime_unload(struct axi_runtime *runtime, uint32_t slot);
 /* True between a load that answered -AXC_EBUSY with the image in place and its end; then load is to

@@ -45,6 +45,7 @@ struct axi_node_slot {
     uint64_t entry, data_start, data_bytes;
     uint32_t stack_bytes;
     struct axi_region region;
+    struct sockaddr_in output_to; /* its outputs go there, too; port 0 = nowhere */
     uint32_t log_tail;
     /* scheduler thread only */
     pid_t pid;

@@ -103,9 +103,22 @@ static void image_abort(void *context, uint32_t handle)
 
 /* ---- instances ---- */
 
+static int set_output(struct axi_node *node, uint32_t slot, const char *address)
+{
+    uint32_t host = 0;
+    uint16_t port = 0;
+    int r = *address == '\0' ? 0 : axi_net_resolve(address, &host, &port);
+
+    if (r == 0) {
+        axi_runtime_set_output(node->runtime, slot, host, port);
+    }
+    return r;
+}
+
 /* Loads now and tells the agent; -AXC_EBUSY: the slot's former instance is not gone yet. Images
  * kept for later make room. */
-static int try_load(struct axi_node *node, uint32_t slot, const uint8_t *digest)
+static int try_load(struct axi_node *node, uint32_t slot, const uint8_t *digest,
+                    const char *output_address)
 {
     struct axi_task_meta meta;
     struct axi_agent_loaded loaded = {.meta = &meta};
@@ -123,7 +136,12 @@ static int try_load(struct axi_node *node, uint32_t slot, const uint8_t *digest)
         r = axi_runtime_load(node->runtime, slot, elf, bytes, &meta, &loaded.state, &loaded.region);
     } while (r == -AXC_EADMIT_MEMORY && axi_images_drop_one(&node->images, digest));
     if (r == 0) {
-        axi_agent_loaded(node->agent, slot, 0, &loaded);
+        r = set_output(node, slot, output_address);
+        if (r < 0) {
+            axi_runtime_unload(node->runtime, slot);
+        } else {
+            axi_agent_loaded(node->agent, slot, 0, &loaded);
+        }
     }
     return r;
 }
@@ -134,12 +152,13 @@ static int load(void *context, uint32_t slot, uint64_t epoch, const axi_TaskSpec
     struct axi_node_load *wait = &node->loads[slot];
 
     (void)epoch;
-    int r = try_load(node, slot, spec->elf_digest);
+    int r = try_load(node, slot, spec->elf_digest, spec->output_address);
 
     if (r == -AXC_EBUSY) {
         wait->is_pending = true;
         wait->until_ns = axi_runtime_clock_ns() + AXI_NODE_LOAD_WAIT_NS;
         memcpy(wait->digest, spec->elf_digest, sizeof(wait->digest));
+        memcpy(wait->output_address, spec->output_address, sizeof(wait->output_address));
         node->pending_loads++;
         return 0;
     }
@@ -168,7 +187,7 @@ void axi_node_retry_loads(struct axi_node *node, uint64_t now)
         }
         wait->is_pending = false; /* before the agent may use the slot */
         node->pending_loads--;
-        int r = try_load(node, i, wait->digest);
+        int r = try_load(node, i, wait->digest, wait->output_address);
 
         if (r == -AXC_EBUSY && now < wait->until_ns) {
             wait->is_pending = true;

@@ -19,6 +19,7 @@ static struct {
     struct axi_runtime *runtime;
     struct channel channels[AXI_BOOT_CHANNELS_MAX];
     uint32_t count;
+    struct udp_pcb *voters; /* what goes to a voter */
 } table;
 
 static void take_value(struct channel *channel, const uint8_t *datagram, size_t count)
@@ -93,6 +94,8 @@ int axi_channels_start(const struct axi_boot_config *config, struct axi_runtime 
     int r = 0;
 
     table.runtime = runtime;
+    table.voters = udp_new();
+    r = table.voters != NULL ? 0 : -AXC_ENOMEM;
     for (uint32_t i = 0; i < config->channel_count && r == 0; i++) {
         table.channels[i].config = &config->channels[i];
         table.count = i + 1;
@@ -103,7 +106,8 @@ int axi_channels_start(const struct axi_boot_config *config, struct axi_runtime 
 }
 
 /* An actuator that does not take the value has missed it, as a real one would. */
-static void send_value(const struct channel *channel, const struct axi_runtime_output *output)
+static void send_value(struct udp_pcb *pcb, const ip_addr_t *to, uint16_t port, bool is_stamped,
+                       const struct axi_runtime_output *output)
 {
     struct pbuf *packet =
         pbuf_alloc(PBUF_TRANSPORT, (u16_t)(AXI_STAMP_BYTES + output->bytes), PBUF_RAM);
@@ -112,17 +116,29 @@ static void send_value(const struct channel *channel, const struct axi_runtime_o
     if (packet == NULL) {
         return;
     }
-    if (!channel->is_stamped) {
+    if (!is_stamped) {
         memcpy(packet->payload, output->value, output->bytes);
     } else if (axi_stamp_encode(&output->stamp, output->value, output->bytes, packet->payload,
                                 packet->len, &count) < 0) {
         count = 0;
     }
     pbuf_realloc(packet, (u16_t)count);
-    if (count > 0 || !channel->is_stamped) {
-        (void)udp_sendto(channel->pcb, packet, &channel->to, channel->port);
+    if (count > 0 || !is_stamped) {
+        (void)udp_sendto(pcb, packet, to, port);
     }
     (void)pbuf_free(packet);
+}
+
+static void send_to_channel(const struct axi_runtime_output *output)
+{
+    for (uint32_t i = 0; i < table.count; i++) {
+        const struct channel *channel = &table.channels[i];
+
+        if (channel->config->is_output && strcmp(channel->config->name, output->name) == 0) {
+            send_value(channel->pcb, &channel->to, channel->port, channel->is_stamped, output);
+            return;
+        }
+    }
 }
 
 void axi_channels_poll(void)
@@ -130,13 +146,11 @@ void axi_channels_poll(void)
     struct axi_runtime_output output;
 
     while (axi_runtime_output(table.runtime, &output)) {
-        for (uint32_t i = 0; i < table.count; i++) {
-            const struct channel *channel = &table.channels[i];
+        send_to_channel(&output);
+        if (output.to_port != 0) {
+            const ip_addr_t to = {.addr = lwip_htonl(output.to_host)};
 
-            if (channel->config->is_output && strcmp(channel->config->name, output.name) == 0) {
-                send_value(channel, &output);
-                break;
-            }
+            send_value(table.voters, &to, output.to_port, true, &output);
         }
     }
 }

@@ -16,6 +16,7 @@ struct axi_node_load {
     bool is_pending;
     uint64_t until_ns;
     uint8_t digest[AXI_IMAGES_DIGEST_BYTES];
+    char output_address[sizeof(((axi_TaskSpec *)0)->output_address)];
 };
 
 struct axi_node {

@@ -50,12 +50,15 @@ static uint64_t port_consumed(void *context, uint32_t slot)
 }
 
 /* Keeps a channel's value until the server sends it. */
-static void put_out(struct axi_runtime *runtime, const struct axi_stamp *stamp)
+static void put_out(struct axi_runtime *runtime, const struct axi_os_slot *slot,
+                    const struct axi_stamp *stamp)
 {
     const struct axi_output *output = &runtime->output;
     struct axi_runtime_output *record = &runtime->channel_output;
 
     record->stamp = *stamp;
+    record->to_host = slot->to_host;
+    record->to_port = slot->to_port;
     record->bytes = output->bytes;
     memcpy(record->name, output->name, sizeof(record->name));
     memcpy(record->value, output->value, output->bytes);
@@ -88,7 +91,7 @@ static uint32_t port_commit(void *context, uint32_t slot_number)
         if (output->kind == AXI_OUTPUT_TOPIC) {
             (void)axi_values_write(runtime->topics, output->name, output->value, output->bytes);
         } else {
-            put_out(runtime, &stamp);
+            put_out(runtime, slot, &stamp);
         }
         stamp.place++;
     }

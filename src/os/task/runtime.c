@@ -231,6 +231,13 @@ static int map_all(struct axi_os_slot *slot, const struct axi_elf_plan *plan)
     return r;
 }
 
+void axi_runtime_set_output(struct axi_runtime *runtime, uint32_t slot, uint32_t host,
+                            uint16_t port)
+{
+    runtime->slots[slot].to_host = host;
+    runtime->slots[slot].to_port = port;
+}
+
 int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot_number, const uint8_t *elf,
                      size_t bytes, const struct axi_task_meta *meta, void **ret_state,
                      struct axi_region **ret_region)
@@ -262,6 +269,7 @@ int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot_number, const ui
     }
     slot->log_head = 0;
     slot->log_tail = 0;
+    axi_runtime_set_output(runtime, slot_number, 0, 0);
     atomic_store(&slot->reset, AXI_SLOT_RESET_NONE);
     atomic_store(&slot->life, AXI_SLOT_LIFE_LOADED);
     *ret_state = slot->parts[AXI_PART_STATE].memory;

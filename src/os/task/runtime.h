@@ -28,6 +28,8 @@
 struct axi_runtime_output {
     struct axi_stamp stamp; /* whose output it is, for `node:` channels (core/gate.h) */
     char name[AXC_NAME_BYTES];
+    uint32_t to_host; /* it goes there, too, as a stamped value (host byte order) ... */
+    uint16_t to_port; /* ... but for port 0: nowhere */
     uint32_t bytes;
     uint8_t value[AXC_VALUE_BYTES_MAX];
 };
@@ -69,6 +71,10 @@ struct axi_timebase *axi_runtime_timebase(struct axi_runtime *runtime);
 AXC_MUST_USE int axi_runtime_load(struct axi_runtime *runtime, uint32_t slot, const uint8_t *elf,
                                   size_t bytes, const struct axi_task_meta *meta, void **ret_state,
                                   struct axi_region **ret_region);
+/* After a load, before INSTALL: channel outputs of this instance go as stamped values there, too;
+ * port 0 = nowhere, as after each load. */
+void axi_runtime_set_output(struct axi_runtime *runtime, uint32_t slot, uint32_t host,
+                            uint16_t port);
 /* Undoes a load that was not followed by INSTALL; after INSTALL, REMOVE does. */
 void axi_runtime_unload(struct axi_runtime *runtime, uint32_t slot);
 /* True when an image can be loaded into the slot now. */

@@ -63,6 +63,8 @@ struct axi_os_slot {
     struct axi_region region;
     uint64_t entry, stack_top; /* addresses of the task */
     uint64_t data_offset;      /* in the image */
+    uint32_t to_host;          /* of the voter */
+    uint16_t to_port;          /* 0 = none */
     uint32_t log_tail;         /* server */
     uint32_t log_head;         /* kernel */
     uint32_t output_bytes, output_used;
