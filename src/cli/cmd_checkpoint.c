@@ -3,10 +3,10 @@
 #include "cli/command.h"
 #include "cli/managers.h"
 #include "cli/output.h"
-#include "cli/state_fields.h"
 #include "core/checkpoint.h"
 #include "image/file.h"
 #include "image/image.h"
+#include "image/state_fields.h"
 
 #include <inttypes.h>
 #include <stdio.h>

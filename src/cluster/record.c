@@ -325,7 +325,7 @@ uint64_t axi_record_shift(const struct axi_record *record, uint64_t job, uint64_
     uint64_t period = record->spec.period_ns;
     uint64_t release = record->release_ns + job * period;
 
-    if (release >= earliest_ns) {
+    if (release >= earliest_ns || record->is_grid_fixed) {
         return record->release_ns;
     }
     return record->release_ns + (earliest_ns - release + period - 1) / period * period;

@@ -130,7 +130,8 @@ const char *axi_task_state_name(enum axi_task_state state);
 int axi_record_entry(const struct axi_record *record, const char *const *platforms, size_t count);
 /* What a node is told of the task; entry -1 leaves out the ELF. */
 void axi_record_spec_wire(const struct axi_record *record, int entry, axi_TaskSpec *ret_spec);
-/* Smallest r + kT, k >= 0, for which job `job` is released at or after `earliest_ns`. */
+/* Smallest r + kT, k >= 0, for which job `job` is released at or after `earliest_ns`; r itself when
+ * the grid is a service's. */
 uint64_t axi_record_shift(const struct axi_record *record, uint64_t job, uint64_t earliest_ns);
 
 #endif

@@ -188,6 +188,8 @@ static void fill_config(const struct axi_agent_instance *instance, struct axi_in
         .checkpoint_every = spec->checkpoint_every,
         .backlog_max = spec->backlog_max,
         .continue_isolated = spec->continue_isolated,
+        .is_mapped = instance->is_mapped,
+        .seed = instance->seed,
         .state = instance->state,
         .region = instance->region,
     };

@@ -91,6 +91,8 @@ struct axi_agent_instance {
     uint64_t epoch;
     uint64_t release_ns, first_job;
     uint32_t resume_step;
+    uint64_t seed; /* as Start says */
+    bool is_mapped;
     uint64_t next_job, checkpoint_job;
     uint64_t completed_ns; /* master time of the last completed job, next_job - 1 */
     uint64_t migration;    /* it takes part in, or 0 */

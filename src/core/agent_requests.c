@@ -191,6 +191,8 @@ static void on_start(struct axi_agent *agent, struct axi_agent_request *request,
         instance->release_ns = start->release_ns;
         instance->first_job = start->first_job;
         instance->resume_step = start->resume_step;
+        instance->seed = start->seed;
+        instance->is_mapped = start->is_mapped;
         axi_instance_post(agent, instance, AXI_SCHED_ACTIVATE);
     }
 }

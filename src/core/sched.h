@@ -56,15 +56,17 @@ struct axi_instance_config {
     uint32_t checkpoint_every;
     uint32_t backlog_max;      /* so many releases may be late at once; further ones are SKIPPED */
     bool continue_isolated;    /* go on when the lease is gone */
+    bool is_mapped;            /* traced with ACTIVATED, as seed is */
+    uint64_t seed;             /* task whose state the first epoch begins with; 0 = none */
     void *state;               /* shared with the runner; borrowed until release_slot */
     struct axi_region *region; /* never task-writable; borrowed until release_slot */
 };
 
 enum axi_sched_op {
     AXI_SCHED_INSTALL = 1, /* config; the slot is FREE and its runner loaded */
-    AXI_SCHED_ACTIVATE,    /* from STANDBY: epoch (>= installed), first_job, resume_step, release_ns
-                              of config; the state comes from the region's newest checkpoint when
-                              there is one, else it is all zero */
+    AXI_SCHED_ACTIVATE, /* from STANDBY: epoch (>= installed), first_job, resume_step, release_ns,
+                           seed of config; the state comes from the region's newest checkpoint when
+                           there is one, else it is all zero */
     AXI_SCHED_FREEZE,
     AXI_SCHED_RESUME, /* FROZEN or FENCED, same epoch */
     AXI_SCHED_REMOVE,

@@ -53,6 +53,8 @@ static void activate(struct axi_sched *sched, struct axi_sched_slot *slot,
     axi_sched_set_state(sched, slot, r == 0 ? AXI_SLOT_ACTIVE : AXI_SLOT_FAILED);
     record = axi_slot_record(sched, slot, r == 0 ? AXI_TRACE_ACTIVATED : AXI_TRACE_FAILED);
     record.detail = r == 0 ? slot->resume_step : (uint64_t)-r;
+    record.response_ns = r == 0 ? config->seed : 0;
+    record.detail2 = r == 0 && config->is_mapped;
     if (r == 0) {
         (void)axi_slot_checkpoint(sched, slot, &crc);
         record.state_crc = crc;

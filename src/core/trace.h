@@ -7,8 +7,11 @@
 #include <stdint.h>
 
 enum axi_trace_kind {
-    AXI_TRACE_ACTIVATED = 1, /* job = first job of this epoch here; detail = resume step */
-    AXI_TRACE_RELEASED = 2,  /* the job is handed to the task */
+    AXI_TRACE_ACTIVATED =
+        1,                  /* job = first job of this epoch here; detail = resume step; response_ns
+                               = task whose state the first epoch begins with (its own: zero state,
+                               later jobs of a grid; 0: neither), detail2 = 1: mapped by field */
+    AXI_TRACE_RELEASED = 2, /* the job is handed to the task */
     AXI_TRACE_COMPLETED = 3, /* state_crc, output_crc, response_ns, exec_ns are set */
     AXI_TRACE_KILLED = 4,    /* cause, detail; the number is consumed unless detail2 = step > 0,
                                 from which the same job is repeated */

@@ -161,12 +161,17 @@ static void set_state(struct fake_node *node, uint64_t task, uint64_t epoch, uin
 static void send_checkpoint(struct fake_cluster *c, struct fake_node *node, uint64_t request,
                             uint64_t task, uint64_t epoch)
 {
-    struct axi_checkpoint header = {
-        .task_id = task, .epoch = epoch, .job = 7, .state_version = 1, .state_bytes = STATE_BYTES};
+    struct axi_checkpoint header = {.task_id = task,
+                                    .epoch = epoch,
+                                    .job = c->checkpoint.job,
+                                    .step = c->checkpoint.step,
+                                    .state_version = 1,
+                                    .state_bytes = STATE_BYTES};
     uint8_t state[STATE_BYTES] = {1, 2, 3};
     uint8_t bytes[256];
     size_t count = 0;
 
+    memcpy(header.schema_hash, c->checkpoint.schema_hash, sizeof(header.schema_hash));
     if (instance(node, task, epoch) == NULL) {
         answer(c, node, request, -AXC_ENOENT);
         return;
@@ -356,6 +361,10 @@ static void receive(struct fake_cluster *c, struct fake_node *node, const uint8_
     assert_int_equal(axi_wire_feed(&parser, &bytes, &count, &frame), 1);
     assert_int_equal(axi_wire_decode(&frame, &message), 0);
     node->received[frame.type]++;
+    if (frame.type == AXI_WIRE_CHUNK && frame.tail_bytes <= sizeof(node->object)) {
+        memcpy(node->object, frame.tail, frame.tail_bytes);
+        node->object_bytes = frame.tail_bytes;
+    }
     if (node->die_at == frame.type) {
         fake_kill(c, (uint32_t)(node - c->nodes));
     } else if (node->refuse == frame.type) {
@@ -472,7 +481,7 @@ void fake_up(struct fake_cluster *c)
                                    .entry_count = 1,
                                    .entries = {{"linux-x86_64", {1}, 100, MS}}};
 
-    *c = (struct fake_cluster){.now_ns = 1000000 * MS, .crash_at = -1};
+    *c = (struct fake_cluster){.now_ns = 1000000 * MS, .crash_at = -1, .checkpoint = {.job = 7}};
     assert_int_equal(axi_store_sqlite_new(&options, &c->store), 0);
     c->config.store = c->store;
     start_master(c);

@@ -27,6 +27,8 @@ struct fake_node {
     struct fake_instance instances[8];
     uint32_t received[64]; /* count per wire type */
     axi_Start start;       /* the last one */
+    uint8_t object[256];   /* the last one that came in Chunks */
+    size_t object_bytes;
     axi_Decision decision;
 };
 
@@ -48,6 +50,11 @@ struct fake_cluster {
     int crash_at;                       /* crash point, or -1 */
     bool has_crashed;
     char last_error_event[32];
+    struct {
+        uint64_t job;
+        uint32_t step;
+        uint8_t schema_hash[32];
+    } checkpoint; /* what nodes answer GetCheckpoint and Halt with */
 };
 
 void fake_up(struct fake_cluster *cluster); /* master and nodes joined, one image "work" added */

@@ -271,7 +271,7 @@ void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_
     if (rc != 0) {
         axi_link_close(m, link, rc, axi_error_text(rc));
     } else if (link->manager != 0) {
-        axi_manager_message(m, link, frame->type, message);
+        axi_manager_message(m, link, frame, message);
     } else if (frame->type == AXI_WIRE_HELLO && link->node == 0) {
         axi_node_hello(m, link, &message->Hello);
     } else if (frame->type == AXI_WIRE_MANAGER_JOIN && link->node == 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images the cluster knows: image/<digest> in the store; the bytes are the blob store's. */
+#include "base/sha256.h"
 #include "core/meta.h"
 #include "master/internal.h"
 
@@ -15,6 +16,14 @@ static void image_key(const uint8_t digest[32], char key[80])
 
     axi_hex(digest, 32, text);
     (void)snprintf(key, 80, "image/%s", text);
+}
+
+static void schema_key(const uint8_t hash[32], char key[80])
+{
+    char text[65];
+
+    axi_hex(hash, 32, text);
+    (void)snprintf(key, 80, "schema/%s", text);
 }
 
 static json_t *image_json(const struct axi_image_info *info)
@@ -153,6 +162,59 @@ int axi_master_image_add(struct axi_master *m, const struct axi_image_info *info
     return 0;
 }
 
+int axi_master_schema_add(struct axi_master *m, const char *text, const uint8_t hash[32],
+                          char *ret_reason)
+{
+    uint8_t digest[AXI_SHA256_BYTES];
+    struct axi_sha256 sha;
+    size_t bytes = strlen(text);
+    char key[80];
+    int rc;
+
+    axi_sha256_init(&sha);
+    axi_sha256_update(&sha, text, bytes);
+    axi_sha256_final(&sha, digest);
+    if (memcmp(digest, hash, sizeof(digest)) != 0) {
+        return axi_refuse(ret_reason, AXC_ECKPT_SCHEMA,
+                          "the schema text is not the one that the image was built with");
+    }
+    schema_key(hash, key);
+    rc = axi_commit(m,
+                    &(struct axi_store_op){.kind = AXI_STORE_PUT,
+                                           .key = key,
+                                           .expected = AXI_STORE_ANY,
+                                           .value = text,
+                                           .value_bytes = bytes},
+                    1, NULL);
+    return rc == 0 ? 0 : axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));
+}
+
+char *axi_schema_text(struct axi_master *m, const uint8_t hash[32])
+{
+    struct axi_store_value value = {0};
+    char *text = NULL;
+    char key[80];
+
+    schema_key(hash, key);
+    if (!m->is_crashed && axi_store_get(m->config.store, key, &value) == 0) {
+        text = strndup(value.bytes, value.value_bytes);
+        axi_store_value_clear(&value);
+    }
+    return text;
+}
+
+/* Another image has the same schema, so its text stays. */
+static bool is_schema_shared(const struct axi_master *m, const struct axi_image_info *info)
+{
+    for (size_t i = 0; i < m->image_count; i++) {
+        if (&m->images[i] != info &&
+            memcmp(m->images[i].spec.schema_hash, info->spec.schema_hash, 32) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* By digest, with or without "sha256:", a unique prefix of it, or by reference (the newest wins).
  */
 struct axi_image_info *axi_image_lookup(struct axi_master *m, const char *name, char *ret_reason)
@@ -187,6 +249,7 @@ struct axi_image_info *axi_image_lookup(struct axi_master *m, const char *name, 
 int axi_master_image_delete(struct axi_master *m, const char *name, char *ret_reason)
 {
     struct axi_image_info *info = axi_image_lookup(m, name, ret_reason);
+    char schema[80];
     char key[80];
     int rc;
 
@@ -200,8 +263,11 @@ int axi_master_image_delete(struct axi_master *m, const char *name, char *ret_re
         }
     }
     image_key(info->digest, key);
-    struct axi_store_op op = {.kind = AXI_STORE_DELETE, .key = key, .expected = AXI_STORE_ANY};
-    rc = axi_commit(m, &op, 1, NULL);
+    schema_key(info->spec.schema_hash, schema);
+    const struct axi_store_op ops[] = {
+        {.kind = AXI_STORE_DELETE, .key = key, .expected = AXI_STORE_ANY},
+        {.kind = AXI_STORE_DELETE, .key = schema, .expected = AXI_STORE_ANY}};
+    rc = axi_commit(m, ops, is_schema_shared(m, info) ? 1 : 2, NULL);
     if (rc != 0) {
         return axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));
     }

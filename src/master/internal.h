@@ -24,6 +24,7 @@
     X(IDLE, "idle", axi_idle, NULL)                                                                \
     X(LAUNCH_PLACE, "place", axi_launch_place, NULL)                                               \
     X(LAUNCH_LOAD, "load", axi_launch_load, axi_launch_timeout)                                    \
+    X(LAUNCH_SEED, "seed", axi_launch_seed, axi_launch_seed_timeout)                               \
     X(LAUNCH_DECLARE, "declare", axi_launch_declare, NULL)                                         \
     X(LAUNCH_START, "start", axi_launch_start, NULL)                                               \
     X(LAUNCH_RECORD, "record", axi_launch_record, NULL)                                            \
@@ -50,6 +51,7 @@
     X(RESTORE_FETCH, "fetch", axi_restore_fetch, NULL)                                             \
     X(RESTORE_KEEP, "keep-checkpoint", axi_restore_keep, NULL)                                     \
     X(RESTORE_LOST, "lost", axi_restore_lost, NULL)                                                \
+    X(REPLICA_LOST, "replica-lost", axi_replica_lost, NULL)                                        \
     X(FINISH_RECORD, "end", axi_finish_record, NULL)                                               \
     X(PROFILE_LOAD, "profile-load", axi_profile_load, axi_profile_timeout)                         \
     X(PROFILE_START, "profile-start", axi_profile_start, axi_profile_timeout)                      \
@@ -79,8 +81,10 @@ struct axi_flow {
     uint64_t request_target;                   /* the request waited for; 0 = draw one */
     bool source_ready, target_ready, target_standby, target_prepared;
     bool is_source_frozen, has_confirmed, is_source_dead, is_warned;
-    bool is_certain;     /* the claimed node itself said that the instance is gone */
-    bool is_own_restore; /* no manager took it in time */
+    bool is_certain;      /* the claimed node itself said that the instance is gone */
+    bool is_own_restore;  /* no manager took it in time */
+    uint32_t seed_source; /* service/seed.c: which one is asked */
+    size_t seed_manager;
     uint64_t target_job, frozen_ns, activated_ns;
     uint64_t wanted, claimed_node, claimed_holder, claimed_holder_epoch;
     uint32_t tried_count, attempts;
@@ -272,8 +276,8 @@ bool axi_managers_known(const struct axi_master *m);   /* there is one, or was a
 bool axi_manager_is_present(const struct axi_master *m, uint64_t id);
 const char *axi_manager_name(const struct axi_master *m, uint64_t id);
 void axi_manager_join(struct axi_master *m, struct axi_link *link, const axi_ManagerJoin *join);
-void axi_manager_message(struct axi_master *m, struct axi_link *link, uint32_t type,
-                         const union axi_wire_message *message);
+void axi_manager_message(struct axi_master *m, struct axi_link *link,
+                         const struct axi_wire_frame *frame, const union axi_wire_message *message);
 void axi_manager_link_down(struct axi_master *m, struct axi_link *link);
 void axi_managers_tell(struct axi_master *m, struct axi_node *node);
 void axi_managers_keep(struct axi_master *m); /* lists what left; the master's own presence */
@@ -345,15 +349,16 @@ void axi_flow_chunk(struct axi_master *m, struct axi_node *node, const axi_Chunk
 
 /* Each drive and timeout of the step list. */
 typedef void axi_step_function(struct axi_master *m, struct axi_task *task);
-axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeout,
-    axi_launch_declare, axi_launch_start, axi_launch_record, axi_stop_halt, axi_stop_record,
-    axi_stop_remove, axi_stop_remove_timeout, axi_delete_remove, axi_delete_record,
-    axi_migrate_reserve, axi_migrate_prepare, axi_migrate_transfer, axi_migrate_timeout,
-    axi_migrate_switch, axi_migrate_commit, axi_migrate_activate, axi_migrate_release,
-    axi_migrate_finish, axi_migrate_abort, axi_migrate_undo, axi_migrate_undo_timeout,
-    axi_migrate_give_up, axi_restore_delegated, axi_restore_wait, axi_restore_claim,
-    axi_restore_fetch, axi_restore_keep, axi_restore_lost, axi_finish_record, axi_profile_load,
-    axi_profile_start, axi_profile_timeout, axi_profile_run_timeout, axi_profile_get;
+axi_step_function axi_idle, axi_launch_place, axi_launch_load, axi_launch_timeout, axi_launch_seed,
+    axi_launch_seed_timeout, axi_replica_lost, axi_launch_declare, axi_launch_start,
+    axi_launch_record, axi_stop_halt, axi_stop_record, axi_stop_remove, axi_stop_remove_timeout,
+    axi_delete_remove, axi_delete_record, axi_migrate_reserve, axi_migrate_prepare,
+    axi_migrate_transfer, axi_migrate_timeout, axi_migrate_switch, axi_migrate_commit,
+    axi_migrate_activate, axi_migrate_release, axi_migrate_finish, axi_migrate_abort,
+    axi_migrate_undo, axi_migrate_undo_timeout, axi_migrate_give_up, axi_restore_delegated,
+    axi_restore_wait, axi_restore_claim, axi_restore_fetch, axi_restore_keep, axi_restore_lost,
+    axi_finish_record, axi_profile_load, axi_profile_start, axi_profile_timeout,
+    axi_profile_run_timeout, axi_profile_get;
 
 /* ---- launch.c, lifecycle.c, migrate.c, recover.c, profile.c: events of their steps ---- */
 void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
@@ -387,7 +392,39 @@ void axi_recover_histogram(struct axi_master *m, const struct axi_node *node,
                            const axi_Histogram *histogram);
 void axi_recover_event(struct axi_master *m, struct axi_node *node, const axi_NodeEvent *event);
 
+/* The claimed node is dead and its lease still as it was: 1, and *ret_op (key: 40 bytes) lets the
+ * transaction prove it. 0: no proof is needed. Negative: not (yet); the caller returns. */
+AXC_MUST_USE int axi_prove_gone(struct axi_master *m, struct axi_task *task,
+                                struct axi_store_op *ret_op, char *key);
+
+/* ---- service/replica.c, service/seed.c ---- */
+/* Its death is the service's affair: it is replaced, not restored. */
+bool axi_is_replaceable(const struct axi_record *record);
+/* It has never run. */
+bool axi_is_new_replica(const struct axi_record *record);
+/* The node does not take it: the replica ends. */
+void axi_replica_give_up(struct axi_master *m, struct axi_task *task, int code, const char *reason);
+/* Tells its service, if it has one. */
+void axi_replica_changed(struct axi_master *m, const struct axi_task *task, int code,
+                         const char *reason);
+/* Its node is dead or does not have it any more. */
+void axi_replica_gone(struct axi_master *m, struct axi_task *task, uint64_t node, bool is_certain);
+/* Whether what its seed has can become its state; a reason when not. */
+AXC_MUST_USE int axi_seed_check(struct axi_master *m, const struct axi_record *record,
+                                char *ret_reason);
+void axi_seed_result(struct axi_master *m, struct axi_task *task, const axi_Result *result);
+/* From a manager: what was asked for, else nothing. */
+void axi_seed_manager_chunk(struct axi_master *m, const axi_Chunk *chunk, const void *tail,
+                            size_t tail_bytes);
+void axi_seed_manager_result(struct axi_master *m, const axi_Result *result);
+/* flow.incoming is its state now: puts it into *next and *ret_op (key: 40 bytes); false: it has
+ * none. */
+bool axi_seed_apply(const struct axi_task *task, struct axi_record *next,
+                    struct axi_store_op *ret_op, char *key);
+
 /* ---- images.c ---- */
+/* The text whose SHA-256 this is: memory from malloc, or NULL. */
+char *axi_schema_text(struct axi_master *m, const uint8_t hash[32]);
 int axi_images_load(struct axi_master *m);
 struct axi_image_info *axi_image_lookup(struct axi_master *m, const char *name, char *ret_reason);
 int axi_image_store(struct axi_master *m, const struct axi_image_info *info);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bringing a task up: first deployment (state zero), start after a stop, restore after a death.
+/* Bringing a task up: first deployment (state zero), start after a stop, restore after a death; a
+ * replica beside others of its service (seed: their state is fetched once the image is there).
  *
- *   place -> load -> declare -> start -> record
+ *   place -> load [-> seed] -> declare -> start -> record
  *
  * Each attempt has an epoch of its own, reserved before the node hears of it. "declare" records
  * STARTING before Start is sent: from then on a node that dies may have released jobs, so a task
  * without a checkpoint is LOST rather than begun anew. */
 #include "core/checkpoint.h"
+#include "manifest/spec.h"
 #include "master/internal.h"
 
 #include <stdio.h>
@@ -30,6 +32,10 @@ static void next_candidate(struct axi_master *m, struct axi_task *task, int code
               axi_node_name(m, task->record.owner), reason);
     axi_send_remove(m, node, task->record.id, task->record.epoch,
                     m->port.random64(m->port.context));
+    if (axi_is_new_replica(&task->record)) {
+        axi_replica_give_up(m, task, code, reason);
+        return;
+    }
     add_tried(&task->flow, task->record.owner);
     task->flow.code = code;
     (void)snprintf(task->flow.reason, AXI_REASON_BYTES, "%s: %.120s",
@@ -52,10 +58,15 @@ static void give_up(struct axi_master *m, struct axi_task *task, const char *rea
         if (!task->flow.is_warned) {
             axi_event(m, AXI_ERROR, "restore-waits", task, NULL, "no node takes it yet: %s",
                       reason);
+            task->flow.is_warned = true;
+            axi_replica_changed(m, task, code, reason);
         }
-        task->flow.is_warned = true;
         task->flow.tried_count = 0;
         task->flow.attempts = 0;
+        return;
+    }
+    if (axi_is_new_replica(&task->record)) {
+        axi_replica_give_up(m, task, code, reason);
         return;
     }
     axi_event(m, AXI_ERROR, "deploy-failed", task, NULL, "%s", reason);
@@ -78,8 +89,10 @@ void axi_launch_place(struct axi_master *m, struct axi_task *task)
     struct axi_node *node = NULL;
     char reason[AXI_REASON_BYTES] = "";
     uint64_t wanted = flow->wanted != 0 ? flow->wanted : task->record.pin;
+    bool is_new_replica = axi_is_new_replica(&task->record);
     int rc = -AXC_ENO_CANDIDATE;
 
+    wanted = is_new_replica ? task->record.owner : wanted; /* where its service wants it */
     if (flow->attempts < m->config.attempts_max) {
         rc = axi_task_place(m, task, wanted, flow->tried, flow->tried_count, &node, reason);
     }
@@ -119,15 +132,34 @@ void axi_launch_timeout(struct axi_master *m, struct axi_task *task)
     next_candidate(m, task, -AXC_ETIMEOUT, "no answer to Load");
 }
 
+/* The first job of a grid that others began whose release is still ahead. */
+static uint64_t first_job(const struct axi_record *record, uint64_t earliest_ns)
+{
+    uint64_t period = record->spec.period_ns;
+
+    return earliest_ns <= record->release_ns
+               ? 0
+               : (earliest_ns - record->release_ns + period - 1) / period;
+}
+
 void axi_launch_declare(struct axi_master *m, struct axi_task *task)
 {
     struct axi_record next = task->record;
     uint64_t earliest = axi_now_master(m) + m->config.start_delay_ns;
+    struct axi_store_op checkpoint;
+    char key[40];
+    size_t also = axi_seed_apply(task, &next, &checkpoint, key);
 
     next.state = AXI_TASK_STARTING;
-    next.release_ns =
-        next.has_checkpoint ? axi_record_shift(&next, next.checkpoint_job, earliest) : earliest;
-    if (axi_task_commit(m, task, &next, NULL, 0) == 0) {
+    if (next.has_checkpoint) {
+        next.release_ns = axi_record_shift(&next, next.checkpoint_job, earliest);
+    } else if (next.is_grid_fixed) {
+        next.checkpoint_job = first_job(&next, earliest);
+    } else {
+        next.release_ns = earliest;
+    }
+    if (axi_task_commit(m, task, &next, &checkpoint, also) == 0) {
+        axi_incoming_clear(&task->flow.incoming);
         axi_flow_go(m, task, AXI_STEP_LAUNCH_START);
     }
 }
@@ -174,33 +206,50 @@ void axi_launch_start(struct axi_master *m, struct axi_task *task)
     }
     start.request = task->flow.request_target;
     start.has_checkpoint = r->has_checkpoint;
-    start.first_job = header.job;
+    start.first_job = r->has_checkpoint ? header.job : r->checkpoint_job;
+    start.seed = r->has_checkpoint ? r->seed : r->checkpoint_job > 0 ? r->id : 0;
+    start.is_mapped = start.seed != 0 && r->seed_rule == AXI_STATE_MAP;
     start.resume_step = header.step;
     axi_send(m, node, AXI_WIRE_START, &start);
+}
+
+static const char *seed_name(struct axi_master *m, uint64_t seed)
+{
+    const struct axi_task *task = axi_task_find(m, seed);
+
+    return task != NULL ? task->record.name : "a replica that is gone";
 }
 
 void axi_launch_record(struct axi_master *m, struct axi_task *task)
 {
     struct axi_record next = task->record;
     struct axi_node *node = axi_node_find(m, next.owner);
+    uint64_t seed = next.has_checkpoint ? next.seed : 0;
 
     next.state = AXI_TASK_RUNNING;
     next.is_restore = false;
     next.claim = (struct axi_claim){0};
+    next.seed = 0;
+    next.is_grid_fixed = axi_is_replaceable(&next); /* the only one of its service may be shifted */
     if (axi_task_commit(m, task, &next, NULL, 0) != 0) {
         return;
     }
-    if (task->record.has_checkpoint) {
+    if (seed != 0) {
+        axi_event(m, AXI_INFO, "seeded", task, node, "begins with job %llu and the state of %s",
+                  (unsigned long long)next.checkpoint_job, seed_name(m, seed));
+    } else if (task->record.has_checkpoint) {
         axi_event(m, AXI_INFO, "continued", task, node,
                   "goes on with job %llu at the next point of its release grid",
                   (unsigned long long)next.checkpoint_job);
     } else {
-        axi_event(m, AXI_INFO, "started", task, node, "job 0 is released from zero state");
+        axi_event(m, AXI_INFO, "started", task, node, "job %llu is released from zero state",
+                  (unsigned long long)next.checkpoint_job);
     }
     axi_op_end(m, task->flow.op, 0, "",
                json_pack("{s:s, s:I}", "node", axi_node_name(m, next.owner), "epoch",
                          (json_int_t)next.epoch));
     axi_flow_idle(m, task);
+    axi_replica_changed(m, task, 0, "running");
 }
 
 void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Result *result)
@@ -211,8 +260,12 @@ void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Re
         next_candidate(m, task, result->code,
                        result->reason[0] != '\0' ? result->reason : axi_error_text(result->code));
     } else if (step == AXI_STEP_LAUNCH_LOAD) {
-        task->flow.request_target = 0; /* Start draws its own */
-        axi_flow_go(m, task, AXI_STEP_LAUNCH_DECLARE);
+        bool is_seeded = task->record.seed != 0 && !task->record.has_checkpoint;
+
+        task->flow.request_target = 0; /* the next step draws its own */
+        axi_flow_go(m, task, is_seeded ? AXI_STEP_LAUNCH_SEED : AXI_STEP_LAUNCH_DECLARE);
+    } else if (step == AXI_STEP_LAUNCH_SEED) {
+        axi_seed_result(m, task, result);
     } else if (step == AXI_STEP_LAUNCH_START) {
         axi_flow_go(m, task, AXI_STEP_LAUNCH_RECORD);
     }

@@ -146,6 +146,7 @@ void axi_delete_record(struct axi_master *m, struct axi_task *task)
         axi_event(m, AXI_INFO, "deleted", task, NULL, "record and checkpoint are gone");
         axi_op_end(m, task->flow.op, 0, "", NULL);
         axi_task_drop(m, task);
+        axi_replica_changed(m, task, 0, "deleted");
     }
 }
 
@@ -194,4 +195,5 @@ void axi_finish_record(struct axi_master *m, struct axi_task *task)
     axi_op_end(m, task->flow.op, is_completed ? -AXC_ESTATE : -AXC_ETASK_FAILED,
                is_completed ? "the task completed meanwhile" : next.reason, NULL);
     axi_flow_idle(m, task);
+    axi_replica_changed(m, task, is_completed ? 0 : -AXC_ETASK_FAILED, next.reason);
 }

@@ -262,9 +262,10 @@ static void take_status(struct axi_master *m, struct axi_manager *manager,
     axi_send_link(m, manager->link, AXI_WIRE_MANAGER_STATUS_ACK, &ack);
 }
 
-void axi_manager_message(struct axi_master *m, struct axi_link *link, uint32_t type,
-                         const union axi_wire_message *message)
+void axi_manager_message(struct axi_master *m, struct axi_link *link,
+                         const struct axi_wire_frame *frame, const union axi_wire_message *message)
 {
+    uint32_t type = frame->type;
     struct axi_manager *manager = find(m, link->manager);
 
     if (manager == NULL || manager->link != link->id) {
@@ -274,6 +275,10 @@ void axi_manager_message(struct axi_master *m, struct axi_link *link, uint32_t t
         take_event(m, manager, &message->ManagerEvent);
     } else if (type == AXI_WIRE_MANAGER_STATUS) {
         take_status(m, manager, &message->ManagerStatus);
+    } else if (type == AXI_WIRE_CHUNK) {
+        axi_seed_manager_chunk(m, &message->Chunk, frame->tail, frame->tail_bytes);
+    } else if (type == AXI_WIRE_RESULT) {
+        axi_seed_manager_result(m, &message->Result);
     } else if (type != AXI_WIRE_GOODBYE) {
         axi_link_close(m, link, -AXC_EWIRE_STATE, "not allowed on a manager's link");
     }

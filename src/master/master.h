@@ -117,6 +117,10 @@ struct axi_image_info {
  * below). */
 AXC_MUST_USE int axi_master_image_add(struct axi_master *master, const struct axi_image_info *info,
                                       char *ret_reason);
+/* Keeps the schema text (docs/formats/image.md) with this SHA-256, so that state can be mapped from
+ * and to it. -AXC_ECKPT_SCHEMA: another text. It goes with the last image that has it. */
+AXC_MUST_USE int axi_master_schema_add(struct axi_master *master, const char *text,
+                                       const uint8_t hash[32], char *ret_reason);
 /* Refused (BUSY) while a task uses it. image: digest in hex (a unique prefix of >= 6 will do) or
  * reference. */
 AXC_MUST_USE int axi_master_image_delete(struct axi_master *master, const char *image,

@@ -326,6 +326,7 @@ void axi_migrate_finish(struct axi_master *m, struct axi_task *task)
                          (json_int_t)blackout, "restored", mig.is_restore, "first_job",
                          (json_int_t)flow->target_job));
     axi_flow_idle(m, task);
+    axi_replica_changed(m, task, 0, "moved");
 }
 
 /* ---- abort ---- */
@@ -396,6 +397,7 @@ void axi_migrate_give_up(struct axi_master *m, struct axi_task *task)
                   "after %u attempts: %s", attempts, reason);
         axi_op_end(m, task->flow.op, code, reason, NULL);
         axi_flow_idle(m, task);
+        axi_replica_changed(m, task, code, "did not move");
     }
 }
 

@@ -285,6 +285,10 @@ static void owner_gone(struct axi_master *m, struct axi_node *node, struct axi_t
     if (take_over(m, task)) {
         return;
     }
+    if (axi_is_replaceable(&task->record)) {
+        axi_replica_gone(m, task, node->id, is_certain);
+        return;
+    }
     if (is_certain || (task->record.migration.phase == AXI_MIGRATION_COMMITTED &&
                        axi_node_is_ready(axi_node_find(m, holder)) && node->joined_ns != 0)) {
         axi_restore_begin(m, task, node->id, is_certain, holder, epoch);
@@ -343,8 +347,8 @@ void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_ta
         if (r->state == AXI_TASK_RESTORING && r->holder == node->id) {
             axi_flow_drive(m, task);
         }
-    } else if (r->spec.continue_isolated && r->state == AXI_TASK_RUNNING &&
-               r->migration.phase == AXI_MIGRATION_NONE) {
+    } else if (r->spec.continue_isolated && !axi_is_replaceable(r) &&
+               r->state == AXI_TASK_RUNNING && r->migration.phase == AXI_MIGRATION_NONE) {
         axi_event(m, AXI_WARNING, "isolated", task, node,
                   "may go on running cut off; not restored automatically");
     } else {
@@ -408,26 +412,38 @@ void axi_restore_wait(struct axi_master *m, struct axi_task *task)
 
 /* ---- restore: claim -> fetch -> keep -> place ... ---- */
 
+int axi_prove_gone(struct axi_master *m, struct axi_task *task, struct axi_store_op *ret_op,
+                   char *key)
+{
+    struct axi_node *dead = axi_node_find(m, task->flow.claimed_node);
+
+    if (dead == NULL || !dead->is_dead || task->flow.is_certain || m->config.skip_lease_wait) {
+        return 0;
+    }
+    if (!axi_node_is_gone(m, dead)) {
+        if (!dead->is_dead) { /* it was only cut off from this master */
+            axi_flow_clear(&task->flow);
+            axi_flow_resume(m, task);
+        }
+        return -AXC_EBUSY;
+    }
+    (void)snprintf(key, 40, "lease/%llx", (unsigned long long)dead->id);
+    *ret_op = (struct axi_store_op){.kind = AXI_STORE_CHECK,
+                                    .key = key,
+                                    .expected = dead->lease_revision /* 0: never had one */};
+    return 1;
+}
+
 void axi_restore_claim(struct axi_master *m, struct axi_task *task)
 {
     struct axi_record next = task->record;
     struct axi_node *dead = axi_node_find(m, task->flow.claimed_node);
-    struct axi_store_op lease = {.kind = AXI_STORE_CHECK};
+    struct axi_store_op lease;
     char key[40];
-    size_t also = 0;
+    int also = axi_prove_gone(m, task, &lease, key);
 
-    if (dead != NULL && dead->is_dead && !task->flow.is_certain && !m->config.skip_lease_wait) {
-        if (!axi_node_is_gone(m, dead)) {
-            if (!dead->is_dead) { /* it was only cut off from this master */
-                axi_flow_clear(&task->flow);
-                axi_flow_resume(m, task);
-            }
-            return;
-        }
-        (void)snprintf(key, sizeof(key), "lease/%llx", (unsigned long long)dead->id);
-        lease.key = key;
-        lease.expected = dead->lease_revision; /* 0: never had one */
-        also = 1;
+    if (also < 0) {
+        return;
     }
     if (next.state != AXI_TASK_RESTORING || next.claim.dead == 0) {
         next.claim =
@@ -440,7 +456,7 @@ void axi_restore_claim(struct axi_master *m, struct axi_task *task)
     next.holder = task->flow.claimed_holder;
     next.holder_epoch = task->flow.claimed_holder_epoch;
     next.migration = (struct axi_migration){0};
-    if (axi_task_commit(m, task, &next, &lease, also) == 0) {
+    if (axi_task_commit(m, task, &next, &lease, (size_t)also) == 0) {
         task->has_status = false;
         axi_event(m, AXI_WARNING, "claimed", task, dead, "its instance is gone; checkpoint: %s",
                   next.holder != 0      ? axi_node_name(m, next.holder)
@@ -550,5 +566,6 @@ void axi_restore_lost(struct axi_master *m, struct axi_task *task)
             "it anew to begin from zero",
             next.name);
         axi_flow_fail(m, task, -AXC_ELOST, next.reason);
+        axi_replica_changed(m, task, -AXC_ELOST, next.reason);
     }
 }

@@ -127,6 +127,7 @@ static void reread(struct axi_master *m, struct axi_task *task)
     if (rc == -AXC_ENOENT) {
         axi_op_end(m, op, -AXC_ECONFLICT, "the task was deleted meanwhile", NULL);
         axi_task_drop(m, task);
+        axi_replica_changed(m, task, -AXC_ECONFLICT, "deleted by someone else");
         return;
     }
     if (rc != 0) { /* a task at rest would not meet the conflict again by itself */

@@ -54,6 +54,7 @@ void axi_adopt(struct axi_master *m, struct axi_task *task, const struct axi_rec
     axi_flow_clear(&task->flow);
     drop_former(m, &before, record);
     axi_flow_resume(m, task);
+    axi_replica_changed(m, task, 0, "its record was changed by someone else");
 }
 
 struct adoptions {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A schema text from an image: whatever it says, every value lies inside the state. The first two
  * bytes are the state's size. */
-#include "cli/state_fields.h"
 #include "fuzz/fuzz.h"
+#include "image/state_fields.h"
 
 #include <stdlib.h>
 #include <string.h>

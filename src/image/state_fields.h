@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The values in a task's state, by the names that its schema text (cli/schema.h) gives them. */
-#ifndef AXI_CLI_STATE_FIELDS_H
-#define AXI_CLI_STATE_FIELDS_H
+/* The values in a task's state, by the names that its schema text (docs/formats/image.md) gives
+ * them. */
+#ifndef AXI_IMAGE_STATE_FIELDS_H
+#define AXI_IMAGE_STATE_FIELDS_H
 
 #include "base/error.h"
 
@@ -10,6 +11,7 @@
 
 struct axi_state_value {
     const char *name; /* "lanes[1].angle"; borrowed for the call */
+    const char *path; /* of its field: "lanes[4].angle"; borrowed for the call */
     const char *kind; /* "i32", "f64", ... */
     uint32_t offset, bytes;
 };

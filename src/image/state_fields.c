@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/state_fields.h"
+#include "image/state_fields.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -115,8 +115,11 @@ static int visit_leaf(struct walk *walk, const char *name, uint64_t shift)
         walk->visits++ == walk->state_bytes) {
         return -AXC_EINVALID;
     }
-    const struct axi_state_value value = {
-        .name = name, .kind = leaf->kind, .offset = (uint32_t)offset, .bytes = leaf->bytes};
+    const struct axi_state_value value = {.name = name,
+                                          .path = leaf->path,
+                                          .kind = leaf->kind,
+                                          .offset = (uint32_t)offset,
+                                          .bytes = leaf->bytes};
 
     return walk->visit(walk->context, &value);
 }
