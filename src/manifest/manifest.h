@@ -20,7 +20,7 @@ struct axi_manifest_error {
 };
 
 /* All documents of one text: *ret_objects is a new array of normalised objects, defaults filled in,
- * each with a member "line" (of its beginning) that the store does not keep. -AXC_EINVALID with
+ * each with a member "line" (of its beginning) that the store does not keep. -AXC_EMANIFEST with
  * *ret_error; nothing is returned then. Aliases, tags and duplicate keys are refused. */
 AXC_MUST_USE int axi_manifest_parse(const char *text, size_t bytes, json_t **ret_objects,
                                     struct axi_manifest_error *ret_error);

@@ -123,7 +123,7 @@ struct axi_policy_spec {
     } platforms[8];
 };
 
-/* From the normalised JSON of one object (kind, name, ...). -AXC_EINVALID with a reason (at least
+/* From the normalised JSON of one object (kind, name, ...). -AXC_EMANIFEST with a reason (at least
  * 160 bytes; may be NULL): something in it is no manifest that axi_manifest_check accepts. */
 AXC_MUST_USE int axi_service_spec_from_json(const json_t *json, struct axi_service_spec *ret_spec,
                                             char *ret_reason);
