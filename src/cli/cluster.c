@@ -250,8 +250,8 @@ void axi_member_show_log(const json_t *member)
 
 int axi_find_program(const char *name, char *ret_path, size_t size)
 {
-    static const char *const places[] = {"", "../master/", "../node/", "../cms/",
-                                         "../libexec/axcan/"};
+    static const char *const places[] = {"",         "../master/",    "../node/",         "../cms/",
+                                         "../vote/", "../runax/oci/", "../libexec/axcan/"};
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

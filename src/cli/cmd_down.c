@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "cli/partition_node.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
         if (axi_member_stop(member, 5000)) {
             (void)fprintf(stderr, "axcan down: %s did not end by itself and was killed\n",
                           json_string_value(json_object_get(member, "name")));
+            axi_partition_node_remove(member);
         }
     }
     json_decref(processes);

@@ -22,7 +22,8 @@
 
 #define NODES_MAX 64u
 #define ECUS_MAX 16u
-#define MEMBERS_MAX (1u + NODES_MAX + ECUS_MAX)
+#define PARTITIONS_MAX 16u
+#define MEMBERS_MAX (1u + NODES_MAX + ECUS_MAX + PARTITIONS_MAX)
 #define UNSET UINT64_MAX
 #define NODES_DEFAULT 3u
 #define MANAGERS_DEFAULT 2u
@@ -31,9 +32,9 @@
 struct up {
     struct axi_client client;
     char dir[AXI_CLI_PATH_BYTES];
-    uint64_t nodes, ecus, managers; /* wanted; UNSET = what is there */
+    uint64_t nodes, ecus, partitions, managers; /* wanted; UNSET = what is there */
     uint64_t lease_ms, capacity_ppm, slots;
-    const char *fifo, *board, *store;
+    const char *fifo, *board, *partition_board, *store;
     json_t *cluster;
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
     bool is_manager_started[AXI_UP_MANAGERS_MAX];
@@ -142,14 +143,16 @@ static int add_node(struct up *up, unsigned index, const char *listen)
     return 0;
 }
 
-static void add_ecu(struct up *up, uint64_t index)
+/* Nodes of Axcan OS: "ecu1" in QEMU, "part1" in a partition. */
+static void add_os_node(struct up *up, const char *kind, uint64_t index, bool is_partition)
 {
     char name[32];
 
-    (void)snprintf(name, sizeof(name), "ecu%" PRIu64, index + 1);
+    (void)snprintf(name, sizeof(name), "%s%" PRIu64, kind, index + 1);
     (void)json_array_append_new(
-        members_of(up), axi_ecu_member(up->dir, name, up->board,
-                                       up->capacity_ppm > 0 ? up->capacity_ppm : CAPACITY_PPM));
+        members_of(up),
+        axi_ecu_member(up->dir, name, is_partition ? up->partition_board : up->board,
+                       up->capacity_ppm > 0 ? up->capacity_ppm : CAPACITY_PPM, is_partition));
 }
 
 static int make_token(const char *dir)
@@ -199,7 +202,10 @@ static int start_nodes(struct up *up)
         r = add_node(up, (unsigned)i, listen);
     }
     for (uint64_t i = count_kind(up, "ecu"); i < up->ecus && r == 0; i++) {
-        add_ecu(up, i);
+        add_os_node(up, "ecu", i, false);
+    }
+    for (uint64_t i = count_kind(up, "part"); i < up->partitions && r == 0; i++) {
+        add_os_node(up, "part", i, true);
     }
     for (size_t i = 1; r == 0 && i < json_array_size(members_of(up)); i++) {
         json_t *member = json_array_get(members_of(up), i);
@@ -304,11 +310,13 @@ static int open_cluster(struct up *up)
         up->managers_there = json_array_size(json_object_get(up->cluster, "managers"));
         up->nodes = up->nodes == UNSET ? 0 : up->nodes; /* what is there stays */
         up->ecus = up->ecus == UNSET ? 0 : up->ecus;
+        up->partitions = up->partitions == UNSET ? 0 : up->partitions;
         up->managers = up->managers == UNSET ? 0 : up->managers;
         return axi_up_store_check(up->cluster, up->store);
     }
     up->nodes = up->nodes == UNSET ? NODES_DEFAULT : up->nodes;
     up->ecus = up->ecus == UNSET ? 0 : up->ecus;
+    up->partitions = up->partitions == UNSET ? 0 : up->partitions;
     up->managers = up->managers == UNSET ? MANAGERS_DEFAULT : up->managers;
     up->is_new = true;
     up->cluster = json_pack("{s:[]}", "members");
@@ -371,6 +379,7 @@ static void say_up(const struct up *up)
     say_count(json_array_size(json_object_get(up->cluster, "managers")), "manager");
     say_count(count_kind(up, "node"), "node");
     say_count(count_kind(up, "ecu"), "ECU");
+    say_count(count_kind(up, "part"), "partition");
     (void)printf(", api http://%s, state in %s\n",
                  json_string_value(json_object_get(up->cluster, "api")), up->dir);
 }
@@ -399,8 +408,13 @@ static int bring_up(struct up *up)
 
 static int run_up(int argc, char **argv)
 {
-    struct up up = {
-        .fifo = "auto", .board = "virt", .nodes = UNSET, .ecus = UNSET, .managers = UNSET};
+    struct up up = {.fifo = "auto",
+                    .board = "virt",
+                    .partition_board = "zcu102",
+                    .nodes = UNSET,
+                    .ecus = UNSET,
+                    .partitions = UNSET,
+                    .managers = UNSET};
 
     axi_client_init(&up.client, "up");
     const struct axi_option options[] = {
@@ -409,6 +423,8 @@ static int run_up(int argc, char **argv)
         {"nodes", AXI_OPTION_NUMBER, &up.nodes},
         {"ecus", AXI_OPTION_NUMBER, &up.ecus},
         {"board", AXI_OPTION_TEXT, &up.board},
+        {"partitions", AXI_OPTION_NUMBER, &up.partitions},
+        {"partition-board", AXI_OPTION_TEXT, &up.partition_board},
         {"managers", AXI_OPTION_NUMBER, &up.managers},
         {"store", AXI_OPTION_TEXT, &up.store},
         {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
@@ -428,8 +444,11 @@ static int run_up(int argc, char **argv)
     if (r == 0 && up.managers > AXI_UP_MANAGERS_MAX && up.managers != UNSET) {
         r = axi_cli_usage("up", "--managers: 0 to %u", AXI_UP_MANAGERS_MAX);
     }
-    if (r == 0 && !axi_os_is_board(up.board)) {
-        r = axi_cli_usage("up", "--board: virt or zcu102");
+    if (r == 0 && up.partitions > PARTITIONS_MAX && up.partitions != UNSET) {
+        r = axi_cli_usage("up", "--partitions: 0 to %u", PARTITIONS_MAX);
+    }
+    if (r == 0 && (!axi_os_is_board(up.board) || !axi_os_is_board(up.partition_board))) {
+        r = axi_cli_usage("up", "--board and --partition-board: virt or zcu102");
     }
     if (r == 0 && strcmp(up.fifo, "auto") != 0 && strcmp(up.fifo, "no") != 0 &&
         strcmp(up.fifo, "yes") != 0) {
@@ -461,6 +480,8 @@ const struct axi_command axi_command_up = {
         "0);\n"
         "                    what they print is in DIR/ecu1.console\n"
         "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
+        "  --partitions N    nodes in partitions: Axcan OS under runax, named part1, part2, ...\n"
+        "                    (default 0); --partition-board virt|zcu102 (default zcu102)\n"
         "  --managers N      checkpoint managers, named manager1, ... (default 2)\n"
         "  --store WHERE     of a new cluster: sqlite (default), etcd (three members of its own),\n"
         "                    or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]\n"

@@ -4,6 +4,7 @@
 #include "cli/cluster.h"
 #include "cli/command.h"
 #include "cli/os_files.h"
+#include "cli/partition_node.h"
 #include "image/file.h"
 #include "image/os_image.h"
 #include "net/host.h"
@@ -155,15 +156,22 @@ static json_t *make_argv(const struct ecu *ecu, const struct axi_boot_config *co
     return argv;
 }
 
-json_t *axi_ecu_member(const char *dir, const char *name, const char *board, uint64_t capacity_ppm)
+json_t *axi_ecu_member(const char *dir, const char *name, const char *board, uint64_t capacity_ppm,
+                       bool is_partition)
 {
     char log[PATH_MAX];
     char console[PATH_MAX];
+    json_t *member;
 
     (void)snprintf(log, sizeof(log), "%s/%s.log", dir, name);
-    (void)snprintf(console, sizeof(console), "%s/%s.console", dir, name);
-    return json_pack("{s:s,s:s,s:s,s:s,s:I,s:[]}", "name", name, "log", log, "board", board,
-                     "console", console, "capacity_ppm", (json_int_t)capacity_ppm, "argv");
+    (void)snprintf(console, sizeof(console), "%s/%s.%s", dir, name,
+                   is_partition ? "log" : "console");
+    member = json_pack("{s:s,s:s,s:s,s:s,s:I,s:[]}", "name", name, "log", log, "board", board,
+                       "console", console, "capacity_ppm", (json_int_t)capacity_ppm, "argv");
+    if (is_partition) {
+        (void)json_object_set_new(member, "removal", axi_partition_node_removal(dir, name));
+    }
+    return member;
 }
 
 bool axi_ecu_is_member(const json_t *member)
@@ -178,6 +186,23 @@ static const char *text_of(const json_t *member, const char *key)
     return text != NULL ? text : "";
 }
 
+static json_t *argv_of(const struct ecu *ecu, const struct axi_boot_config *config, uint16_t port,
+                       const json_t *member)
+{
+    json_t *argv = NULL;
+
+    if (json_object_get(member, "removal") != NULL) {
+        axi_partition_node_remove(member); /* what is left of its former run */
+        return axi_partition_node_argv(ecu->dir, ecu->name, ecu->board, ecu->image, config, port,
+                                       PEER_PORT);
+    }
+    argv = make_argv(ecu, config, port, text_of(member, "console"));
+    if (argv == NULL) {
+        (void)axi_cli_fail("up", QEMU " is not installed; apt-get install qemu-system-arm");
+    }
+    return argv;
+}
+
 int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
 {
     static struct axi_boot_config config;
@@ -187,7 +212,10 @@ int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
                       .master = master,
                       .capacity_ppm =
                           (uint32_t)json_integer_value(json_object_get(member, "capacity_ppm"))};
+    const struct axi_os_file file = {
+        .command = "up", .board = ecu.board, .config = &config, .path = ecu.image};
     json_t *argv = NULL;
+    size_t bytes = 0;
     uint16_t port = 0;
     int r = axi_ports_find(&port, 1);
 
@@ -198,14 +226,14 @@ int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
     if (r < 0) {
         return axi_cli_fail("up", "%s cannot be configured: %s", ecu.name, axi_error_text(r));
     }
-    argv = make_argv(&ecu, &config, port, text_of(member, "console"));
+    if (json_object_get(member, "removal") != NULL) {
+        config.host_channel = axi_partition_node_channel(ecu.board);
+    }
+    r = axi_os_write(&file, &bytes);
+    argv = r == 0 ? argv_of(&ecu, &config, port, member) : NULL;
     if (argv == NULL) {
-        return axi_cli_fail("up", QEMU " is not installed; apt-get install qemu-system-arm");
+        return r != 0 ? r : 1;
     }
     (void)json_object_set_new(member, "argv", argv);
-    const struct axi_os_file file = {
-        .command = "up", .board = ecu.board, .config = &config, .path = ecu.image};
-    size_t bytes = 0;
-
-    return axi_os_write(&file, &bytes);
+    return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An ECU of a local cluster: Axcan OS in QEMU, on a user network, so no privilege is needed. */
+/* A node of a local cluster that runs Axcan OS: an ECU in QEMU, or in a partition under runax. Both
+ * are on a user network, so no privilege is needed. */
 #ifndef AXI_CLI_ECU_H
 #define AXI_CLI_ECU_H
 
@@ -11,7 +12,8 @@
 
 /* A member of the cluster (cli/cluster.h) that is to be prepared before it is started. board: see
  * axi_os_is_board. */
-json_t *axi_ecu_member(const char *dir, const char *name, const char *board, uint64_t capacity_ppm);
+json_t *axi_ecu_member(const char *dir, const char *name, const char *board, uint64_t capacity_ppm,
+                       bool is_partition);
 
 /* True for what axi_ecu_member made. */
 bool axi_ecu_is_member(const json_t *member);

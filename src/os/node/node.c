@@ -4,11 +4,13 @@
 #include "base/log.h"
 #include "os/board/board.h"
 #include "os/kernel/console.h"
+#include "os/kernel/kernel.h"
 #include "os/kernel/memory.h"
 #include "os/net/net.h"
 #include "os/net/stream.h"
 #include "os/node/channels.h"
 #include "os/node/node_internal.h"
+#include "os/task/monitor.h"
 
 #include <string.h>
 
@@ -16,6 +18,10 @@
 #define TICK_NS_MAX (20 * NS_PER_MS)  /* records without a wake-up are drained so often */
 #define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
 #define DROPS_NS (5000 * NS_PER_MS)   /* between two lines about dropped frames */
+#define DRAIN_NS (1500 * NS_PER_MS) /* asked to end: what runs here may move away for so long ...  \
+                                     */
+#define DRAIN_ASK_NS (500 * NS_PER_MS) /* ... and is asked to so often */
+#define FLUSH_POLLS 20                  /* of the network, for the last words */
 #define TRACES_AT_ONCE 32u
 #define TRACES_KEPT 2048u /* until the master has written them into a history */
 #define IMAGE_BYTES_MAX (4u << 20)
@@ -140,7 +146,8 @@ static int open_agent(struct axi_node *node)
         .memory_bytes = axi_board.ram.bytes,
         .cores = 1,
         .services = AXC_SVC_LOG | AXC_SVC_TOPIC | AXC_SVC_IO,
-        .assurance = axi_runtime_assurance(node->runtime),
+        .assurance =
+            axi_monitor_is_there() ? AXI_ASSURANCE_PARTITION : axi_runtime_assurance(node->runtime),
         .capacity_ppm = config->capacity_ppm,
         .server_budget_ns = config->server_budget_ns,
         .server_period_ns = config->server_period_ns,
@@ -252,6 +259,35 @@ static uint64_t follow_clock(struct axi_node *node)
     return next_ns;
 }
 
+/* The partition's monitor asks for an end: what runs here is moved away first, for as long as the
+ * monitor may be expected to wait. */
+static void end_orderly(struct axi_node *node, uint64_t now_ns)
+{
+    struct axi_agent_status status;
+
+    if (!axi_monitor_beat()) {
+        return;
+    }
+    if (node->drain_until_ns == 0) {
+        axi_log(AXI_LOG_INFO, "node-stop", "name=%s reason=monitor", node->config->name);
+        node->drain_until_ns = now_ns + DRAIN_NS;
+    }
+    axi_agent_get_status(node->agent, &status);
+    if (status.instances > 0 && now_ns < node->drain_until_ns) {
+        if (now_ns >= node->drain_ask_ns) {
+            axi_agent_leave_tasks(node->agent, "the partition ends");
+            node->drain_ask_ns = now_ns + DRAIN_ASK_NS;
+        }
+        return;
+    }
+    axi_agent_leave(node->agent, "the partition ends");
+    for (int i = 0; i < FLUSH_POLLS; i++) {
+        (void)axi_net_poll();
+    }
+    axi_monitor_set_exit_code(0);
+    axi_machine_off(0);
+}
+
 /* One round; returns the local time of the next, 0: at once. */
 static uint64_t turn(struct axi_node *node)
 {
@@ -265,6 +301,7 @@ static uint64_t turn(struct axi_node *node)
     uint64_t now_ns = axi_runtime_clock_ns();
     uint64_t streams_ns = axi_streams_poll(now_ns);
 
+    end_orderly(node, now_ns);
     axi_node_retry_loads(node, now_ns);
     uint64_t next_ns = axi_agent_tick(node->agent, now_ns);
 
@@ -299,7 +336,10 @@ static void wait_for_address(struct axi_node *node)
 void axi_node_main(void *argument)
 {
     struct axi_node *node = argument;
-    int r = open_network(node);
+    int r = 0;
+
+    axi_monitor_open(node->config->host_channel);
+    r = open_network(node);
 
     if (r == 0) {
         wait_for_address(node);

@@ -33,6 +33,8 @@ struct axi_node {
     uint64_t drops_told;    /* sum of the drops when they were logged last ... */
     uint64_t drops_tell_ns; /* ... and when they may be again */
     bool is_joined;
+    uint64_t drain_until_ns; /* 0 = it is not asked to end */
+    uint64_t drain_ask_ns;
     char address[AXI_NODE_ADDRESS_BYTES];
 };
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define AXI_ASSURANCE_ISOLATED 2u
+#define AXI_ASSURANCE_PARTITION 3u /* with a monitor: os/task/monitor.h */
 
 /* Longest text of a log line and of a channel value, as on Linux. */
 #define AXI_RUNTIME_LOG_TEXT 116u

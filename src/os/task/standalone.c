@@ -3,9 +3,9 @@
 
 #include "base/sha256.h"
 #include "core/demand.h"
-#include "core/host_channel.h"
 #include "os/kernel/kernel.h"
 #include "os/kernel/memory.h"
+#include "os/task/monitor.h"
 
 #include <string.h>
 
@@ -23,7 +23,6 @@ struct run {
     bool is_loaded[AXI_BOOT_TASKS_MAX];
     bool has_refused;
     uint64_t start_ns;
-    struct axi_host_channel *channel; /* the monitor's; NULL: none */
 };
 
 /* About 12 KiB: too much for the thread's stack; there is one run. */
@@ -183,36 +182,6 @@ static void print_news(struct run *run)
     }
 }
 
-/* ---- the monitor of the partition ---- */
-
-/* Nothing else may lie in the channel's page. What the monitor wrote first says that it is there.
- */
-static void open_channel(struct run *run)
-{
-    uint64_t address = run->config->host_channel;
-    struct axi_host_channel *channel = axi_at_physical(address);
-
-    if (address == 0) {
-        return;
-    }
-    if (atomic_load(&channel->magic) != AXI_HOST_CHANNEL_MAGIC ||
-        atomic_load(&channel->version) != AXI_HOST_CHANNEL_VERSION) {
-        axi_console_print("axcan-os: nobody answers in the host channel\n");
-        return;
-    }
-    run->channel = channel;
-}
-
-/* True when the monitor asks for an end. */
-static bool beat(struct run *run)
-{
-    if (run->channel == NULL) {
-        return false;
-    }
-    atomic_store(&run->channel->heartbeat, atomic_load(&run->channel->heartbeat) + 1);
-    return atomic_load(&run->channel->request) == AXI_HOST_CHANNEL_END;
-}
-
 /* True when no task with a number of jobs still has some to do. */
 static bool is_done(struct run *run, bool *ret_has_failed)
 {
@@ -248,7 +217,7 @@ static int run_to_end(struct run *run)
 
         axi_runtime_housekeep(run->runtime);
         print_news(run);
-        if (beat(run) || is_over) {
+        if (axi_monitor_beat() || is_over) {
             return has_failed ? 1 : 0;
         }
         if (now_ns >= limit_ns) {
@@ -313,7 +282,7 @@ void axi_standalone_run(void *argument)
     run->runtime = standalone->runtime;
     run->config = standalone->config;
     run->platform = standalone->platform;
-    open_channel(run);
+    axi_monitor_open(run->config->host_channel);
     start(run);
     code = run_to_end(run);
     print_summary(run);
@@ -323,9 +292,7 @@ void axi_standalone_run(void *argument)
                       (unsigned long long)axi_runtime_clock_ns(), code,
                       (unsigned long long)axi_runtime_traces_lost(run->runtime), free_bytes,
                       axi_pages_free_bytes());
-    if (run->channel != NULL) {
-        atomic_store(&run->channel->exit, AXI_HOST_CHANNEL_EXIT + (uint32_t)code);
-    }
+    axi_monitor_set_exit_code(code);
     if (run->config->exit != AXI_BOOT_EXIT_HALT) {
         axi_machine_off(code);
     }

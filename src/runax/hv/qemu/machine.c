@@ -134,6 +134,52 @@ static int plan_channels(const struct axi_partition *p, struct axi_qemu_plan *pl
     return rc;
 }
 
+/* Option forward: "HOSTPORT:GUESTPORT". */
+static bool read_forward(const struct axi_partition *partition, unsigned *ret_host,
+                         unsigned *ret_guest)
+{
+    const char *text = axi_partition_option(partition, "forward");
+    int used = 0;
+
+    return text != NULL && strspn(text, "0123456789:") == strlen(text) &&
+           sscanf(text, "%5u:%5u%n", ret_host, ret_guest, &used) == 2 && text[used] == '\0' &&
+           *ret_host > 0 && *ret_host <= UINT16_MAX && *ret_guest > 0 && *ret_guest <= UINT16_MAX;
+}
+
+/* "02:00:00:00:00:01" */
+static bool is_mac(const char *text)
+{
+    for (size_t i = 0; i < 17; i++) {
+        if (i % 3 == 2 ? text[i] != ':'
+                       : strchr("0123456789abcdefABCDEF", text[i]) == NULL || text[i] == '\0') {
+            return false;
+        }
+    }
+    return text[17] == '\0';
+}
+
+static int check_network(const struct axi_partition *partition, struct axi_report *report)
+{
+    const char *net = axi_partition_option(partition, "net");
+    const char *mac = axi_partition_option(partition, "mac");
+    const char *forward = axi_partition_option(partition, "forward");
+    unsigned host = 0;
+    unsigned guest = 0;
+
+    if (net != NULL && strcmp(net, "user") != 0 && strcmp(net, "none") != 0) {
+        return axi_report_set(report, -AXC_EINVALID, "option net: \"%s\" is neither user nor none",
+                              net);
+    }
+    if (mac != NULL && !is_mac(mac)) {
+        return axi_report_set(report, -AXC_EINVALID, "option mac: \"%s\" is no MAC address", mac);
+    }
+    if (forward != NULL && !read_forward(partition, &host, &guest)) {
+        return axi_report_set(report, -AXC_EINVALID,
+                              "option forward: \"%s\" is not HOSTPORT:GUESTPORT", forward);
+    }
+    return 0;
+}
+
 int axi_qemu_plan(const struct axi_partition *partition, struct axi_report *report,
                   struct axi_qemu_plan *ret_plan)
 {
@@ -143,12 +189,10 @@ int axi_qemu_plan(const struct axi_partition *partition, struct axi_report *repo
                               "QEMU backend: no board \"%s\"; there are virt and zcu102",
                               partition->board);
     }
-    const char *net = axi_partition_option(partition, "net");
-    if (net != NULL && strcmp(net, "user") != 0 && strcmp(net, "none") != 0) {
-        return axi_report_set(report, -AXC_EINVALID, "option net: \"%s\" is neither user nor none",
-                              net);
+    int rc = check_network(partition, report);
+    if (rc == 0) {
+        rc = check_cores(partition, &plan, report);
     }
-    int rc = check_cores(partition, &plan, report);
     if (rc == 0) {
         rc = plan_memory(partition, &plan, report);
     }
@@ -247,13 +291,25 @@ static void add_network(struct axi_qemu_command *c, const struct axi_partition *
                         const struct axi_qemu_board *board)
 {
     const char *kind = axi_partition_option(p, "net");
+    const char *mac = axi_partition_option(p, "mac");
+    unsigned host = 0;
+    unsigned guest = 0;
+
     if (kind == NULL || strcmp(kind, "user") != 0) {
         return;
     }
     add(c, "-netdev");
-    add(c, "user,id=net0");
+    if (read_forward(p, &host, &guest)) {
+        add(c, "user,id=net0,hostfwd=tcp:127.0.0.1:%u-:%u", host, guest);
+    } else {
+        add(c, "user,id=net0");
+    }
     add(c, board->has_pci ? "-device" : "-net");
-    add(c, board->has_pci ? "virtio-net-device,netdev=net0" : "nic,netdev=net0");
+    add(c, "%s,netdev=net0%s%s", board->has_pci ? "virtio-net-device" : "nic",
+        mac == NULL      ? ""
+        : board->has_pci ? ",mac="
+                         : ",macaddr=",
+        mac == NULL ? "" : mac);
 }
 
 /* -no-reboot: a reset is an end, and the engine's restart policy decides what follows. Semihosting
