@@ -162,7 +162,7 @@ static void run_child(char **arguments, const char *log)
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
     (void)setsid();
-    if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(out, 2) < 0) {
+    if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) {
         _exit(127);
     }
     (void)close_range(3, ~0u, 0);

@@ -8,7 +8,12 @@
 /* Length of the address at `text`. */
 static size_t length_of(const char *text)
 {
-    return strcspn(text, ",");
+    size_t length = 0;
+
+    while (text[length] != '\0' && text[length] != ',') {
+        length++;
+    }
+    return length;
 }
 
 /* Letters, digits and what stands in host names and [IPv6], then a colon and a port. */
