@@ -121,6 +121,8 @@ struct axi_task {
 
 /* ---- nodes ---- */
 
+#define AXI_LOSSES_MAX 8u
+
 struct axi_node {
     uint64_t id, boot_id;
     axi_Hello hello;                                    /* its last one */
@@ -133,6 +135,7 @@ struct axi_node {
     bool is_overdue, is_disagreeing; /* said: see clocks.c */
     uint64_t sync_acted_ns;          /* local */
     uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
+    uint64_t lost_ns[AXI_LOSSES_MAX]; /* local: when its lease was lost, the latest first */
 };
 
 #define AXI_MANAGERS_MAX 8u
@@ -327,6 +330,8 @@ void axi_task_settle(struct axi_master *m, struct axi_task *task);
 int axi_task_entry(const struct axi_record *record, const struct axi_node *node); /* or -1 */
 void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node,
                         axi_TaskSpec *ret_spec);
+/* The node without its tasks, for place/place.h; all its slots count as free. */
+void axi_node_place(const struct axi_node *node, struct axi_place_node *ret_place);
 /* Best node for the task, or -AXC_ENO_CANDIDATE with every node's refusal in ret_reason. */
 int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t wanted,
                    const uint64_t *tried, size_t tried_count, struct axi_node **ret_node,

@@ -4,6 +4,7 @@
  * from the time it saw the renewal stored, which is later, and adds drift and margin: when it says
  * "expired", the node has stopped for longer than that. */
 #include "master/internal.h"
+#include "master/service/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,9 @@ void axi_leases_renew(struct axi_master *m)
             acknowledge(m, batch[i]);
         }
     }
+    if (is_anyone_new) {
+        axi_services_nodes_changed(m);
+    }
     for (size_t t = 0; is_anyone_new && t < m->task_count; t++) {
         axi_flow_drive(m, m->tasks[t]); /* a node that just became ready may be waited for */
     }
@@ -201,6 +205,7 @@ void axi_node_declare_dead(struct axi_master *m, struct axi_node *node)
     for (size_t i = 0; i < m->task_count && !m->is_crashed; i++) {
         axi_recover_dead(m, node, m->tasks[i]);
     }
+    axi_services_node_lost(m, node);
 }
 
 /* A master that was held up itself has unread heartbeats: it hears them before it judges anybody.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The master's life: taking over from the store, links, the tick. */
 #include "master/internal.h"
+#include "master/service/service.h"
 #include "master/leader.h"
 
 #include <stdio.h>
@@ -214,6 +215,9 @@ static int load(struct axi_master *m)
     if (rc == 0) {
         rc = axi_tasks_load(m);
     }
+    if (rc == 0) {
+        rc = axi_services_load(m);
+    }
     return rc;
 }
 
@@ -263,6 +267,7 @@ void axi_master_free(struct axi_master *m)
     if (m == NULL) {
         return;
     }
+    axi_services_free(m);
     for (size_t i = 0; i < m->task_count; i++) {
         axi_task_free(m->tasks[i]);
     }
@@ -409,6 +414,7 @@ uint64_t axi_master_tick(struct axi_master *m)
     for (size_t i = 0; i < m->task_count; i++) {
         axi_flow_tick(m, m->tasks[i]);
     }
+    next = axi_services_tick(m);
     axi_tasks_sweep(m);
     if (axi_now(m) >= m->events_due_ns) {
         axi_events_flush(m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The node registry: who joined, under which identity, and what its reports mean. */
 #include "master/internal.h"
+#include "master/service/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,6 +278,7 @@ static void finish_first_round(struct axi_master *m, struct axi_node *node)
     for (size_t i = 0; i < m->task_count && !m->is_crashed; i++) {
         axi_flow_drive(m, m->tasks[i]);
     }
+    axi_services_nodes_changed(m);
 }
 
 /* Later rounds too: what the first one said may have been lost with a record that changed

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The task table: copies of the records, and the only place that changes them. */
 #include "master/internal.h"
+#include "master/service/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +269,24 @@ static bool occupies(const struct axi_task *task, uint64_t node)
 
 #define DEMANDS_MORE 2u /* the node's server, and one to spare */
 
+void axi_node_place(const struct axi_node *node, struct axi_place_node *ret_place)
+{
+    *ret_place = (struct axi_place_node){
+        .id = node->id,
+        .name = node->hello.name,
+        .platform_count = node->hello.platforms_count,
+        .services = node->hello.services,
+        .assurance = node->hello.assurance,
+        .capacity_ppm = node->hello.capacity_ppm,
+        .free_slots = node->hello.slots,
+        .memory_free_bytes = node->heartbeat.memory_free_bytes,
+        .is_ready = axi_node_is_ready(node) && !node->is_leaving,
+        .margin = {.delta_ns = node->heartbeat.delta_ns, .latency_ns = node->heartbeat.latency_ns}};
+    for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
+        ret_place->platforms[p] = node->hello.platforms[p];
+    }
+}
+
 /* Fills one node of the snapshot; demands has room for every task and DEMANDS_MORE. */
 static void snapshot_node(struct axi_master *m, const struct axi_node *node,
                           const struct axi_task *except, struct axi_demand_task *demands,
@@ -293,26 +312,15 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
             (struct axi_demand_task){node->hello.server_budget_ns, node->hello.server_period_ns,
                                      node->hello.server_period_ns};
     }
-    *ret = (struct axi_place_node){
-        .id = node->id,
-        .name = node->hello.name,
-        .platform_count = node->hello.platforms_count,
-        .services = node->hello.services,
-        .assurance = node->hello.assurance,
-        .capacity_ppm = node->hello.capacity_ppm,
-        .free_slots = node->hello.slots > count ? node->hello.slots - (uint32_t)count : 0,
-        .memory_free_bytes = node->heartbeat.memory_free_bytes,
-        .is_ready = axi_node_is_ready(node) && !node->is_leaving,
-        .tasks = demands,
-        .task_count = count + own,
-        .margin = margin};
-    for (pb_size_t p = 0; p < node->hello.platforms_count; p++) {
-        ret->platforms[p] = node->hello.platforms[p];
-    }
+    axi_node_place(node, ret);
+    ret->free_slots = node->hello.slots > count ? node->hello.slots - (uint32_t)count : 0;
+    ret->tasks = demands;
+    ret->task_count = count + own;
 }
 
 static void explain(char *ret_reason, const struct axi_place_node *nodes,
-                    const struct axi_place_verdict *verdicts, size_t count, uint64_t wanted)
+                    const struct axi_place_verdict *verdicts, size_t count, uint64_t wanted,
+                    const char *closed)
 {
     size_t used = 0;
 
@@ -329,9 +337,27 @@ static void explain(char *ret_reason, const struct axi_place_node *nodes,
                      nodes[i].name, verdicts[i].code != 0 ? verdicts[i].reason : "tried already");
         used += n > 0 ? (size_t)n : 0;
     }
-    if (used == 0) {
+    if (closed[0] != '\0' && used + 1 < AXI_REASON_BYTES) {
+        (void)snprintf(ret_reason + used, AXI_REASON_BYTES - used, "%s%s", used > 0 ? "; " : "",
+                       closed);
+    } else if (used == 0) {
         (void)snprintf(ret_reason, AXI_REASON_BYTES, "no node has joined");
     }
+}
+
+/* What was declared of the node leaves it to this task; else the reason goes into closed. */
+static bool is_open_to(struct axi_master *m, const struct axi_task *task,
+                       const struct axi_node *node, char *closed)
+{
+    char reason[AXI_REASON_BYTES] = "";
+    size_t used = strlen(closed);
+
+    if (task->record.pin == node->id || axi_node_is_open(m, node, reason)) {
+        return true;
+    }
+    (void)snprintf(closed + used, AXI_REASON_BYTES - used, "%s%s: %.100s", used > 0 ? "; " : "",
+                   node->hello.name, reason);
+    return false;
 }
 
 /* Judges all nodes; `wanted` != 0 looks at that one only. */
@@ -355,6 +381,7 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
                                   .entries = entries,
                                   .entry_count = r->entry_count,
                                   .ignore_demand = task->is_ephemeral};
+    char closed[AXI_REASON_BYTES] = "";
     int best = -AXC_ENOMEM;
 
     for (uint32_t i = 0; i < r->entry_count; i++) {
@@ -366,7 +393,8 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
 
         for (size_t i = 0; i < n; i++) {
             if ((wanted == 0 || m->nodes[i]->id == wanted) &&
-                (wanted != 0 || !m->nodes[i]->is_dead)) {
+                (wanted != 0 || !m->nodes[i]->is_dead) &&
+                is_open_to(m, task, m->nodes[i], closed)) {
                 snapshot_node(m, m->nodes[i], task, &demands[i * (m->task_count + DEMANDS_MORE)],
                               &nodes[kept++]);
             }
@@ -375,7 +403,7 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
         if (best >= 0) {
             *ret_node = axi_node_find(m, nodes[best].id);
         } else {
-            explain(ret_reason, nodes, verdicts, kept, wanted);
+            explain(ret_reason, nodes, verdicts, kept, wanted, closed);
         }
     }
     free(nodes);

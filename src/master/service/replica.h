@@ -10,6 +10,7 @@
 struct axi_replica_request {
     const struct axi_service_spec *spec; /* name, jobs, wcets, backlog, criticality */
     uint32_t number;                     /* task name: NAME-NUMBER */
+    uint64_t id;                         /* of the task; 0 = drawn */
     const struct axi_image_info *image;
     uint32_t assurance_min; /* the service's, or the degraded one */
     uint64_t node;          /* where; refused there: the replica ends with that reason */

@@ -29,18 +29,40 @@ struct axi_member {
     bool is_degraded;
 };
 
+#define AXI_MEMBERS_MAX (2u * AXI_SERVICE_REPLICAS_MAX)
+#define AXI_AVOIDED_MAX 8u
+
+/* Images by digest, as the references were resolved when they were declared; the last one is the
+ * degraded one. All zero: none. */
+struct axi_service_images {
+    uint8_t digests[AXI_SERVICE_IMAGES_MAX + 1][32];
+};
+
 struct axi_service {
     struct axi_service_spec spec;
     json_t *declared, *previous; /* owned: the manifest, and the one before (undo); may be NULL */
-    uint64_t revision;           /* of service/<name> */
-    uint32_t generation;         /* counts declarations that change replicas */
-    uint32_t numbers;            /* highest replica number ever given */
-    uint64_t release_ns;         /* r of the grid; 0 = not begun */
-    struct axi_member members[2 * AXI_SERVICE_REPLICAS_MAX];
+    struct axi_service_images images, previous_images;
+    json_t
+        *rollout_record; /* owned: what rollout.c keeps of itself in the record; NULL = nothing */
+    uint64_t revision;   /* of service/<name> */
+    uint32_t generation; /* counts declarations that change replicas */
+    uint32_t numbers;    /* highest replica number ever given */
+    uint64_t release_ns; /* r of the grid; 0 = not begun */
+    struct axi_member members[AXI_MEMBERS_MAX];
     uint32_t member_count;
     bool is_deleting, is_paused;
     /* volatile */
-    uint64_t next_ns, backoff_ns;     /* local: when to look again */
+    uint64_t next_ns;               /* local: when to look again */
+    uint64_t create_ns, backoff_ns; /* local: no replica is created before; the pause after the
+                                       next failure */
+    uint64_t short_ns;              /* local: since when a replica is missing; 0 = none is */
+    uint64_t moved_ns;              /* local: when one was moved last, for room or home */
+    bool is_uncertain; /* a commit's outcome is unknown: settled before anything else */
+    struct {
+        uint64_t node, until_ns; /* refused or failed there: not tried again before (local) */
+    } avoided[AXI_AVOIDED_MAX];
+    uint64_t bad[AXI_MEMBERS_MAX]; /* tasks that a voter complained of, not yet dealt with */
+    uint32_t bad_count;
     char condition[AXI_REASON_BYTES]; /* why it is not as declared; "" = it is */
     struct axi_rollout *rollout;      /* service/rollout.c, owned; NULL = none */
 };
@@ -55,6 +77,11 @@ void axi_service_replica_changed(struct axi_master *m, const struct axi_task *ta
                                  const char *reason);
 /* Nodes joined, left, changed, or declared something: feasibility may have changed. */
 void axi_services_nodes_changed(struct axi_master *m);
+/* Its lease was lost (again): a node that flaps is not used until it was quiet. */
+void axi_services_node_lost(struct axi_master *m, struct axi_node *node);
+/* A plain task or a replica may be placed there: neither cordoned, drained nor flapping, and of the
+ * platform that was declared. ret_reason: AXI_REASON_BYTES, may be NULL. */
+bool axi_node_is_open(struct axi_master *m, const struct axi_node *node, char *ret_reason);
 
 /* ---- for voters.c and rebalance.c ---- */
 struct axi_service *axi_service_find(struct axi_master *m, const char *name);

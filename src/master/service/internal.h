@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share. */
+#ifndef AXI_MASTER_SERVICE_INTERNAL_H
+#define AXI_MASTER_SERVICE_INTERNAL_H
+
+#include "master/service/members.h"
+
+#define AXI_SERVICE_KEY_BYTES 40u
+
+struct axi_declared_node {
+    struct axi_node_spec spec;
+    json_t *declared;        /* owned; NULL = not declared */
+    uint64_t revision;       /* of declared-node/<name>; 0 = not in the store */
+    bool is_cordoned;        /* by command, besides what is declared */
+    uint64_t drain_until_ns; /* master time; 0 = it is not drained */
+    uint64_t drain_op;       /* volatile: operation of the drain; 0 = another master's */
+    uint64_t drain_next_ns;  /* volatile, local */
+};
+
+struct axi_declared {
+    struct axi_service **services;
+    size_t service_count;
+    struct axi_declared_node **nodes;
+    size_t node_count;
+    struct axi_node_spec any_node; /* without memory for its own */
+    struct axi_policy_spec policy;
+    json_t *policy_declared; /* owned; NULL = the defaults hold */
+    uint64_t policy_revision;
+};
+
+/* ---- store.c: the keys as JSON ---- */
+void axi_service_key(const char *name, char key[AXI_SERVICE_KEY_BYTES]);
+json_t *axi_service_to_json(const struct axi_service *service);
+/* -AXC_EINVALID; *ret_service: nothing volatile set. */
+AXC_MUST_USE int axi_service_from_json(const json_t *json, struct axi_service *ret_service);
+void axi_service_clear(struct axi_service *service); /* what it owns */
+json_t *axi_declared_node_to_json(const struct axi_declared_node *node);
+struct axi_service *axi_service_insert(struct axi_master *m, const struct axi_service *service);
+void axi_service_erase(struct axi_master *m, struct axi_service *service);
+/* Made when there is none yet; NULL: out of memory. */
+struct axi_declared_node *axi_declared_node_get(struct axi_master *m, const char *name);
+/* Writes declared-node/<name>; *next replaces *node (its JSON is taken over). */
+AXC_MUST_USE int axi_declared_node_commit(struct axi_master *m, struct axi_declared_node *node,
+                                          const struct axi_declared_node *next);
+
+/* ---- snapshot.c ---- */
+/* A replica that does not exist yet. */
+struct axi_snapshot_extra {
+    const char *name; /* of the task */
+    const struct axi_service_spec *spec;
+    const struct axi_image_info *info;
+    uint32_t image; /* variant */
+    uint32_t assurance_min;
+    uint64_t task; /* id */
+};
+struct axi_snapshot_options {
+    const struct axi_snapshot_extra *extras; /* appended to the tasks, in this order */
+    size_t extra_count;
+    uint64_t without;      /* task that is left out: 0 = none */
+    const char *replacing; /* service whose members are left out; NULL = none */
+    bool keeps_all;        /* nothing that runs may move */
+};
+struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
+                                        const struct axi_snapshot_options *options);
+/* Index of a task by its id, or AXI_PLAN_NONE. */
+uint32_t axi_snapshot_task(const struct axi_snapshot *snapshot, uint64_t id);
+
+/* ---- services.c ---- */
+bool axi_node_is_flapping(struct axi_master *m, const struct axi_node *node);
+bool axi_node_is_cordoned(struct axi_master *m, const struct axi_node *node);
+bool axi_node_is_draining(struct axi_master *m, const struct axi_node *node);
+
+/* ---- reconcile.c, drain.c ---- */
+void axi_service_reconcile(struct axi_master *m, struct axi_service *service);
+uint64_t axi_drains_tick(struct axi_master *m); /* local time of the next thing to do */
+
+#endif
