@@ -73,8 +73,6 @@ static void add_service(struct axi_master *m, struct held *h, const struct axi_s
                                    .diversity = spec->diversity,
                                    .needed = axi_service_needed(spec),
                                    .fail_per_hour_max = spec->failure_per_hour,
-                                   .activations_per_hour =
-                                       period_ns != 0 ? HOUR_NS / (double)period_ns : 0,
                                    .latency_max_ns = spec->latency_max_ns,
                                    .labels = labels,
                                    .label_count = spec->label_count,
