@@ -96,6 +96,11 @@ static int upload(struct axi_client *client, const char *file,
     if (r == 0) {
         axi_digest_format(&digest, ret_digest);
         json_t *body = json_pack("{s:s,s:O}", "digest", ret_digest, "elfs", elfs);
+        const char *schema = axi_image_entry_at(image, 0)->schema;
+
+        if (schema[0] != '\0') { /* a bare ELF has none */
+            json_object_set_new(body, "schema", json_string(schema));
+        }
 
         r = axi_client_call(client, "POST", "/v1/images", body, NULL);
         json_decref(body);

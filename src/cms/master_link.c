@@ -63,11 +63,32 @@ static void take_reply(struct axi_cms *cms, const axi_HelloReply *reply)
     cms->status_ns = axi_cms_now(cms);
 }
 
+/* The newest checkpoint here of a task: what a new replica of its service begins with. */
+static void give_checkpoint(struct axi_cms *cms, const axi_GetCheckpoint *get)
+{
+    axi_Result result = {.request = get->request};
+    struct axi_checkpoint_info info;
+    size_t bytes = 0;
+
+    result.code = axi_checkpoints_newest(cms->config.checkpoints, get->task_id, get->epoch, &info);
+    if (result.code == 0) {
+        result.code = axi_checkpoints_read(cms->config.checkpoints, &info.id, cms->checkpoint,
+                                           AXI_CHECKPOINT_BYTES_MAX, &bytes);
+    }
+    if (result.code == 0) {
+        axi_cms_send_object(cms, cms->master_link, get->request, AXI_CHUNK_CHECKPOINT,
+                            cms->checkpoint, bytes);
+    }
+    axi_cms_send(cms, cms->master_link, AXI_WIRE_RESULT, &result);
+}
+
 void axi_cms_master_message(struct axi_cms *cms, uint32_t type,
                             const union axi_wire_message *message)
 {
     if (type == AXI_WIRE_HELLO_REPLY) {
         take_reply(cms, &message->HelloReply);
+    } else if (type == AXI_WIRE_GET_CHECKPOINT && cms->has_joined) {
+        give_checkpoint(cms, &message->GetCheckpoint);
     } else if (type == AXI_WIRE_MANAGER_STATUS_ACK &&
                message->ManagerStatusAck.sequence == cms->status_sequence) {
         const axi_ManagerStatusAck *ack = &message->ManagerStatusAck;

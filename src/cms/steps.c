@@ -352,6 +352,8 @@ static void send_start(struct axi_cms *cms, struct axi_cms_task *task, struct ax
                            .first_job = r->claim.origin.job,
                            .resume_step = r->claim.origin.step,
                            .has_checkpoint = true,
+                           .seed = r->seed,
+                           .is_mapped = r->seed != 0 && r->seed_rule != 0,
                            .standby_epoch = r->standby == r->owner ? r->standby_epoch : 0};
 
         axi_cms_send_object(cms, node->link, flow->request, AXI_CHUNK_CHECKPOINT, cms->checkpoint,
@@ -406,6 +408,8 @@ void axi_cms_step_record(struct axi_cms *cms, struct axi_cms_task *task)
     uint64_t taken_ns = suspected_ns != 0 ? axi_cms_now(cms) - suspected_ns : 0;
 
     next.state = AXI_TASK_RUNNING;
+    next.seed = 0;
+    next.is_grid_fixed = false;
     next.is_restore = false;
     next.claim = (struct axi_claim){0};
     if (next.standby == next.owner) {

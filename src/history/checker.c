@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "history/checker.h"
+#include "history/entries.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A record with where it comes from. Sorted by task, epoch, source, place. */
-struct entry {
-    const struct axi_trace *record;
-    uint32_t source;
-    uint32_t place;
-};
 
 /* The walk through one task's epochs. */
 enum { STANDBYS = 8 };
@@ -25,6 +18,7 @@ struct walk {
     struct axi_verdict *verdict;
     const struct axi_check_source *sources;
     const struct axi_check_options *options;
+    struct axi_entries entries; /* of all tasks */
     struct axi_task_verdict task;
     bool is_refused;
     bool is_judged; /* the reference still follows */
@@ -236,6 +230,33 @@ static bool was_standing_by(const struct walk *walk, const struct axi_trace *rec
     return false;
 }
 
+/* The task's first epoch begins with another's state, or from zero inside a service's grid. */
+static void begin_seeded(struct walk *walk, const struct axi_trace *record)
+{
+    uint64_t seed = record->response_ns;
+    bool is_mapped = record->detail2 != 0;
+    struct axi_seed_past past = {0};
+
+    walk->task.seed = seed;
+    walk->task.is_seed_mapped = is_mapped;
+    if (seed != record->task_id) {
+        axi_seed_look(&walk->entries, seed, record->job, &past);
+    }
+    if (past.is_known && past.next_job < record->job && !walk->options->torn) {
+        VIOLATE(walk, AXI_I1, record,
+                "%s: begins with job %" PRIu64 ", but its seed %016" PRIx64
+                " went no further than job %" PRIu64,
+                node_of(walk, walk->source), record->job, seed, past.next_job);
+    } else if (past.has_state && !is_mapped && record->detail == 0 &&
+               past.state_crc != record->state_crc) {
+        VIOLATE(walk, AXI_I2, record,
+                "%s: begins with state %08" PRIx32 ", its seed's before that job was %08" PRIx32,
+                node_of(walk, walk->source), record->state_crc, past.state_crc);
+    }
+    walk->is_judged = walk->options->reference != NULL &&
+                      axi_seed_replay(&walk->entries, walk->options->reference, record);
+}
+
 static void on_activated(struct walk *walk, const struct axi_trace *record)
 {
     if (walk->activated != NULL) {
@@ -250,6 +271,8 @@ static void on_activated(struct walk *walk, const struct axi_trace *record)
     walk->late_until_ns = record->master_ns;
     if (walk->has_previous) {
         judge_handover(walk, record);
+    } else if (record->response_ns != 0) {
+        begin_seeded(walk, record);
     } else if (record->job != 0 && !walk->options->torn) {
         VIOLATE(walk, AXI_I1, record, "%s: the task's first epoch begins with job %" PRIu64,
                 node_of(walk, walk->source), record->job);
@@ -438,7 +461,7 @@ static void end_epoch(struct walk *walk)
     walk->previous_last_ns = walk->last_ns;
 }
 
-static void begin_epoch(struct walk *walk, const struct entry *entry)
+static void begin_epoch(struct walk *walk, const struct axi_entry *entry)
 {
     walk->epoch = entry->record->epoch;
     walk->source = entry->source;
@@ -451,7 +474,7 @@ static void begin_epoch(struct walk *walk, const struct entry *entry)
 }
 
 /* First activation among the epochs after `from` (entries of one task, sorted). */
-static void find_higher(struct walk *walk, const struct entry *entries, size_t from, size_t end)
+static void find_higher(struct walk *walk, const struct axi_entry *entries, size_t from, size_t end)
 {
     walk->higher_epoch = 0;
     for (size_t i = from; i < end; i++) {
@@ -476,7 +499,7 @@ static bool is_refused(const struct axi_check_options *options, uint64_t task_id
     return false;
 }
 
-static int walk_task(struct walk *walk, const struct entry *entries, size_t count)
+static int walk_task(struct walk *walk, const struct axi_entry *entries, size_t count)
 {
     int error = 0;
 
@@ -511,54 +534,13 @@ static int walk_task(struct walk *walk, const struct entry *entries, size_t coun
     return walk->error;
 }
 
-static int compare_entries(const void *left, const void *right)
-{
-    const struct entry *a = left;
-    const struct entry *b = right;
-
-    if (a->record->task_id != b->record->task_id) {
-        return a->record->task_id < b->record->task_id ? -1 : 1;
-    }
-    if (a->record->epoch != b->record->epoch) {
-        return a->record->epoch < b->record->epoch ? -1 : 1;
-    }
-    if (a->source != b->source) {
-        return a->source < b->source ? -1 : 1;
-    }
-    return a->place < b->place ? -1 : a->place > b->place;
-}
-
-static struct entry *sort_entries(const struct axi_check_source *sources, size_t source_count,
-                                  size_t *ret_count)
-{
-    struct entry *entries = NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; i < source_count; i++) {
-        count += sources[i].count;
-    }
-    entries = malloc((count + 1) * sizeof *entries);
-    if (entries == NULL) {
-        return NULL;
-    }
-    count = 0;
-    for (size_t i = 0; i < source_count; i++) {
-        for (size_t k = 0; k < sources[i].count; k++) {
-            entries[count++] = (struct entry){&sources[i].records[k], (uint32_t)i, (uint32_t)k};
-        }
-    }
-    qsort(entries, count, sizeof *entries, compare_entries);
-    *ret_count = count;
-    return entries;
-}
-
 int axi_check(const struct axi_check_source *sources, size_t source_count,
               const struct axi_check_options *options, struct axi_verdict **ret_verdict)
 {
     struct walk walk = {.sources = sources, .options = options};
     size_t count = 0;
     int error = 0;
-    struct entry *entries = sort_entries(sources, source_count, &count);
+    struct axi_entry *entries = axi_entries_sort(sources, source_count, &count);
 
     walk.verdict = calloc(1, sizeof *walk.verdict);
     if (entries == NULL || walk.verdict == NULL) {
@@ -566,6 +548,7 @@ int axi_check(const struct axi_check_source *sources, size_t source_count,
         free(walk.verdict);
         return -AXC_ENOMEM;
     }
+    walk.entries = (struct axi_entries){entries, count};
     for (size_t i = 0, end = 0; i < count && error == 0; i = end) {
         for (end = i; end < count && entries[end].record->task_id == entries[i].record->task_id;) {
             end++;

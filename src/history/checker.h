@@ -7,8 +7,10 @@
  *       a migration (the successor stood by when the predecessor was FROZEN) and a stop and start
  *       (the FROZEN predecessor was removed first) go on with exactly the next job; any other
  * handover, that to a warm standby too, is a restore: it may repeat jobs, which is declared in the
- * verdict, but never skips one. I2  state and output digests equal those of a reference that
- * replays the recorded history. I3  a refused task releases nothing. I4  a deadline is missed only
+ * verdict, but never skips one; a first epoch begins with job 0, or says whose state it begins
+ * with, and that task had got there. I2  state and output digests equal those of a reference that
+ * replays the recorded history; a seeded task begins with its
+ * seed's state. I3  a refused task releases nothing. I4  a deadline is missed only
  * by a job that a blackout made late. Asserted in virtual time only; in real time such misses are
  * counted.
  *
@@ -93,8 +95,9 @@ struct axi_task_verdict {
     uint64_t repeated; /* released again by a restore */
     uint64_t unseen;
     uint64_t digests_equal, digests_unjudged;
+    uint64_t seed; /* task whose state it began with; its own: zero inside a grid; 0 = neither */
     struct axi_grid grid;
-    bool is_finished, is_failed;
+    bool is_finished, is_failed, is_seed_mapped;
 };
 
 struct axi_verdict {

@@ -144,6 +144,10 @@ static void json_task(FILE *stream, const struct axi_task_verdict *task,
                       task->grid.period_ns, task->grid.origin_ns, task->grid.releases,
                       task->grid.nodes, task->grid.earliest_ns, task->grid.latest_ns);
     }
+    if (task->seed != 0) {
+        (void)fprintf(stream, ",\"seed\":\"%016" PRIx64 "\",\"seed_mapped\":%s", task->seed,
+                      task->is_seed_mapped ? "true" : "false");
+    }
     (void)fprintf(stream, ",\"finished\":%s,\"failed\":%s}", task->is_finished ? "true" : "false",
                   task->is_failed ? "true" : "false");
 }

@@ -4,6 +4,7 @@
 #include "core/elf.h"
 #include "core/meta.h"
 #include "image/blobs.h"
+#include "image/oci.h"
 #include "master/api.h"
 
 #include <microhttpd.h>
@@ -191,6 +192,20 @@ static int read_image(struct axi_api *api, const json_t *body, struct axi_image_
     return 0;
 }
 
+/* The text is kept by its hash, which the ELFs state: without it state cannot be mapped. */
+static int add_schema(struct axi_api *api, const json_t *schema, const struct axi_image_info *info,
+                      char *reason)
+{
+    const char *text = json_string_value(schema);
+
+    if (text == NULL || strlen(text) > AXI_IMAGE_SCHEMA_BYTES_MAX) {
+        (void)snprintf(reason, AXI_REASON_BYTES, "\"schema\" must be a text of at most %u bytes",
+                       AXI_IMAGE_SCHEMA_BYTES_MAX);
+        return -AXC_EINVALID;
+    }
+    return axi_master_schema_add(api->master, text, info->spec.schema_hash, reason);
+}
+
 int axi_api_add_image(struct axi_api *api, struct axi_http_request *request)
 {
     struct axi_image_info info = {0};
@@ -202,6 +217,9 @@ int axi_api_add_image(struct axi_api *api, struct axi_http_request *request)
     }
     int r = read_image(api, body, &info, reason);
 
+    if (r == 0 && json_object_get(body, "schema") != NULL) {
+        r = add_schema(api, json_object_get(body, "schema"), &info, reason);
+    }
     if (r == 0) {
         r = axi_master_image_add(api->master, &info, reason);
     }
