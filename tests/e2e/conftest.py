@@ -223,6 +223,11 @@ class OneDeath:
         assert self.has_happened, "etcd2 was neither killed nor started again"
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: judges clocks or bounds of time, so no other test may "
+                            "run beside it")
+
+
 def pytest_generate_tests(metafunc):
     """A module's list STORES: its tests run on a cluster on each of these stores. OWN_STORES: those
     with clusters of their own."""

@@ -9,6 +9,8 @@ import pytest
 from conftest import BUILD, until
 from network import Network
 
+pytestmark = pytest.mark.alone  # clocks and bounds of time are judged
+
 MASTER, NODE, TIMED = (os.path.join(BUILD, "src", folder, name) for folder, name in
                        [("master", "axcan-master"), ("node", "axcan-node"), ("sync", "axcan-timed")])
 HOUR_NS = 3600 * 10**9

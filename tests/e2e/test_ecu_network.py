@@ -12,6 +12,8 @@ import pytest
 from conftest import until
 from ecu import ICOUNT, Ecu, crc32c, free_port
 
+pytestmark = pytest.mark.alone  # clocks and bounds of time are judged
+
 BROADCAST = b"\xff" * 6
 STRANGER = b"\x02\x00\x00\x00\x00\x01"
 GUEST_IP = bytes([10, 0, 2, 15])

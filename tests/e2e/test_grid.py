@@ -5,6 +5,8 @@ import pytest
 
 from skewed import Skewed
 
+pytestmark = pytest.mark.alone  # clocks and bounds of time are judged
+
 SKEWS = {"n1": "5000000000:50000", "n2": "-5000000000:-50000", "n3": "2500000000:-50000"}
 JOBS = 100
 

@@ -12,6 +12,8 @@ import pytest
 from conftest import BUILD, until
 from network import Network, ptp4l
 
+pytestmark = pytest.mark.alone  # clocks and bounds of time are judged
+
 TIMED = os.path.join(BUILD, "src", "sync", "axcan-timed")
 OFFSET = 5_000_000_000
 RATE = 50_000

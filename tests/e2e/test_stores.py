@@ -7,6 +7,8 @@ import urllib.request
 import pytest
 from conftest import Restless, until
 
+pytestmark = pytest.mark.alone  # clocks and bounds of time are judged
+
 TASKS = ("tally", "second", "third")
 
 
