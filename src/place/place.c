@@ -28,7 +28,7 @@ uint64_t axi_place_bytes(const struct axi_place_task *task, uint32_t entry)
                        (uint64_t)task->state_bytes * 3 + task->stack_bytes);
 }
 
-static int find_entry(const struct axi_place_task *task, const struct axi_place_node *node)
+int axi_place_entry_of(const struct axi_place_task *task, const struct axi_place_node *node)
 {
     for (uint32_t p = 0; p < node->platform_count; p++) {
         for (size_t e = 0; e < task->entry_count; e++) {
@@ -43,7 +43,7 @@ static int find_entry(const struct axi_place_task *task, const struct axi_place_
 int axi_place_judge_fixed(const struct axi_place_task *task, const struct axi_place_node *node,
                           uint32_t *ret_entry)
 {
-    int entry = find_entry(task, node);
+    int entry = axi_place_entry_of(task, node);
 
     if (!node->is_ready) {
         return -AXC_EUNAVAILABLE;

@@ -49,6 +49,9 @@ struct axi_place_verdict {
     char reason[AXI_PLACE_REASON_BYTES]; /* why not; "" when feasible */
 };
 
+/* Index of the image's entry for the first of the node's platforms that it has one for, or -1. */
+int axi_place_entry_of(const struct axi_place_task *task, const struct axi_place_node *node);
+
 /* Memory that an instance takes: the image, three times its state, its stack. Saturates. */
 uint64_t axi_place_bytes(const struct axi_place_task *task, uint32_t entry);
 

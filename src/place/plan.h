@@ -33,6 +33,9 @@ struct axi_plan_node {
     bool is_leaving;        /* drained: what may move leaves, nothing comes */
 };
 
+/* Its replicas are the tasks that name it: all of them are given, also those without a node yet,
+ * since the target (fail_per_hour_max) is judged when the last one is placed. A caller that would
+ * rather have a replica too weak than none gives no target. */
 struct axi_plan_service {
     const char *name;
     uint32_t diversity;        /* AXI_DIVERSE_* of manifest/spec.h, same bits */
