@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "core/trace.h"
+#include "master/service/voters.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -272,10 +273,14 @@ void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_
         axi_link_close(m, link, rc, axi_error_text(rc));
     } else if (link->manager != 0) {
         axi_manager_message(m, link, frame, message);
+    } else if (link->voter != 0) {
+        axi_voter_message(m, link, frame->type, message);
     } else if (frame->type == AXI_WIRE_HELLO && link->node == 0) {
         axi_node_hello(m, link, &message->Hello);
     } else if (frame->type == AXI_WIRE_MANAGER_JOIN && link->node == 0) {
         axi_manager_join(m, link, &message->ManagerJoin);
+    } else if (frame->type == AXI_WIRE_VOTER_JOIN && link->node == 0) {
+        axi_voter_join(m, link, &message->VoterJoin);
     } else if (node == NULL || node->link != link->id) {
         axi_link_close(m, link, -AXC_EWIRE_STATE, "say Hello first");
     } else {

@@ -149,8 +149,8 @@ struct axi_manager {
 };
 
 struct axi_link {
-    uint64_t id, node; /* node 0 = before Hello, or a manager's */
-    uint64_t manager;
+    uint64_t id, node;       /* node 0 = before Hello, a manager's or a voter's */
+    uint64_t manager, voter; /* whose it is; 0 = no such */
     char peer[64];
     struct axi_wire_parser parser;
     uint8_t *buffer;

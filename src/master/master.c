@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The master's life: taking over from the store, links, the tick. */
 #include "master/internal.h"
-#include "master/service/service.h"
 #include "master/leader.h"
+#include "master/service/service.h"
+#include "master/service/voters.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +269,7 @@ void axi_master_free(struct axi_master *m)
         return;
     }
     axi_services_free(m);
+    axi_voters_free(m);
     for (size_t i = 0; i < m->task_count; i++) {
         axi_task_free(m->tasks[i]);
     }
@@ -348,6 +350,9 @@ static void drop_link(struct axi_master *m, size_t index)
     m->links[index] = m->links[--m->link_count];
     if (link->manager != 0) {
         axi_manager_link_down(m, link);
+    }
+    if (link->voter != 0) {
+        axi_voter_link_down(m, link);
     }
     if (node != NULL && node->link == link->id) {
         node->link = 0;

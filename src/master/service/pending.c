@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files that are on their way will define: whoever adds one takes its lines out here. */
 #include "master/service/internal.h"
-#include "master/service/voters.h"
 
 #include <string.h>
-
-/* service/voters.c */
-void axi_voters_tell(struct axi_master *m, const struct axi_service *service, const char *name)
-{
-    (void)m;
-    (void)service;
-    (void)name;
-}
 
 /* service/members.c, reconcile.c, drain.c */
 struct axi_member *axi_member_find(struct axi_service *service, uint64_t task)

@@ -13,8 +13,13 @@ struct axi_votes { /* of one replica, since it was listed */
 
 /* False: no voter has said anything of it. */
 bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_votes);
-/* Where replicas of the service send their outputs; "" = no voter has joined (that it asks for). */
+/* Where replicas of the service send their outputs; "" = no voter has joined (that it asks for).
+ * All replicas of a service send to one voter: while some do, it stays the same. */
 const char *axi_voter_address(struct axi_master *m, const struct axi_service *service);
+/* True: a replica of this service should not be created yet: what it sends its outputs to is fixed
+ * when it is loaded, and the voter the service asks for by name has not joined (waited for 10 s
+ * from the first question on; then the service goes without). */
+bool axi_voter_is_awaited(struct axi_master *m, const struct axi_service *service);
 /* Members, roles or rules of the service changed (or it is gone: service NULL, by name). */
 void axi_voters_tell(struct axi_master *m, const struct axi_service *service, const char *name);
 /* Agreed verdicts: {"voter","agreed","failed","failed_in_row","last_agreed_job"}; NULL = none. */
@@ -23,7 +28,11 @@ json_t *axi_master_voters(struct axi_master *m); /* for the API: who has joined 
 
 /* Called by frames.c. */
 void axi_voter_join(struct axi_master *m, struct axi_link *link, const axi_VoterJoin *join);
+void axi_voter_message(struct axi_master *m, struct axi_link *link, uint32_t type,
+                       const union axi_wire_message *message);
 void axi_voter_report(struct axi_master *m, struct axi_link *link, const axi_VoteReport *report);
 void axi_voter_link_down(struct axi_master *m, struct axi_link *link);
+/* By axi_master_free. */
+void axi_voters_free(struct axi_master *m);
 
 #endif
