@@ -160,6 +160,14 @@
     X(MODEL_CYCLE, 358, "model: the graph has a cycle")                                            \
     X(MODEL_UNREACHABLE, 359, "model: the target cannot be reached with the candidates given")     \
     X(MODEL_TAIL, 360, "model: the measurements do not support an extrapolated tail")              \
+    X(PREDICT_TRUNCATED, 370, "predictor file: shorter than its header says")                      \
+    X(PREDICT_MAGIC, 371, "predictor file: bad magic")                                             \
+    X(PREDICT_VERSION, 372, "predictor file: unknown version")                                     \
+    X(PREDICT_SIZE, 373, "predictor file: length is wrong")                                        \
+    X(PREDICT_SHAPE, 374, "predictor file: for another network or other inputs")                   \
+    X(PREDICT_CRC, 375, "predictor file: checksum is wrong")                                       \
+    X(PREDICT_VALUE, 376, "predictor file: a number is out of range")                              \
+    X(TRACE_FORMAT, 377, "trace of telemetry: malformed")                                          \
     X(PTP_TRUNCATED, 400, "PTP: shorter than its type or its own length says")                     \
     X(PTP_VERSION, 401, "PTP: not version 2")                                                      \
     X(PTP_TYPE, 402, "PTP: a message this clock does not use")                                     \

@@ -43,6 +43,7 @@ extern const struct axi_command axi_command_delete;
 extern const struct axi_command axi_command_logs;
 extern const struct axi_command axi_command_top;
 extern const struct axi_command axi_command_profile;
+extern const struct axi_command axi_command_train;
 extern const struct axi_command axi_command_completion;
 
 #endif

@@ -12,7 +12,7 @@ static const struct axi_command *const commands[] = {
     &axi_command_start,      &axi_command_stop,       &axi_command_delete,  &axi_command_logs,
     &axi_command_top,        &axi_command_profile,    &axi_command_build,   &axi_command_inspect,
     &axi_command_replay,     &axi_command_completion, &axi_command_analyze, &axi_command_image,
-    &axi_command_checkpoint,
+    &axi_command_checkpoint, &axi_command_train,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
