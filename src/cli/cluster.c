@@ -42,6 +42,9 @@ json_t *axi_cluster_processes(const json_t *cluster)
     if (json_is_array(json_object_get(cluster, "managers"))) {
         (void)json_array_extend(all, json_object_get(cluster, "managers"));
     }
+    if (json_is_array(json_object_get(cluster, "voters"))) {
+        (void)json_array_extend(all, json_object_get(cluster, "voters"));
+    }
     return all;
 }
 
@@ -250,8 +253,9 @@ void axi_member_show_log(const json_t *member)
 
 int axi_find_program(const char *name, char *ret_path, size_t size)
 {
-    static const char *const places[] = {"",         "../master/",    "../node/",         "../cms/",
-                                         "../vote/", "../runax/oci/", "../libexec/axcan/"};
+    static const char *const places[] = {
+        "",         "../master/", "../node/",      "../cms/",
+        "../vote/", "../vote/",   "../runax/oci/", "../libexec/axcan/"};
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

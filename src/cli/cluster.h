@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A local cluster: processes in the background, described by DIR/cluster.json:
- *   {"api","listen","members":[{"name","pid","start","argv":[...],"log"}],"store","stores","managers"}
+ *   {"api","listen","members":[{"name","pid","start","argv":[...],"log"}],"store","stores","managers",
+ *    "voters"}
  * `start` is the process's start time in clock ticks, so that a pid used again by something else is
  * never taken for a member. */
 #ifndef AXI_CLI_CLUSTER_H
@@ -15,8 +16,8 @@
 
 /* A new reference, or NULL when there is none. */
 json_t *axi_cluster_load(const char *dir);
-/* All processes, a new array: first the store's, last the managers', which so are ended first: they
- * must not take the end of the nodes for their death. */
+/* All processes, a new array: first the store's, last the managers' and the voters', which so are
+ * ended first: they must not take the end of the nodes for their death. */
 json_t *axi_cluster_processes(const json_t *cluster);
 AXC_MUST_USE int axi_cluster_save(const char *dir, const json_t *cluster);
 

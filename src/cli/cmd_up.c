@@ -8,6 +8,7 @@
 #include "cli/os_files.h"
 #include "cli/up_managers.h"
 #include "cli/up_store.h"
+#include "cli/up_voters.h"
 #include "net/host.h"
 
 #include <inttypes.h>
@@ -38,6 +39,7 @@ struct up {
     json_t *cluster;
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
     bool is_manager_started[AXI_UP_MANAGERS_MAX];
+    struct axi_up_voters voters;
     bool is_new;                          /* there was no cluster here */
     size_t members_there, managers_there; /* before this command */
 };
@@ -278,6 +280,7 @@ static void undo(struct up *up)
         }
     }
     axi_up_managers_stop(up->cluster, up->is_manager_started);
+    axi_up_voters_undo(&up->voters, up->cluster);
     if (up->is_new) {
         axi_up_store_undo(up->cluster, up->dir);
         (void)snprintf(path, sizeof(path), "%s/cluster.json", up->dir);
@@ -348,6 +351,9 @@ static int start_all(struct up *up)
                                   up->client.deadline_ns, up->is_manager_started);
     }
     if (r == 0) {
+        r = axi_up_voters_start(&up->voters, up->cluster, up->dir, up->client.deadline_ns);
+    }
+    if (r == 0) {
         r = save(up);
     }
     if (r == 0) {
@@ -377,6 +383,7 @@ static void say_up(const struct up *up)
 {
     (void)printf("up: master");
     say_count(json_array_size(json_object_get(up->cluster, "managers")), "manager");
+    say_count(json_array_size(json_object_get(up->cluster, "voters")), "voter");
     say_count(count_kind(up, "node"), "node");
     say_count(count_kind(up, "ecu"), "ECU");
     say_count(count_kind(up, "part"), "partition");
@@ -406,6 +413,33 @@ static int bring_up(struct up *up)
     return r;
 }
 
+static int check(const struct up *up)
+{
+    if (up->nodes > NODES_MAX && up->nodes != UNSET) {
+        return axi_cli_usage("up", "--nodes: 0 to %u", NODES_MAX);
+    }
+    if (up->ecus > ECUS_MAX && up->ecus != UNSET) {
+        return axi_cli_usage("up", "--ecus: 0 to %u", ECUS_MAX);
+    }
+    if (up->partitions > PARTITIONS_MAX && up->partitions != UNSET) {
+        return axi_cli_usage("up", "--partitions: 0 to %u", PARTITIONS_MAX);
+    }
+    if (up->managers > AXI_UP_MANAGERS_MAX && up->managers != UNSET) {
+        return axi_cli_usage("up", "--managers: 0 to %u", AXI_UP_MANAGERS_MAX);
+    }
+    if (up->voters.count > AXI_UP_VOTERS_MAX) {
+        return axi_cli_usage("up", "--voters: 0 to %u", AXI_UP_VOTERS_MAX);
+    }
+    if (!axi_os_is_board(up->board) || !axi_os_is_board(up->partition_board)) {
+        return axi_cli_usage("up", "--board and --partition-board: virt or zcu102");
+    }
+    if (strcmp(up->fifo, "auto") != 0 && strcmp(up->fifo, "no") != 0 &&
+        strcmp(up->fifo, "yes") != 0) {
+        return axi_cli_usage("up", "--fifo: auto, yes or no");
+    }
+    return 0;
+}
+
 static int run_up(int argc, char **argv)
 {
     struct up up = {.fifo = "auto",
@@ -426,6 +460,8 @@ static int run_up(int argc, char **argv)
         {"partitions", AXI_OPTION_NUMBER, &up.partitions},
         {"partition-board", AXI_OPTION_TEXT, &up.partition_board},
         {"managers", AXI_OPTION_NUMBER, &up.managers},
+        {"voters", AXI_OPTION_NUMBER, &up.voters.count},
+        {"voter-out", AXI_OPTION_TEXT, &up.voters.out},
         {"store", AXI_OPTION_TEXT, &up.store},
         {"lease-ms", AXI_OPTION_NUMBER, &up.lease_ms},
         {"capacity", AXI_OPTION_NUMBER, &up.capacity_ppm},
@@ -435,25 +471,7 @@ static int run_up(int argc, char **argv)
     int r = axi_options_parse("up", argc, argv, options, sizeof(options) / sizeof(options[0]), "",
                               0, 0, NULL, NULL);
 
-    if (r == 0 && up.nodes > NODES_MAX && up.nodes != UNSET) {
-        r = axi_cli_usage("up", "--nodes: 0 to %u", NODES_MAX);
-    }
-    if (r == 0 && up.ecus > ECUS_MAX && up.ecus != UNSET) {
-        r = axi_cli_usage("up", "--ecus: 0 to %u", ECUS_MAX);
-    }
-    if (r == 0 && up.managers > AXI_UP_MANAGERS_MAX && up.managers != UNSET) {
-        r = axi_cli_usage("up", "--managers: 0 to %u", AXI_UP_MANAGERS_MAX);
-    }
-    if (r == 0 && up.partitions > PARTITIONS_MAX && up.partitions != UNSET) {
-        r = axi_cli_usage("up", "--partitions: 0 to %u", PARTITIONS_MAX);
-    }
-    if (r == 0 && (!axi_os_is_board(up.board) || !axi_os_is_board(up.partition_board))) {
-        r = axi_cli_usage("up", "--board and --partition-board: virt or zcu102");
-    }
-    if (r == 0 && strcmp(up.fifo, "auto") != 0 && strcmp(up.fifo, "no") != 0 &&
-        strcmp(up.fifo, "yes") != 0) {
-        r = axi_cli_usage("up", "--fifo: auto, yes or no");
-    }
+    r = r != 0 ? r : check(&up);
     if (r == 0) {
         r = axi_client_dir(&up.client, up.dir);
     }
@@ -483,6 +501,9 @@ const struct axi_command axi_command_up = {
         "  --partitions N    nodes in partitions: Axcan OS under runax, named part1, part2, ...\n"
         "                    (default 0); --partition-board virt|zcu102 (default zcu102)\n"
         "  --managers N      checkpoint managers, named manager1, ... (default 2)\n"
+        "  --voters N        voters on replicas' outputs, named voter1, ... (default 0)\n"
+        "  --voter-out TARGET  where new ones put out agreed values: [SERVICE=]file:PATH,\n"
+        "                    udp:HOST:PORT or node:HOST:PORT\n"
         "  --store WHERE     of a new cluster: sqlite (default), etcd (three members of its own),\n"
         "                    or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]\n"
         "  --dir DIR         state: store, logs, histories, token (default $AXCAN_DIR, else\n"

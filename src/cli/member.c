@@ -107,3 +107,35 @@ int axi_member_start_bound(json_t *member, const char *dir, uint64_t deadline_ns
     keep_ports(member, listen, api);
     return 0;
 }
+
+int axi_members_start_bound(json_t *members, const char *dir, uint64_t deadline_ns,
+                            bool *ret_started, size_t started_max)
+{
+    size_t index = 0;
+    json_t *member = NULL;
+
+    json_array_foreach (members, index, member) {
+        if (axi_member_is_alive(member)) {
+            continue;
+        }
+        ret_started[index % started_max] = true;
+        int r = axi_member_start_bound(member, dir, deadline_ns);
+
+        if (r != 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+void axi_members_stop(json_t *members, const bool *started, size_t started_max)
+{
+    size_t index = 0;
+    json_t *member = NULL;
+
+    json_array_foreach (members, index, member) {
+        if (started[index % started_max]) {
+            (void)axi_member_stop(member, 3000);
+        }
+    }
+}

@@ -25,4 +25,10 @@ bool axi_member_is_dead_child(const json_t *member);
 /* Shows the end of its log; an exit code. */
 int axi_member_say_dead(const json_t *member);
 
+/* The same for those of a list that are not alive; ret_started (false before, started_max of them)
+ * tells which. And ends those again. */
+AXC_MUST_USE int axi_members_start_bound(json_t *members, const char *dir, uint64_t deadline_ns,
+                                         bool *ret_started, size_t started_max);
+void axi_members_stop(json_t *members, const bool *started, size_t started_max);
+
 #endif

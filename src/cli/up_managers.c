@@ -45,7 +45,6 @@ int axi_up_managers_start(json_t *cluster, const char *dir, uint64_t count, uint
                           uint64_t deadline_ns, bool ret_started[AXI_UP_MANAGERS_MAX])
 {
     json_t *managers = json_object_get(cluster, "managers");
-    size_t index = 0;
     json_t *member = NULL;
 
     if (managers == NULL) {
@@ -59,28 +58,10 @@ int axi_up_managers_start(json_t *cluster, const char *dir, uint64_t count, uint
         }
         (void)json_array_append_new(managers, member);
     }
-    json_array_foreach (managers, index, member) {
-        if (axi_member_is_alive(member)) {
-            continue;
-        }
-        ret_started[index % AXI_UP_MANAGERS_MAX] = true;
-        int r = axi_member_start_bound(member, dir, deadline_ns);
-
-        if (r != 0) {
-            return r;
-        }
-    }
-    return 0;
+    return axi_members_start_bound(managers, dir, deadline_ns, ret_started, AXI_UP_MANAGERS_MAX);
 }
 
 void axi_up_managers_stop(json_t *cluster, const bool started[AXI_UP_MANAGERS_MAX])
 {
-    size_t index = 0;
-    json_t *member = NULL;
-
-    json_array_foreach (json_object_get(cluster, "managers"), index, member) {
-        if (started[index % AXI_UP_MANAGERS_MAX]) {
-            (void)axi_member_stop(member, 3000);
-        }
-    }
+    axi_members_stop(json_object_get(cluster, "managers"), started, AXI_UP_MANAGERS_MAX);
 }
