@@ -9,6 +9,7 @@
 #include "cli/up_managers.h"
 #include "cli/up_store.h"
 #include "cli/up_voters.h"
+#include "image/boards.h"
 #include "net/host.h"
 
 #include <inttypes.h>
@@ -431,7 +432,7 @@ static int check(const struct up *up)
         return axi_cli_usage("up", "--voters: 0 to %u", AXI_UP_VOTERS_MAX);
     }
     if (!axi_os_is_board(up->board) || !axi_os_is_board(up->partition_board)) {
-        return axi_cli_usage("up", "--board and --partition-board: virt or zcu102");
+        return axi_cli_usage("up", "--board and --partition-board: one of " AXI_BOARD_NAMES);
     }
     if (strcmp(up->fifo, "auto") != 0 && strcmp(up->fifo, "no") != 0 &&
         strcmp(up->fifo, "yes") != 0) {

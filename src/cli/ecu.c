@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/os_files.h"
 #include "cli/partition_node.h"
+#include "image/boards.h"
 #include "image/file.h"
 #include "image/os_image.h"
 #include "net/host.h"
@@ -110,21 +111,14 @@ static void add(json_t *argv, const char *option, const char *value)
 
 static void add_machine(json_t *argv, const char *board, const char *mac)
 {
+    const struct axi_board_facts *facts = axi_board_find(board);
     char device[96];
 
-    if (strcmp(board, "zcu102") == 0) {
-        (void)snprintf(device, sizeof(device), "nic,netdev=n0,macaddr=%s", mac);
-        add(argv, "-machine", "xlnx-zcu102");
-        add(argv, "-m", "512");
-        add(argv, "-audiodev", "none,id=none"); /* the board has a sound device, the host not */
-        add(argv, "-net", device);
-        return;
+    for (const char *const *word = facts->qemu; *word != NULL; word++) {
+        (void)json_array_append_new(argv, json_string(*word));
     }
-    (void)snprintf(device, sizeof(device), "virtio-net-device,netdev=n0,mac=%s", mac);
-    add(argv, "-machine", "virt");
-    add(argv, "-cpu", "cortex-a53");
-    add(argv, "-m", "128");
-    add(argv, "-device", device);
+    (void)snprintf(device, sizeof(device), facts->qemu_nic_format, mac);
+    add(argv, facts->qemu_nic_option, device);
 }
 
 /* The command line of QEMU; NULL when it is not installed. */

@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/os_files.h"
 #include "core/host_channel.h"
+#include "image/boards.h"
 #include "image/file.h"
 #include "image/image.h"
 #include "image/os_image.h"
@@ -351,7 +352,7 @@ static int add_os(struct build *build, const char *board)
 {
     struct axi_bri bri;
     struct axi_os_image os;
-    uint64_t ram = strcmp(board, "virt") == 0 ? 0x40000000 : 0;
+    uint64_t ram = axi_board_find(board)->ram;
     uint8_t *file = NULL;
     char *json = NULL;
     size_t bytes = 0;
@@ -448,8 +449,6 @@ static int add_foreign(struct build *build, const char *argument)
 
 static int check(struct build *build)
 {
-    static const char *const boards[] = {"virt", "zcu102"};
-
     if (build->out == NULL) {
         return axi_cli_usage(COMMAND, "-o APP is needed");
     }
@@ -457,13 +456,13 @@ static int check(struct build *build)
         return axi_cli_usage(COMMAND, "a task (image, sources or folder) or --partition is needed");
     }
     if (build->boards.count == 0) {
-        build->boards.items[0] = boards[0];
-        build->boards.items[1] = boards[1];
-        build->boards.count = 2;
+        for (size_t i = 0; axi_board_at(i) != NULL; i++) {
+            build->boards.items[build->boards.count++] = axi_board_at(i)->name;
+        }
     }
     for (size_t i = 0; i < build->boards.count; i++) {
         if (!axi_os_is_board(build->boards.items[i])) {
-            return axi_cli_usage(COMMAND, "--board: '%s' is none of virt, zcu102",
+            return axi_cli_usage(COMMAND, "--board: '%s' is none of " AXI_BOARD_NAMES,
                                  build->boards.items[i]);
         }
     }

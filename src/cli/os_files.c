@@ -2,6 +2,7 @@
 #include "cli/os_files.h"
 
 #include "cli/command.h"
+#include "image/boards.h"
 #include "image/file.h"
 #include "image/os_image.h"
 
@@ -15,7 +16,7 @@
 
 bool axi_os_is_board(const char *board)
 {
-    return strcmp(board, "virt") == 0 || strcmp(board, "zcu102") == 0;
+    return axi_board_find(board) != NULL;
 }
 
 /* DIR/axcan-os-BOARD.elf or .bin; false when it is not there. */

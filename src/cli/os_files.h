@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True for "virt" and "zcu102". */
+/* One of image/boards.h. */
 bool axi_os_is_board(const char *board);
 
 /* RELATIVE to the folder of this program, as a path. */

@@ -4,6 +4,7 @@
 #include "cli/cluster.h"
 #include "cli/command.h"
 #include "core/host_channel.h"
+#include "image/boards.h"
 #include "image/file.h"
 #include "image/os_image.h"
 #include "net/host.h"
@@ -26,14 +27,9 @@
 
 extern char **environ;
 
-static uint64_t ram_of(const char *board)
-{
-    return strcmp(board, "virt") == 0 ? 0x40000000 : 0;
-}
-
 uint64_t axi_partition_node_channel(const char *board)
 {
-    return ram_of(board) + AXI_PARTITION_MEMORY_BYTES;
+    return axi_board_find(board)->ram + AXI_PARTITION_MEMORY_BYTES;
 }
 
 /* What the image needs, as runax reads it; the caller frees. */
@@ -50,7 +46,7 @@ static char *information(const char *board, uint64_t load_address)
     partition->memory[partition->memory_count++] =
         (struct axi_memory){.pool = "ram",
                             .host_address = AXI_ANY,
-                            .guest_address = ram_of(board),
+                            .guest_address = axi_board_find(board)->ram,
                             .bytes = AXI_PARTITION_MEMORY_BYTES};
     partition->images[partition->image_count++] = (struct axi_partition_image){
         .path = OS_PATH, .fd = -1, .core = -1, .load_address = load_address, .entry = AXI_ANY};
@@ -112,7 +108,7 @@ static int make_bundle(const char *bundle, const char *board, const char *image,
         r = axi_os_image_read(file, bytes, &os);
     }
     if (r == 0) {
-        bri = information(board, ram_of(board) + os.text_offset);
+        bri = information(board, axi_board_find(board)->ram + os.text_offset);
         r = axi_host_make_directory(boot);
     }
     if (r == 0) {

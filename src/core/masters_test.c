@@ -2,6 +2,8 @@
 #include "core/masters.h"
 #include "support/test.h"
 
+#include <string.h>
+
 static void lists_are_checked(void **state)
 {
     char many[AXI_MASTERS_TEXT_BYTES + 2];

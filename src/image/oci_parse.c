@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "image/boards.h"
 #include "image/oci.h"
 #include "image/oci_json.h"
 
@@ -42,19 +43,11 @@ static int isa_of_oci(const char *architecture, enum axi_isa *ret_isa)
 
 int axi_isa_of_platform(const char *platform, enum axi_isa *ret_isa)
 {
-    static const struct {
-        const char *platform;
-        enum axi_isa isa;
-    } table[] = {
-        {"linux-x86_64", AXI_ISA_X86_64},
-        {"linux-aarch64", AXI_ISA_AARCH64},
-        {"axcan-virt", AXI_ISA_AARCH64},
-        {"axcan-zcu102", AXI_ISA_AARCH64},
-    };
+    const struct axi_platform_facts *known;
 
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (strcmp(platform, table[i].platform) == 0) {
-            *ret_isa = table[i].isa;
+    for (size_t i = 0; (known = axi_platform_at(i)) != NULL; i++) {
+        if (strcmp(platform, known->name) == 0) {
+            *ret_isa = known->isa;
             return 0;
         }
     }

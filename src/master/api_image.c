@@ -4,6 +4,7 @@
 #include "core/elf.h"
 #include "core/meta.h"
 #include "image/blobs.h"
+#include "image/boards.h"
 #include "image/oci.h"
 #include "master/api.h"
 
@@ -78,18 +79,6 @@ static void spec_from_meta(const struct axi_task_meta *meta, struct axi_task_spe
     *ret_spec = spec;
 }
 
-/* One ELF serves every platform of its instruction set. */
-static const struct {
-    enum axi_isa isa;
-    const char *platform;
-} platforms[] = {{AXI_ISA_X86_64, "linux-x86_64"},
-                 {AXI_ISA_AARCH64, "linux-aarch64"},
-                 {AXI_ISA_AARCH64, "axcan-virt"},
-                 {AXI_ISA_AARCH64, "axcan-zcu102"}};
-#define PLATFORM_COUNT (sizeof(platforms) / sizeof(platforms[0]))
-
-_Static_assert(PLATFORM_COUNT <= AXI_PLATFORMS_MAX, "an image may serve all of them");
-
 static int check_elf(const uint8_t *elf, size_t bytes, struct axi_task_meta *ret_meta,
                      enum axi_isa *ret_isa)
 {
@@ -110,21 +99,26 @@ static int check_elf(const uint8_t *elf, size_t bytes, struct axi_task_meta *ret
 static int add_entries(const struct axi_digest *digest, size_t bytes, enum axi_isa isa,
                        const struct axi_task_meta *meta, struct axi_image_info *info)
 {
-    for (size_t i = 0; i < PLATFORM_COUNT; i++) {
+    const struct axi_platform_facts *platform;
+
+    for (size_t i = 0; (platform = axi_platform_at(i)) != NULL; i++) {
         struct axi_image_entry *entry = &info->entries[info->entry_count];
 
-        if (platforms[i].isa != isa) {
+        if (platform->isa != isa) {
             continue;
         }
+        if (info->entry_count == AXI_PLATFORMS_MAX) {
+            return -AXC_EIMAGE_COUNT;
+        }
         for (uint32_t k = 0; k < info->entry_count; k++) {
-            if (strcmp(info->entries[k].platform, platforms[i].platform) == 0) {
+            if (strcmp(info->entries[k].platform, platform->name) == 0) {
                 return -AXC_EIMAGE_COUNT; /* one instruction set twice */
             }
         }
         memcpy(entry->elf_digest, digest->bytes, sizeof(entry->elf_digest));
         entry->elf_bytes = bytes;
-        (void)snprintf(entry->platform, sizeof(entry->platform), "%s", platforms[i].platform);
-        if (axi_meta_wcet_ns(meta, platforms[i].platform, &entry->wcet_ns) < 0) {
+        (void)snprintf(entry->platform, sizeof(entry->platform), "%s", platform->name);
+        if (axi_meta_wcet_ns(meta, platform->name, &entry->wcet_ns) < 0) {
             entry->wcet_ns = 0;
         }
         info->entry_count++;

@@ -242,7 +242,7 @@ def test_managers_restore_what_a_dead_ecu_ran_on_linux(own_cluster):
 def test_up_says_why_an_ecu_cannot_be_started(tmp_path):
     state = str(tmp_path / "state")
     for options, env, text in (
-            (("--board", "pi"), {}, "virt or zcu102"),
+            (("--board", "pi"), {}, "virt, zcu102"),
             (("--ecus", 17), {}, "0 to 16"),
             ((), {"AXCAN_OS": str(tmp_path)}, "no kernel for virt"),
             ((), {"PATH": str(tmp_path)}, "qemu-system-aarch64 is not installed")):
