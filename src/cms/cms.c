@@ -123,6 +123,7 @@ int axi_cms_new(const struct axi_cms_config *config, const struct axi_cms_port *
     cms->config = *config;
     cms->port = *port;
     set_defaults(&cms->config);
+    axi_masters_init(&cms->masters, cms->config.master_address);
     axi_hist_init(&cms->ages);
     cms->next_cookie = 1;
     cms->put_capacity = 4096;

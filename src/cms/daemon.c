@@ -348,24 +348,6 @@ static void copy(char *to, size_t size, const char *from)
     (void)snprintf(to, size, "%s", from != NULL ? from : "");
 }
 
-static bool is_any_host(const char *address)
-{
-    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
-}
-
-/* What others are told: an address that is every host's is made the advertised host's. */
-static void make_known(char *to, size_t size, const char *bound, const char *advertise)
-{
-    const char *port = strrchr(bound, ':');
-    const char *host_end = advertise != NULL ? strrchr(advertise, ':') : NULL;
-
-    if (is_any_host(bound) && host_end != NULL) {
-        (void)snprintf(to, size, "%.*s%s", (int)(host_end - advertise), advertise, port);
-    } else {
-        copy(to, size, bound);
-    }
-}
-
 /* Last: whatever the core asks of its port is there by then. */
 static int make_core(struct daemon *daemon)
 {
@@ -394,8 +376,8 @@ static int make_core(struct daemon *daemon)
     copy(config.name, sizeof(config.name), options->name);
     copy(config.address, sizeof(config.address),
          options->advertise != NULL ? options->advertise : axi_listener_address(daemon->listener));
-    make_known(config.api_address, sizeof(config.api_address), axi_http_address(daemon->http),
-               options->advertise);
+    axi_startup_known(config.api_address, sizeof(config.api_address),
+                      axi_http_address(daemon->http), options->advertise);
     copy(config.master_address, sizeof(config.master_address), options->master);
     copy(config.own_node, sizeof(config.own_node), options->own_node);
     copy(config.token, sizeof(config.token), daemon->token);
@@ -423,15 +405,15 @@ static int start(struct daemon *daemon)
     const struct axi_cms_options *options = daemon->options;
     int r = axi_startup_address("listen", options->listen, options->allow_remote);
 
-    if (r == 0 && is_any_host(options->listen) && options->advertise == NULL) {
+    if (r == 0 && axi_startup_is_any_host(options->listen) && options->advertise == NULL) {
         axi_log(AXI_LOG_ERROR, "start-failed",
                 "what=listen value=%s cure=\"give --advertise HOST:PORT: nodes must be told one\"",
                 options->listen);
         return -AXC_EINVALID;
     }
     r = r < 0 ? r : axi_startup_address("api", options->api, options->allow_remote);
-    r = r < 0 ? r : axi_startup_address("master", options->master, options->allow_remote);
-    r = r < 0 ? r : axi_startup_address("master-api", options->master_api, options->allow_remote);
+    r = r < 0 ? r : axi_startup_masters("master", options->master, options->allow_remote);
+    r = r < 0 ? r : axi_startup_masters("master-api", options->master_api, options->allow_remote);
     r = r < 0 ? r : open_identity(daemon);
     r = r < 0 ? r : open_stores(daemon);
     r = r < 0 ? r : open_fetcher(daemon);

@@ -17,7 +17,7 @@ struct axi_cms_fetcher_config {
     uv_loop_t *loop;
     const char *store;      /* axi_store_open; the thread has its own handle */
     const char *dir;        /* axi_blobs_init was called for it */
-    const char *master_api; /* "host:port"; NULL = nothing is fetched */
+    const char *master_api; /* "HOST:PORT[,...]" of the masters; NULL = nothing is fetched */
     const char *token;
     void (*arrived)(void *context); /* in the loop: a blob came */
     void *context;

@@ -187,6 +187,8 @@ struct axi_cms {
     bool is_master_present;
     uint64_t master_seen_ns;
     /* master */
+    struct axi_masters masters;
+    uint64_t master_heard_ns; /* its last answer */
     uint64_t master_link, master_try_ns, status_ns, status_sequence;
     bool has_joined;
     int64_t master_offset_ns; /* master time - local */

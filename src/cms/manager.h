@@ -32,6 +32,7 @@
 #define AXI_CMS_MANAGER_H
 
 #include "base/error.h"
+#include "core/masters.h"
 #include "store/checkpoints.h"
 #include "store/store.h"
 
@@ -74,7 +75,8 @@ struct axi_cms_config {
     char name[32];
     char address[64]; /* for nodes and peers */
     char api_address[64];
-    char master_address[64]; /* the master's node port; "" = none */
+    char master_address[AXI_MASTERS_TEXT_BYTES]; /* the masters' node ports, core/masters.h; "" =
+                                                    none */
     char token[65];
     char own_node[32];        /* node on this machine, preferred for tight tasks; "" = none */
     uint64_t lease_ns;        /* of nodes, until the master says; 0 = 500 ms */

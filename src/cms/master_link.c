@@ -7,6 +7,8 @@
 
 #define MS 1000000ull
 #define RETRY_NS (500 * MS)
+#define ANSWER_NS (2000 * MS)
+#define SILENT_NS (4000 * MS)
 #define STATUS_NS (1000 * MS)
 
 #ifndef AXI_VERSION
@@ -30,13 +32,21 @@ void axi_cms_master_up(struct axi_cms *cms)
     axi_cms_send(cms, cms->master_link, AXI_WIRE_MANAGER_JOIN, &join);
 }
 
+/* Another one may be asked soon; when all were, it waits. */
+static void fail_attempt(struct axi_cms *cms, int code, const char *leader)
+{
+    bool is_next_soon = axi_masters_failed(&cms->masters, code, leader);
+
+    cms->master_try_ns = axi_cms_now(cms) + (is_next_soon ? RETRY_NS / 10 : RETRY_NS);
+}
+
 void axi_cms_master_down(struct axi_cms *cms)
 {
     bool was_joined = cms->has_joined;
 
+    fail_attempt(cms, -AXC_EUNAVAILABLE, NULL);
     cms->master_link = 0;
     cms->has_joined = false;
-    cms->master_try_ns = axi_cms_now(cms) + RETRY_NS;
     if (was_joined) {
         axi_cms_event(cms, AXI_WARNING, "master-lost", NULL, NULL, "goes on without it");
     }
@@ -46,6 +56,13 @@ static void take_reply(struct axi_cms *cms, const axi_HelloReply *reply)
 {
     struct axi_cms_link *link = axi_cms_link_find(cms, cms->master_link);
 
+    if (reply->result == -AXC_ENOT_LEADER) {
+        if (link != NULL) {
+            axi_cms_link_close(cms, link, reply->result, "not the leader");
+        }
+        fail_attempt(cms, reply->result, reply->leader);
+        return;
+    }
     if (reply->result != 0) {
         axi_cms_event(cms, AXI_ERROR, "join-refused", NULL, NULL, "%s", reply->reason);
         if (link != NULL) {
@@ -53,6 +70,8 @@ static void take_reply(struct axi_cms *cms, const axi_HelloReply *reply)
         }
         return;
     }
+    axi_masters_joined(&cms->masters);
+    cms->master_heard_ns = axi_cms_now(cms);
     axi_cms_event(cms, AXI_INFO, "joined-master", NULL, NULL, "as %s at %s", cms->config.name,
                   cms->config.address);
     cms->has_joined = true;
@@ -92,6 +111,7 @@ void axi_cms_master_message(struct axi_cms *cms, uint32_t type,
     } else if (type == AXI_WIRE_MANAGER_STATUS_ACK &&
                message->ManagerStatusAck.sequence == cms->status_sequence) {
         const axi_ManagerStatusAck *ack = &message->ManagerStatusAck;
+        cms->master_heard_ns = axi_cms_now(cms);
         uint64_t held_ns = ack->reply_master_ns - ack->receive_master_ns;
 
         axi_cms_master_time(cms, ack->reply_master_ns - held_ns / 2, ack->send_local_ns);
@@ -118,21 +138,40 @@ static void send_status(struct axi_cms *cms)
     cms->status_ns = now + STATUS_NS;
 }
 
+/* Whoever has no other one to turn to waits for it. */
+static bool is_hanging(struct axi_cms *cms)
+{
+    uint64_t now = axi_cms_now(cms);
+    bool is_late =
+        cms->has_joined ? now - cms->master_heard_ns > SILENT_NS : now >= cms->master_try_ns;
+
+    return is_late && cms->masters.count > 1 && axi_cms_link_find(cms, cms->master_link) != NULL;
+}
+
 void axi_cms_master_tick(struct axi_cms *cms)
 {
     uint64_t now = axi_cms_now(cms);
     uint64_t link = 0;
+    const char *address;
 
     if (cms->has_joined && now >= cms->status_ns) {
         send_status(cms);
     }
-    if (cms->master_link != 0 || cms->config.master_address[0] == '\0' ||
-        now < cms->master_try_ns || cms->is_crashed) {
+    if (is_hanging(cms)) {
+        (void)axi_masters_failed(&cms->masters, -AXC_ETIMEOUT, NULL);
+        axi_cms_link_close(cms, axi_cms_link_find(cms, cms->master_link), -AXC_ETIMEOUT, "silent");
+    }
+    if (cms->master_link != 0 || cms->masters.count == 0 || now < cms->master_try_ns ||
+        cms->is_crashed) {
         return;
     }
+    address = axi_masters_next(&cms->masters);
     cms->master_try_ns = now + RETRY_NS;
-    if (cms->port.connect(cms->port.context, cms->config.master_address, &link) == 0 &&
-        axi_cms_link_add(cms, link, AXI_CMS_LINK_MASTER, 0, cms->config.master_address) != NULL) {
+    if (cms->port.connect(cms->port.context, address, &link) == 0 &&
+        axi_cms_link_add(cms, link, AXI_CMS_LINK_MASTER, 0, address) != NULL) {
         cms->master_link = link;
+        cms->master_try_ns = now + ANSWER_NS;
+    } else {
+        fail_attempt(cms, -AXC_EUNAVAILABLE, NULL);
     }
 }

@@ -154,6 +154,7 @@ struct axi_agent *axi_agent_init(void *memory, const struct axi_agent_config *co
     for (uint32_t i = 0; i < config->slots; i++) {
         agent->instances[i].slot = i;
     }
+    axi_masters_init(&agent->masters, agent->config.master_address);
     agent->master = AXI_AGENT_LINK_NONE;
     agent->retry_wait_ns = agent->config.retry_ns;
     agent->heartbeat_ns = HEARTBEAT_NS_DEFAULT;

@@ -29,7 +29,8 @@
 
 /* Set once at start; strings are borrowed for the agent's life. Zeros mean the defaults given. */
 struct axi_agent_config {
-    const char *master_address; /* as the port's connect takes it, "host:port" */
+    const char *master_address; /* "host:port[,host:port...]", each as the port's connect takes it;
+                                   core/masters.h */
     const char *token;          /* "" = none */
     const char *name;
     const char *version;

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "core/agent.h"
 #include "core/demand.h"
+#include "core/masters.h"
 
 #define AXI_AGENT_REASON_BYTES AXI_DEMAND_TEXT_BYTES
 #define AXI_AGENT_HEARTBEATS 16u /* unacknowledged ones remembered */
@@ -286,6 +287,9 @@ struct axi_agent {
 
     uint32_t join; /* enum axi_join_state */
     int join_error;
+    bool has_refused; /* this attempt: by NOT_LEADER, and `leader` */
+    char leader[AXI_MASTERS_ADDRESS_BYTES];
+    struct axi_masters masters;
     uint32_t master; /* link number, or AXI_AGENT_LINK_NONE */
     uint64_t join_since_ns, retry_at_ns, retry_wait_ns;
     uint64_t heartbeat_ns, heartbeat_at_ns, report_at_ns, heard_ns, log_at_ns;

@@ -7,6 +7,8 @@
 
 #define RETRY_FACTOR_MAX 8u
 #define RETRY_FIRST_PART 8u /* once joined, the next join is in a hurry: the lease runs */
+#define PATIENCE_NS UINT64_C(1000000000) /* with a master that says nothing, if there are others   \
+                                          */
 #define LOG_NS UINT64_C(200000000)
 #define SILENT_HEARTBEATS 3u
 #define HEARTBEAT_NS_MIN UINT64_C(1000000)
@@ -18,7 +20,10 @@
 static void connect_master(struct axi_agent *agent)
 {
     uint32_t id = AXI_AGENT_LINK_NONE;
-    int r = agent->port.connect(agent->port.context, agent->config.master_address, &id);
+    int r;
+
+    agent->has_refused = false;
+    r = agent->port.connect(agent->port.context, axi_masters_next(&agent->masters), &id);
 
     if (r == 0 && axi_agent_add_link(agent, id, AXI_LINK_MASTER) == NULL) {
         agent->port.close(agent->port.context, id);
@@ -71,7 +76,9 @@ void axi_agent_join_up(struct axi_agent *agent)
 /* Waits twice as long after each failure, up to a bound, and never in step with other nodes. */
 void axi_agent_join_down(struct axi_agent *agent, int code)
 {
-    uint64_t jitter = agent->port.random64(agent->port.context) % (agent->retry_wait_ns / 4 + 1);
+    bool has_refused = agent->has_refused;
+    uint64_t wait_ns = agent->retry_wait_ns;
+    bool is_next_soon;
 
     if (agent->join == AXI_JOIN_LEFT) {
         return;
@@ -79,10 +86,19 @@ void axi_agent_join_down(struct axi_agent *agent, int code)
     if (agent->join == AXI_JOIN_DONE) {
         axi_log(AXI_LOG_WARN, "master-lost", "error=%s", axi_error_name(code));
     }
+    is_next_soon = axi_masters_failed(&agent->masters, has_refused ? -AXC_ENOT_LEADER : code,
+                                      has_refused ? agent->leader : NULL);
+    if (agent->masters.count > 1 && (is_next_soon || has_refused)) { /* there will be a leader */
+        uint64_t soon_ns = agent->config.retry_ns / (is_next_soon ? RETRY_FIRST_PART : 2);
+
+        wait_ns = wait_ns < soon_ns ? wait_ns : soon_ns;
+    }
     agent->join = AXI_JOIN_IDLE;
     agent->is_master_away = true;
-    agent->retry_at_ns = agent->now_ns + agent->retry_wait_ns + jitter;
-    if (agent->retry_wait_ns < agent->config.retry_ns * RETRY_FACTOR_MAX) {
+    agent->retry_at_ns =
+        agent->now_ns + wait_ns + agent->port.random64(agent->port.context) % (wait_ns / 4 + 1);
+    if (!is_next_soon && !has_refused &&
+        agent->retry_wait_ns < agent->config.retry_ns * RETRY_FACTOR_MAX) {
         agent->retry_wait_ns *= 2;
     }
 }
@@ -92,11 +108,15 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
     agent->join_error = reply->result;
     if (reply->result != 0 || reply->protocol != AXI_WIRE_VERSION) {
         agent->join_error = reply->result != 0 ? reply->result : -AXC_EWIRE_VERSION;
-        axi_log(AXI_LOG_ERROR, "join-refused", "error=%s reason=\"%s\"",
-                axi_error_name(agent->join_error), reply->reason);
+        agent->has_refused = reply->result == -AXC_ENOT_LEADER;
+        axi_text_set(agent->leader, sizeof(agent->leader), reply->leader);
+        axi_log(agent->join_error == -AXC_ENOT_LEADER ? AXI_LOG_INFO : AXI_LOG_ERROR,
+                "join-refused", "error=%s reason=\"%s\"", axi_error_name(agent->join_error),
+                reply->reason);
         axi_agent_close_link(agent, agent->master, agent->join_error, "join refused");
         return;
     }
+    axi_masters_joined(&agent->masters);
     agent->join = AXI_JOIN_DONE;
     agent->is_master_away = false;
     agent->keeper = KEEPER_NONE;
@@ -271,7 +291,10 @@ static uint64_t tick_joined(struct axi_agent *agent)
 
 uint64_t axi_agent_join_tick(struct axi_agent *agent)
 {
-    uint64_t until_ns = agent->join_since_ns + agent->config.transfer_ns;
+    uint64_t patience_ns = agent->masters.count > 1 && agent->config.transfer_ns > PATIENCE_NS
+                               ? PATIENCE_NS
+                               : agent->config.transfer_ns;
+    uint64_t until_ns = agent->join_since_ns + patience_ns;
 
     switch (agent->join) {
     case AXI_JOIN_IDLE:
@@ -279,8 +302,7 @@ uint64_t axi_agent_join_tick(struct axi_agent *agent)
             return agent->retry_at_ns;
         }
         connect_master(agent);
-        return agent->join == AXI_JOIN_IDLE ? agent->retry_at_ns
-                                            : agent->now_ns + agent->config.transfer_ns;
+        return agent->join == AXI_JOIN_IDLE ? agent->retry_at_ns : agent->now_ns + patience_ns;
     case AXI_JOIN_CONNECTING:
     case AXI_JOIN_HELLO:
         if (agent->now_ns < until_ns) {

@@ -16,60 +16,67 @@ static size_t length_of(const char *text)
     return length;
 }
 
-/* Letters, digits and what stands in host names and [IPv6], then a colon and a port. */
-static bool is_address(const char *text, size_t length)
+/* What a port's connect may make sense of. */
+static bool is_text(const char *text, size_t length)
 {
-    size_t port = length;
-
     if (length == 0 || length >= AXI_MASTERS_ADDRESS_BYTES) {
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        if (text[i] <= ' ' || text[i] > '~') {
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == ',') {
             return false;
         }
     }
+    return true;
+}
+
+/* With a colon and a port at the end. */
+static bool is_address(const char *text, size_t length)
+{
+    size_t port = length;
+
     while (port > 0 && text[port - 1] >= '0' && text[port - 1] <= '9') {
         port--;
     }
-    return port > 1 && port < length && length - port <= 5 && text[port - 1] == ':';
+    return is_text(text, length) && port > 1 && port < length && length - port <= 5 &&
+           text[port - 1] == ':';
 }
 
-static uint32_t count_of(const char *list)
+/* 0: not a list of what `is` accepts. */
+static uint32_t count_of(const char *list, bool (*is)(const char *text, size_t length))
 {
     uint32_t count = 0;
+    const char *at = list;
 
-    for (const char *at = list; at != NULL && *at != '\0';) {
+    for (;;) {
         size_t length = length_of(at);
 
-        if (!is_address(at, length) || count == AXI_MASTERS_MAX) {
+        if (!is(at, length) || count == AXI_MASTERS_MAX) {
             return 0;
         }
         count++;
-        at += length;
-        if (*at == ',') {
-            at++;
-            if (*at == '\0') {
-                return 0;
-            }
+        if (at[length] == '\0') {
+            return count;
         }
+        at += length + 1;
     }
-    return count;
+}
+
+static bool is_too_long(const char *list)
+{
+    return strnlen(list, AXI_MASTERS_TEXT_BYTES) == AXI_MASTERS_TEXT_BYTES;
 }
 
 int axi_masters_check(const char *list)
 {
-    if (list == NULL || strnlen(list, AXI_MASTERS_TEXT_BYTES) == AXI_MASTERS_TEXT_BYTES) {
-        return -AXC_EINVALID;
-    }
-    return count_of(list) > 0 ? 0 : -AXC_EINVALID;
+    return list != NULL && !is_too_long(list) && count_of(list, is_address) > 0 ? 0 : -AXC_EINVALID;
 }
 
 void axi_masters_init(struct axi_masters *masters, const char *list)
 {
     memset(masters, 0, sizeof(*masters));
     masters->list = list;
-    masters->count = axi_masters_check(list) == 0 ? count_of(list) : 0;
+    masters->count = list != NULL && !is_too_long(list) ? count_of(list, is_text) : 0;
 }
 
 static void copy(char to[AXI_MASTERS_ADDRESS_BYTES], const char *from, size_t length)
@@ -131,7 +138,7 @@ bool axi_masters_failed(struct axi_masters *masters, int code, const char *leade
             masters->hint[0] = '\0';
         }
     }
-    if (is_address(leader, length) && strcmp(leader, masters->address) != 0 &&
+    if (length > 0 && is_text(leader, length) && strcmp(leader, masters->address) != 0 &&
         !is_shunned(masters, leader)) {
         copy(masters->hint, leader, length);
     }

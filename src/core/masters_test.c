@@ -84,7 +84,7 @@ static void a_hint_comes_first_and_once(void **state)
     /* its own address, and what is none, are no hints */
     assert_false(axi_masters_failed(&masters, -AXC_ENOT_LEADER, "b:2"));
     assert_string_equal(axi_masters_next(&masters), "a:1");
-    assert_true(axi_masters_failed(&masters, -AXC_ENOT_LEADER, "nowhere"));
+    assert_true(axi_masters_failed(&masters, -AXC_ENOT_LEADER, "no where"));
     assert_string_equal(axi_masters_next(&masters), "b:2");
 }
 

@@ -100,6 +100,13 @@ int axi_blobs_get(const char *dir, const struct axi_digest *digest, size_t bytes
     return 0;
 }
 
+bool axi_blobs_has(const char *dir, const struct axi_digest *digest)
+{
+    char path[AXI_PATH_BYTES];
+
+    return blob_path(dir, digest, path) == 0 && access(path, R_OK) == 0;
+}
+
 int axi_blobs_remove(const char *dir, const struct axi_digest *digest)
 {
     char path[AXI_PATH_BYTES];

@@ -6,6 +6,8 @@
 
 #include "image/digest.h"
 
+#include <stdbool.h>
+
 /* Makes DIR, DIR/blobs and DIR/blobs/sha256 where missing. */
 AXC_MUST_USE int axi_blobs_init(const char *dir);
 
@@ -23,6 +25,9 @@ AXC_MUST_USE int axi_blobs_put_expected(const char *dir, const struct axi_digest
  * of the name. */
 AXC_MUST_USE int axi_blobs_get(const char *dir, const struct axi_digest *digest, size_t bytes_max,
                                uint8_t **ret_data, size_t *ret_bytes);
+
+/* Is there a file of this name? What is in it is judged when it is read. */
+bool axi_blobs_has(const char *dir, const struct axi_digest *digest);
 
 /* Removes a blob; -AXC_EIMAGE_BLOB when missing. */
 AXC_MUST_USE int axi_blobs_remove(const char *dir, const struct axi_digest *digest);

@@ -98,11 +98,47 @@ static int reply_items(struct call *call, json_t *takes_items)
     return reply_object(call, json_pack("{s:o}", "items", takes_items), "list");
 }
 
+static json_t *present_leader(const struct axi_api *api)
+{
+    const struct axi_leader_master *leader = axi_leader_present(api->leader);
+
+    return leader == NULL ? json_null()
+                          : json_pack("{s:s, s:s, s:s}", "name", leader->name, "address",
+                                      leader->listen, "api", leader->api);
+}
+
+/* Whoever asks finds the leader in it. */
+static int refuse_as_standby(struct call *call)
+{
+    const struct axi_leader_master *leader = axi_leader_present(call->api->leader);
+    char cure[160] = "try again: a leader is being elected";
+
+    if (leader != NULL) {
+        (void)snprintf(cure, sizeof(cure), "ask the leader at http://%s", leader->api);
+    }
+    axi_http_reply(call->request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                   json_pack("{s:{s:i, s:s, s:s, s:s, s:o}}", "error", "code", AXC_ENOT_LEADER,
+                             "name", axi_error_name(AXC_ENOT_LEADER), "reason",
+                             axi_error_text(AXC_ENOT_LEADER), "cure", cure, "leader",
+                             present_leader(call->api)));
+    return 0;
+}
+
+static int get_masters(struct call *call)
+{
+    return reply_items(call, axi_leader_json(call->api->leader));
+}
+
 static int get_status(struct call *call)
 {
-    json_t *status = axi_master_status(call->api->master);
+    bool leads = call->api->master != NULL;
+    json_t *status = leads ? axi_master_status(call->api->master) : json_object();
 
     if (status != NULL) {
+        (void)json_object_set_new(status, "role", json_string(leads ? "leader" : "standby"));
+        (void)json_object_set_new(status, "name", json_string(call->api->name));
+        (void)json_object_set_new(status, "leader", present_leader(call->api));
+        (void)json_object_set_new(status, "masters", axi_leader_json(call->api->leader));
         (void)json_object_set_new(status, "version", json_string(AXI_VERSION));
         (void)json_object_set_new(status, "node_address", json_string(call->api->node_address));
     }
@@ -389,6 +425,7 @@ static int post_image(struct call *call)
 
 static const struct route routes[] = {
     {"GET", "/v1/status", get_status},
+    {"GET", "/v1/masters", get_masters},
     {"GET", "/v1/nodes", get_nodes},
     {"GET", "/v1/nodes/*", get_node},
     {"GET", "/v1/managers", get_managers},
@@ -414,6 +451,13 @@ static const struct route routes[] = {
     {"POST", "/v1/profiles", post_profile},
 };
 
+/* A master that does not lead answers it, too. */
+static bool is_everywhere(const struct route *route)
+{
+    return route->run == get_status || route->run == get_masters || route->run == put_blob ||
+           route->run == get_blob;
+}
+
 int axi_api_handle(void *context, struct axi_http_request *request, bool is_last)
 {
     struct call call = {.api = context, .request = request, .is_last = is_last};
@@ -423,7 +467,9 @@ int axi_api_handle(void *context, struct axi_http_request *request, bool is_last
         if (axi_http_matches(routes[i].pattern, axi_http_path(request), call.name)) {
             is_path_known = true;
             if (strcmp(routes[i].method, axi_http_method(request)) == 0) {
-                return routes[i].run(&call);
+                return call.api->master != NULL || is_everywhere(&routes[i])
+                           ? routes[i].run(&call)
+                           : refuse_as_standby(&call);
             }
         }
     }

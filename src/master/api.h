@@ -3,6 +3,7 @@
 #ifndef AXI_MASTER_API_H
 #define AXI_MASTER_API_H
 
+#include "master/leader.h"
 #include "master/master.h"
 #include "net/http.h"
 
@@ -11,7 +12,9 @@
 
 /* Filled by the daemon; borrowed by the handler for the server's life. */
 struct axi_api {
-    struct axi_master *master;
+    struct axi_master *master; /* NULL: this one does not lead */
+    const struct axi_leader *leader;
+    const char *name;         /* of this master */
     const char *blob_dir;     /* image/blobs.h */
     const char *node_address; /* where nodes connect, for status */
     void *context;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/daemon.h"
 
+#include "core/wire.h"
 #include "image/blobs.h"
 #include "image/file.h"
 #include "master/api.h"
+#include "master/blob_keeper.h"
 #include "master/clock.h"
 #include "master/traces.h"
 #include "net/host.h"
@@ -30,7 +32,10 @@ struct daemon {
     uv_signal_t on_term, on_int;
     struct axi_listener *listener;
     struct axi_store *store;
-    struct axi_master *master;
+    struct axi_leader *leader;
+    struct axi_master *master; /* NULL: this one does not lead */
+    uint64_t term;             /* leader.h: that of `master` */
+    struct axi_blob_keeper *keeper;
     struct axi_http *http;
     struct axi_api api;
     struct axi_master_clock *clock; /* NULL: the host's */
@@ -38,7 +43,8 @@ struct daemon {
     struct axi_links links;
     bool is_ticking, has_news, is_stopping;
     char token[AXI_TOKEN_BYTES];
-    char blob_dir[PATH_BYTES];
+    char blob_dir[PATH_BYTES], store_path[PATH_BYTES];
+    uint64_t id; /* of the directory */
 };
 
 static uint64_t now_master_ns(void *context)
@@ -75,19 +81,63 @@ static void schedule(struct daemon *daemon, uint64_t delay_ms)
     }
 }
 
-static void stop(struct daemon *daemon, const char *reason);
+static int make_core(struct daemon *daemon);
+
+/* The nodes ask the next leader; what waits at the API is answered so, too. */
+static void demote(struct daemon *daemon, const char *reason)
+{
+    axi_log(AXI_LOG_WARN, "master-standby", "name=%s reason=\"%s\"", daemon->options->name, reason);
+    axi_master_depose(daemon->master, reason);
+    axi_links_close_all(&daemon->links);
+    axi_master_free(daemon->master);
+    daemon->master = daemon->api.master = NULL;
+    daemon->has_news = true;
+}
+
+static void promote(struct daemon *daemon)
+{
+    axi_links_close_all(&daemon->links); /* they have not heard of the election */
+    if (make_core(daemon) < 0) {
+        daemon->master = NULL;
+        axi_leader_pass(daemon->leader);
+        return;
+    }
+    daemon->term = axi_leader_term(daemon->leader);
+    daemon->api.master = daemon->master;
+    daemon->has_news = true;
+    axi_log(AXI_LOG_INFO, "master-leads", "name=%s", daemon->options->name);
+}
+
+/* Who leads comes first: a core whose lease is lost must not be asked. */
+static uint64_t tick_roles(struct daemon *daemon)
+{
+    uint64_t next_ns = axi_leader_tick(daemon->leader);
+    uint64_t term = axi_leader_term(daemon->leader);
+
+    if (daemon->master != NULL && term != daemon->term) {
+        demote(daemon, "it lost the leader's lease");
+    }
+    if (daemon->master == NULL && axi_leader_revision(daemon->leader) != 0) {
+        promote(daemon);
+    }
+    if (daemon->master != NULL) {
+        uint64_t core_ns = axi_master_tick(daemon->master);
+
+        next_ns = core_ns < next_ns ? core_ns : next_ns;
+        if (axi_master_is_deposed(daemon->master)) {
+            demote(daemon, "another master took over");
+            axi_leader_pass(daemon->leader);
+        }
+    }
+    return next_ns;
+}
 
 static void tick(struct daemon *daemon)
 {
-    if (daemon->master == NULL || daemon->is_stopping) {
+    if (daemon->is_stopping) {
         return;
     }
-    uint64_t next_ns = axi_master_tick(daemon->master);
-
-    if (axi_master_is_deposed(daemon->master)) { /* another master has this store now */
-        stop(daemon, "deposed");
-        return;
-    }
+    uint64_t next_ns = tick_roles(daemon);
     uint64_t now_ns = now_local_ns(daemon);
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
 
@@ -114,14 +164,36 @@ static void on_link_up(void *context, uint64_t link, bool is_incoming, const cha
     struct daemon *daemon = context;
 
     (void)is_incoming; /* the master connects to nobody */
-    axi_master_link_up(daemon->master, link, peer);
-    tick(daemon);
+    if (daemon->master != NULL) {
+        axi_master_link_up(daemon->master, link, peer);
+        tick(daemon);
+    }
+}
+
+/* Nodes, managers and voters alike read a HelloReply. */
+static void send_away(struct daemon *daemon, uint64_t link)
+{
+    const struct axi_leader_master *leader = axi_leader_present(daemon->leader);
+    axi_HelloReply reply = {.result = -AXC_ENOT_LEADER, .protocol = AXI_WIRE_VERSION};
+    uint8_t frame[AXI_WIRE_CONTROL_BYTES_MAX];
+    size_t bytes = 0;
+
+    (void)snprintf(reply.reason, sizeof(reply.reason), "%s", axi_error_text(AXC_ENOT_LEADER));
+    (void)snprintf(reply.leader, sizeof(reply.leader), "%s", leader != NULL ? leader->listen : "");
+    if (axi_wire_encode(AXI_WIRE_HELLO_REPLY, &reply, NULL, 0, frame, sizeof(frame), &bytes) == 0) {
+        axi_links_send(&daemon->links, link, frame, bytes);
+    }
+    axi_links_close(&daemon->links, link);
 }
 
 static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, size_t count)
 {
     struct daemon *daemon = context;
 
+    if (daemon->master == NULL) {
+        send_away(daemon, link);
+        return;
+    }
     axi_master_link_bytes(daemon->master, link, bytes, count);
     tick(daemon);
 }
@@ -131,8 +203,10 @@ static void on_link_down(void *context, uint64_t link, int code)
     struct daemon *daemon = context;
 
     (void)code;
-    axi_master_link_down(daemon->master, link);
-    tick(daemon);
+    if (daemon->master != NULL) {
+        axi_master_link_down(daemon->master, link);
+        tick(daemon);
+    }
 }
 
 static const struct axi_links_handler links_handler = {
@@ -215,8 +289,12 @@ static void stop(struct daemon *daemon, const char *reason)
         return;
     }
     axi_log(AXI_LOG_INFO, "master-stop", "reason=%s", reason);
-    axi_master_shutdown(daemon->master);
+    if (daemon->master != NULL) {
+        axi_master_shutdown(daemon->master);
+    }
+    axi_leader_resign(daemon->leader);
     daemon->is_stopping = true;
+    axi_blob_keeper_free(daemon->keeper);
     axi_listener_free(daemon->listener);
     axi_http_free(daemon->http);
     axi_links_close_all(&daemon->links);
@@ -232,6 +310,11 @@ static void on_signal(uv_signal_t *handle, int number)
     stop(handle->data, "signal");
 }
 
+static const char *location_of(const struct daemon *daemon)
+{
+    return daemon->options->store != NULL ? daemon->options->store : daemon->store_path;
+}
+
 static int open_files(struct daemon *daemon)
 {
     const struct axi_master_options *options = daemon->options;
@@ -239,6 +322,7 @@ static int open_files(struct daemon *daemon)
     char path[PATH_BYTES];
     int r = axi_startup_private(options->token_file, options->dir, daemon->token);
 
+    r = r < 0 ? r : axi_startup_lock(options->dir);
     if (r < 0) {
         return r;
     }
@@ -247,12 +331,18 @@ static int open_files(struct daemon *daemon)
         r = axi_blobs_init(daemon->blob_dir);
     }
     if (r == 0) {
-        r = axi_file_join(path, sizeof(path), options->dir, "store.db");
+        r = axi_file_join(path, sizeof(path), options->dir, "identity");
+    }
+    if (r == 0) {
+        r = axi_host_read_identity(path, &daemon->id);
+    }
+    if (r == 0) {
+        r = axi_file_join(daemon->store_path, sizeof(daemon->store_path), options->dir, "store.db");
     }
     if (r < 0) {
         return axi_startup_fail("dir", options->dir, r);
     }
-    r = axi_store_open(options->store != NULL ? options->store : path, &daemon->store, reason);
+    r = axi_store_open(location_of(daemon), &daemon->store, reason);
     if (r < 0) {
         return axi_startup_fail("store", reason, r);
     }
@@ -262,7 +352,7 @@ static int open_files(struct daemon *daemon)
     return r < 0 ? axi_startup_fail("history-dir", options->history_dir, r) : 0;
 }
 
-static int make_master(struct daemon *daemon)
+static int make_core(struct daemon *daemon)
 {
     const struct axi_master_port port = {
         .context = daemon,
@@ -279,6 +369,7 @@ static int make_master(struct daemon *daemon)
     };
     struct axi_master_config config = {
         .store = daemon->store,
+        .election = axi_leader_revision(daemon->leader),
         .lease_ns = daemon->options->lease_ms * NS_PER_MS,
         .sync_policy = (enum axi_sync_policy)daemon->options->sync_policy,
         .heartbeat_ns = daemon->options->heartbeat_ms * NS_PER_MS,
@@ -288,13 +379,70 @@ static int make_master(struct daemon *daemon)
     memcpy(config.token, daemon->token, sizeof(config.token));
     int r = axi_master_new(&config, &port, &daemon->master);
 
-    /* A store of several members may be electing, or start at the same time as we. */
+    if (r < 0) {
+        axi_log(AXI_LOG_WARN, "take-over", "error=%s", axi_error_name(r));
+    }
+    return r;
+}
+
+static void on_blobs_judged(void *context, uint64_t revision, bool is_complete)
+{
+    struct daemon *daemon = context;
+
+    axi_leader_set_images(daemon->leader, revision, is_complete);
+    tick(daemon);
+}
+
+/* A store of several members may be electing, or start at the same time as we. */
+static int wait_for_store(struct daemon *daemon)
+{
+    struct axi_store_value value = {0};
+    int r = axi_store_get(daemon->store, AXI_LEADER_KEY, &value);
+
     for (int i = 0; i < STORE_TRIES && (r == -AXC_EUNAVAILABLE || r == -AXC_ETIMEOUT); i++) {
         axi_log(AXI_LOG_WARN, "store-unreachable", "error=%s", axi_error_name(r));
         (void)usleep(200000);
-        r = axi_master_new(&config, &port, &daemon->master);
+        r = axi_store_get(daemon->store, AXI_LEADER_KEY, &value);
     }
-    return r < 0 ? axi_startup_fail("store", daemon->options->dir, r) : 0;
+    axi_store_value_clear(&value);
+    return r < 0 && r != -AXC_ENOENT ? axi_startup_fail("store", daemon->options->dir, r) : 0;
+}
+
+/* After the sockets: their addresses are what others are told. */
+static int open_election(struct daemon *daemon)
+{
+    const struct axi_master_options *options = daemon->options;
+    struct axi_leader_config config = {
+        .store = daemon->store,
+        .now_ns = now_local_ns,
+        .context = daemon,
+        .lease_ms = (uint32_t)options->leader_lease_ms,
+        .self = {.id = daemon->id, .boot = axi_host_random()},
+    };
+    const struct axi_blob_keeper_config keeper = {.loop = &daemon->loop,
+                                                  .store = location_of(daemon),
+                                                  .dir = daemon->blob_dir,
+                                                  .token = daemon->token,
+                                                  .id = daemon->id,
+                                                  .judged = on_blobs_judged,
+                                                  .context = daemon};
+
+    (void)snprintf(config.self.name, sizeof(config.self.name), "%s", options->name);
+    axi_startup_known(config.self.listen, sizeof(config.self.listen),
+                      axi_listener_address(daemon->listener), options->advertise);
+    axi_startup_known(config.self.api, sizeof(config.self.api), axi_http_address(daemon->http),
+                      options->advertise);
+    int r = axi_leader_new(&config, &daemon->leader);
+
+    if (r == 0) {
+        r = axi_blob_keeper_new(&keeper, &daemon->keeper);
+    }
+    if (r < 0) {
+        return axi_startup_fail("election", options->name, r);
+    }
+    daemon->api.leader = daemon->leader;
+    (void)tick_roles(daemon); /* who is the only one leads before it says that it is ready */
+    return 0;
 }
 
 static int open_sockets(struct daemon *daemon)
@@ -317,7 +465,7 @@ static int open_sockets(struct daemon *daemon)
         return axi_startup_fail("listen", options->listen, r);
     }
     daemon->api = (struct axi_api){
-        .master = daemon->master,
+        .name = options->name,
         .blob_dir = daemon->blob_dir,
         .node_address = axi_listener_address(daemon->listener),
         .context = daemon,
@@ -351,10 +499,13 @@ static int start(struct daemon *daemon)
         r = axi_master_clock_new(&daemon->loop, daemon->options->clock, &daemon->clock);
     }
     if (r == 0) {
-        r = make_master(daemon);
+        r = wait_for_store(daemon);
     }
     if (r == 0) {
         r = open_sockets(daemon);
+    }
+    if (r == 0) {
+        r = open_election(daemon);
     }
     return r < 0 ? r : announce(daemon);
 }
@@ -378,6 +529,7 @@ int axi_master_daemon_run(const struct axi_master_options *options)
     axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     axi_master_free(daemon.master);
+    axi_leader_free(daemon.leader);
     axi_store_free(daemon.store);
     axi_traces_free(daemon.traces);
     axi_master_clock_free(daemon.clock);

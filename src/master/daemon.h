@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 struct axi_master_options {
+    const char *name;        /* of this master, among several */
     const char *listen;      /* for nodes, "host:port" */
+    const char *advertise;   /* how nodes and other masters reach it; NULL = what it listens on */
     const char *api;         /* for the command line, "host:port" */
     const char *dir;         /* store and image blobs */
     const char *token_file;  /* one token for nodes and API; mode 0600 */
@@ -16,9 +18,10 @@ struct axi_master_options {
     const char *history_dir; /* optional: where histories of nodes without a disk go */
     uint64_t lease_ms;       /* 0 = default of master.h */
     uint64_t heartbeat_ms;
-    const char *clock;    /* a PTP source (sync/clock_source.h); NULL = the host's TAI */
-    uint64_t sync_policy; /* enum axi_sync_policy */
-    int allow_remote;     /* else only loopback addresses are accepted */
+    uint64_t leader_lease_ms; /* 0 = default of leader.h */
+    const char *clock;        /* a PTP source (sync/clock_source.h); NULL = the host's TAI */
+    uint64_t sync_policy;     /* enum axi_sync_policy */
+    int allow_remote;         /* else only loopback addresses are accepted */
 };
 
 /* Runs until SIGTERM or SIGINT. Returns the process's exit code; the reason of a failure is logged.

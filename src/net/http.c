@@ -60,6 +60,7 @@ static unsigned status_of(int code)
     case AXC_EFULL:
         return MHD_HTTP_CONTENT_TOO_LARGE;
     case AXC_EUNAVAILABLE:
+    case AXC_ENOT_LEADER:
         return MHD_HTTP_SERVICE_UNAVAILABLE;
     case AXC_ETIMEOUT:
         return MHD_HTTP_GATEWAY_TIMEOUT;

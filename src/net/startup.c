@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/startup.h"
 
+#include "core/masters.h"
 #include "net/stream.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 int axi_startup_fail(const char *what, const char *value, int error)
 {
@@ -46,6 +51,55 @@ int axi_startup_path(const char *dir, const char *name, char *ret_path, size_t s
     int length = snprintf(ret_path, size, "%s/%s", dir, name);
 
     return length < 0 || (size_t)length >= size ? axi_startup_fail("dir", dir, -AXC_EINVALID) : 0;
+}
+
+bool axi_startup_is_any_host(const char *address)
+{
+    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+void axi_startup_known(char *to, size_t size, const char *bound, const char *advertise)
+{
+    const char *port = strrchr(bound, ':');
+    const char *host_end = advertise != NULL ? strrchr(advertise, ':') : NULL;
+
+    if (axi_startup_is_any_host(bound) && host_end != NULL) {
+        (void)snprintf(to, size, "%.*s%s", (int)(host_end - advertise), advertise, port);
+    } else {
+        (void)snprintf(to, size, "%s", bound);
+    }
+}
+
+int axi_startup_lock(const char *dir)
+{
+    char path[4096];
+    int r = axi_startup_path(dir, "lock", path, sizeof(path));
+    int fd = r == 0 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+    if (r == 0 && (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)) {
+        r = axi_startup_fail("dir", dir, fd < 0 ? -AXC_EIO : -AXC_EBUSY);
+    }
+    if (r < 0 && fd >= 0) {
+        (void)close(fd);
+    }
+    return r; /* the kernel drops it with the process */
+}
+
+int axi_startup_masters(const char *what, const char *list, int allow_remote)
+{
+    char copy[AXI_MASTERS_TEXT_BYTES];
+    char *rest = copy;
+    int r = list != NULL ? axi_masters_check(list) : 0;
+
+    if (list == NULL || r < 0) {
+        return r < 0 ? axi_startup_fail(what, list, r) : 0;
+    }
+    (void)snprintf(copy, sizeof(copy), "%s", list);
+    for (char *one = strtok_r(copy, ",", &rest); one != NULL && r == 0;
+         one = strtok_r(NULL, ",", &rest)) {
+        r = axi_startup_address(what, one, allow_remote);
+    }
+    return r;
 }
 
 int axi_startup_ready(const char *file, const char *listen, const char *api)

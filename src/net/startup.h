@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "net/host.h"
 
+#include <stdbool.h>
+
 /* Logs and returns `error` (negative). */
 int axi_startup_fail(const char *what, const char *value, int error);
 
@@ -20,6 +22,18 @@ AXC_MUST_USE int axi_startup_private(const char *token_file, const char *dir,
 
 /* DIR/NAME. */
 AXC_MUST_USE int axi_startup_path(const char *dir, const char *name, char *ret_path, size_t size);
+
+/* "0.0.0.0:PORT" or "[::]:PORT": nobody can be told to connect there. */
+bool axi_startup_is_any_host(const char *address);
+
+/* What others are told: an address that is every host's is made the advertised one's host. */
+void axi_startup_known(char *to, size_t size, const char *bound, const char *advertise);
+
+/* Holds DIR/lock until the process ends; -AXC_EBUSY when another process does. */
+AXC_MUST_USE int axi_startup_lock(const char *dir);
+
+/* axi_startup_address for each of "HOST:PORT[,HOST:PORT...]" (core/masters.h); NULL is fine. */
+AXC_MUST_USE int axi_startup_masters(const char *what, const char *list, int allow_remote);
 
 /* Writes "LISTEN API\n" into the file; NULL: nothing to do. */
 AXC_MUST_USE int axi_startup_ready(const char *file, const char *listen, const char *api);

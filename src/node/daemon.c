@@ -301,7 +301,7 @@ static int start(struct axi_node_daemon *daemon)
     int r = axi_startup_address("listen", daemon->options->listen, daemon->options->allow_remote);
 
     if (r == 0) {
-        r = axi_startup_address("master", daemon->options->master, daemon->options->allow_remote);
+        r = axi_startup_masters("master", daemon->options->master, daemon->options->allow_remote);
     }
     for (uint32_t i = 0; r == 0 && i < daemon->options->manager_count; i++) {
         r = axi_startup_address("manager", daemon->options->managers[i],

@@ -12,7 +12,7 @@
 static const char usage[] =
     "usage: axcan-node --name NAME --dir DIR --token-file FILE [options]\n"
     "  --name NAME            of this node in the cluster\n"
-    "  --master HOST:PORT     (default 127.0.0.1:7400)\n"
+    "  --master HOST:PORT[,HOST:PORT...]  of all masters (default 127.0.0.1:7400)\n"
     "  --listen HOST:PORT     for other nodes (default 127.0.0.1:0: a free port)\n"
     "  --advertise HOST:PORT  how other nodes reach it (default: what it listens on)\n"
     "  --dir DIR              identity and image cache; made when missing\n"
