@@ -288,6 +288,11 @@ int axi_vote_set(struct axi_vote *vote, uint64_t now_ns, const struct axi_vote_g
     }
     if (is_same_grid) {
         free_unshared(former, table);
+    } else if (former != NULL && former->id == table->id && former->has_put) {
+        table->put_job =
+            axi_add_sat(former->put_job, 1); /* under the same id jobs go on ascending */
+        table->has_put = true;
+        free_table(former);
     } else {
         free_table(former);
     }
