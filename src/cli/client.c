@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES_MAX (64u << 20)
+#define ELECTION_NS 10000000000ull /* so long a new leader is waited for */
+#define ELECTION_POLL_US 100000
+#define CONNECT_MS 1000L
 #define TIMEOUT_NS_DEFAULT 30000000000ull
 
 struct buffer {
@@ -87,10 +90,15 @@ static int read_token(struct axi_client *client, const char *dir)
     return 0;
 }
 
+static void use_next(struct axi_client *client)
+{
+    (void)snprintf(client->url, sizeof(client->url), "http://%s",
+                   axi_masters_next(&client->masters));
+}
+
 int axi_client_open(struct axi_client *client)
 {
     char dir[AXI_CLI_PATH_BYTES];
-    char api[80] = "";
     int r = axi_client_dir(client, dir);
 
     if (r != 0) {
@@ -98,8 +106,8 @@ int axi_client_open(struct axi_client *client)
     }
     client->deadline_ns = axi_cli_now_ns() + client->timeout_ns;
     if (client->api != NULL) {
-        (void)snprintf(api, sizeof(api), "%s", client->api);
-    } else if (axi_cluster_api(dir, api, sizeof(api)) < 0) {
+        (void)snprintf(client->apis, sizeof(client->apis), "%s", client->api);
+    } else if (axi_cluster_api(dir, client->apis, sizeof(client->apis)) < 0) {
         return axi_cli_fail(client->command,
                             "no cluster in %s; start one by 'axcan up', or give "
                             "--dir or --api",
@@ -109,7 +117,8 @@ int axi_client_open(struct axi_client *client)
     if (r != 0) {
         return r;
     }
-    (void)snprintf(client->url, sizeof(client->url), "http://%s", api);
+    axi_masters_init(&client->masters, client->apis);
+    use_next(client);
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     client->curl = curl_easy_init();
     return client->curl != NULL ? 0 : axi_cli_fail(client->command, "out of memory");
@@ -142,9 +151,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     return more;
 }
 
-/* Sends the request; 0 or a CURLcode. */
-static int exchange(struct axi_client *client, const char *method, const char *path,
-                    const void *bytes, size_t count, struct buffer *answer, long *ret_status)
+/* Sends the request to one master; 0 or a CURLcode. */
+static int exchange_once(struct axi_client *client, const char *method, const char *path,
+                         const void *bytes, size_t count, struct buffer *answer, long *ret_status)
 {
     char url[512];
     char header[128];
@@ -164,6 +173,9 @@ static int exchange(struct axi_client *client, const char *method, const char *p
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1));
+    if (client->masters.count > 1) {
+        (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    }
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     if (bytes != NULL) {
@@ -178,6 +190,73 @@ static int exchange(struct axi_client *client, const char *method, const char *p
     }
     curl_slist_free_all(headers);
     return (int)code;
+}
+
+/* Does a master that does not lead say so? Then also who leads, "" when it does not know. */
+static bool is_standby(long status, const struct buffer *answer, char *ret_leader)
+{
+    json_t *json =
+        status == 503 || status == 200
+            ? json_loadb(answer->bytes != NULL ? answer->bytes : "", answer->count, 0, NULL)
+            : NULL;
+    const json_t *error = json_object_get(json, "error");
+    const char *name = json_string_value(json_object_get(error, "name"));
+    const char *role = json_string_value(json_object_get(json, "role"));
+    bool is_refused = name != NULL && strcmp(name, "NOT_LEADER") == 0;
+    bool is_other = is_refused || (role != NULL && strcmp(role, "standby") == 0);
+    const json_t *leader = json_object_get(is_refused ? error : json, "leader");
+    const char *api = json_string_value(json_object_get(leader, "api"));
+
+    (void)snprintf(ret_leader, AXI_MASTERS_ADDRESS_BYTES, "%s", is_other && api != NULL ? api : "");
+    json_decref(json);
+    return is_other;
+}
+
+/* Nothing was done there, or doing it twice is the same. */
+static bool may_repeat(int code, const char *method)
+{
+    bool is_harmless = strcmp(method, "GET") == 0 || strcmp(method, "PUT") == 0;
+    bool is_lost = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+                   code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
+
+    return code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && is_harmless) ||
+           (is_harmless && is_lost);
+}
+
+/* Sends the request to whoever leads, waiting for an election; 0 or a CURLcode. When nobody leads
+ * in time, what the last one answered. */
+static int exchange(struct axi_client *client, const char *method, const char *path,
+                    const void *bytes, size_t count, struct buffer *answer, long *ret_status)
+{
+    uint64_t until_ns = axi_cli_now_ns() + ELECTION_NS;
+    bool is_one_there = false;
+
+    for (;;) {
+        char leader[AXI_MASTERS_ADDRESS_BYTES];
+        int code = exchange_once(client, method, path, bytes, count, answer, ret_status);
+        bool is_other = code == 0 && is_standby(*ret_status, answer, leader);
+
+        if (client->masters.count == 0 || (code == 0 && !is_other) ||
+            (code != 0 && !may_repeat(code, method))) {
+            client->is_found = code == 0;
+            return code;
+        }
+        bool is_next_soon = axi_masters_failed(&client->masters,
+                                               code == CURLE_OPERATION_TIMEDOUT ? -AXC_ETIMEOUT : 0,
+                                               is_other ? leader : NULL);
+
+        is_one_there |= is_other;
+        if ((!is_next_soon && !is_one_there) || axi_cli_now_ns() > until_ns ||
+            axi_client_left_ms(client) == 0) {
+            return code;
+        }
+        free(answer->bytes);
+        *answer = (struct buffer){0};
+        (void)usleep(is_next_soon ? 1000 : ELECTION_POLL_US);
+        client->changes += client->is_found;
+        client->is_found = false;
+        use_next(client);
+    }
 }
 
 static int parse(struct buffer *answer, json_t **ret_json)

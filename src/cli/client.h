@@ -4,6 +4,7 @@
 #define AXI_CLI_CLIENT_H
 
 #include "cli/options.h"
+#include "core/masters.h"
 
 #include <jansson.h>
 
@@ -12,14 +13,18 @@
 /* Where the cluster is and how long a command may take. Options every such command shares:
  * AXI_CLIENT_OPTIONS. Set `command` and defaults by axi_client_init before parsing. */
 struct axi_client {
-    const char *command;    /* for messages */
-    const char *dir;        /* --dir; NULL = the default state directory */
-    const char *api;        /* --api HOST:PORT instead of what dir says */
-    const char *token_file; /* --token-file instead of dir's */
-    uint64_t timeout_ns;    /* --timeout */
-    bool no_wait;           /* --no-wait */
-    uint64_t deadline_ns;   /* set by axi_client_open */
+    const char *command;        /* for messages */
+    const char *dir;            /* --dir; NULL = the default state directory */
+    const char *api;            /* --api HOST:PORT[,HOST:PORT...] instead of what dir says */
+    const char *token_file;     /* --token-file instead of dir's */
+    uint64_t timeout_ns;        /* --timeout */
+    bool no_wait;               /* --no-wait */
+    uint64_t deadline_ns;       /* set by axi_client_open */
+    struct axi_masters masters; /* APIs; whoever leads is asked. None: url as it stands */
+    char apis[AXI_MASTERS_TEXT_BYTES];
     char url[128];
+    uint32_t changes; /* how often another master was turned to after one had answered */
+    bool is_found;    /* the one at url led when it was asked last */
     char token[72];
     void *curl;
 };
@@ -34,7 +39,7 @@ struct axi_client {
 #define AXI_CLIENT_USAGE                                                                           \
     "  --dir DIR         the cluster's state directory (default $AXCAN_DIR, else\n"                \
     "                    $XDG_STATE_HOME/axcan, else ~/.local/state/axcan)\n"                      \
-    "  --api HOST:PORT, --token-file FILE   another master than the one of --dir\n"                \
+    "  --api HOST:PORT[,HOST:PORT...], --token-file FILE   other masters than those of --dir\n"    \
     "  --timeout TIME    give up after this time (default 30s)\n"
 
 void axi_client_init(struct axi_client *client, const char *command);

@@ -38,6 +38,9 @@ json_t *axi_cluster_processes(const json_t *cluster)
     if (json_is_array(json_object_get(cluster, "stores"))) {
         (void)json_array_extend(all, json_object_get(cluster, "stores"));
     }
+    if (json_is_array(json_object_get(cluster, "masters"))) {
+        (void)json_array_extend(all, json_object_get(cluster, "masters"));
+    }
     (void)json_array_extend(all, json_object_get(cluster, "members"));
     if (json_is_array(json_object_get(cluster, "managers"))) {
         (void)json_array_extend(all, json_object_get(cluster, "managers"));

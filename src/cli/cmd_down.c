@@ -64,10 +64,21 @@ static bool is_state_directory(const char *dir)
     return has_lock && access(path, F_OK) == 0;
 }
 
+static bool has_master(const json_t *cluster)
+{
+    bool is_alive = axi_member_is_alive(json_array_get(json_object_get(cluster, "members"), 0));
+    size_t index = 0;
+    const json_t *member = NULL;
+
+    json_array_foreach (json_object_get(cluster, "masters"), index, member) {
+        is_alive |= axi_member_is_alive(member);
+    }
+    return is_alive;
+}
+
 static int take_down(struct axi_client *client, const char *dir, bool purge)
 {
     json_t *cluster = axi_cluster_load(dir);
-    json_t *master = json_array_get(json_object_get(cluster, "members"), 0);
     json_t *processes = NULL;
     size_t stopped = 0;
 
@@ -83,7 +94,7 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
         json_decref(cluster);
         return axi_cli_fail("down", "another axcan up or down works on %s; wait for it", dir);
     }
-    if (!purge && axi_member_is_alive(master)) {
+    if (!purge && has_master(cluster)) {
         stop_tasks(client);
         axi_client_close(client);
     }

@@ -75,6 +75,12 @@ static const struct axi_column event_columns[] = {
     {"AGE", "time_ns", AXI_CELL_AGE, false},
 };
 
+static const struct axi_column master_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false}, {"ROLE", "role", AXI_CELL_TEXT, false},
+    {"API", "api", AXI_CELL_TEXT, false},   {"ADDRESS", "address", AXI_CELL_TEXT, false},
+    {"ID", "id", AXI_CELL_TEXT, true},
+};
+
 static const struct axi_column manager_columns[] = {
     {"NAME", "name", AXI_CELL_TEXT, false},
     {"STATE", "state", AXI_CELL_TEXT, false},
@@ -122,6 +128,7 @@ static const struct axi_resource resources[] = {
     {"tasks", "task", "/v1/tasks", COLUMNS(task_columns)},
     {"images", "image", "/v1/images", COLUMNS(image_columns)},
     {"events", "event", "/v1/events", COLUMNS(event_columns)},
+    {"masters", "master", "/v1/masters", COLUMNS(master_columns)},
     {"managers", "manager", NULL, COLUMNS(manager_columns)},
     {"checkpoints", "checkpoint", NULL, COLUMNS(newest_columns)},
 };
@@ -352,9 +359,9 @@ static int run_get(int argc, char **argv)
     const struct axi_resource *resource = axi_kind_find(arguments[0]);
 
     if (resource == NULL) {
-        return axi_cli_usage("get",
-                             "'%s' is none of nodes, tasks, images, events, managers, checkpoints",
-                             arguments[0]);
+        return axi_cli_usage(
+            "get", "'%s' is none of nodes, tasks, images, events, masters, managers, checkpoints",
+            arguments[0]);
     }
     if (!axi_parse_format(output, &format)) {
         return axi_cli_usage("get", "-o: '%s' is none of wide, json, yaml, name", output);
@@ -373,8 +380,9 @@ static int run_get(int argc, char **argv)
 
 const struct axi_command axi_command_get = {
     .name = "get",
-    .summary = "list nodes, tasks, images, events, managers or checkpoints",
-    .usage = "usage: axcan get nodes|tasks|images|events|managers [NAME] [-o wide|json|yaml|name]"
+    .summary = "list nodes, tasks, images, events, masters, managers or checkpoints",
+    .usage = "usage: axcan get nodes|tasks|images|events|masters|managers [NAME] [-o "
+             "wide|json|yaml|name]"
              " [-w]\n"
              "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
              "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"

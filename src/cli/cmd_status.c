@@ -83,6 +83,9 @@ static int run_status(int argc, char **argv)
             axi_print_yaml(stdout, status);
         }
     }
+    const char *role = json_string_value(json_object_get(status, "role"));
+
+    is_any_dead |= role != NULL && strcmp(role, "standby") == 0; /* nobody leads */
     json_decref(status);
     axi_client_close(&client);
     return r == 0 && is_any_dead ? AXI_EXIT_FAILED : r;

@@ -7,6 +7,7 @@
 #include "cli/member.h"
 #include "cli/os_files.h"
 #include "cli/up_managers.h"
+#include "cli/up_masters.h"
 #include "cli/up_store.h"
 #include "cli/up_voters.h"
 #include "image/boards.h"
@@ -41,6 +42,7 @@ struct up {
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
     bool is_manager_started[AXI_UP_MANAGERS_MAX];
     struct axi_up_voters voters;
+    struct axi_up_masters masters;
     bool is_new;                          /* there was no cluster here */
     size_t members_there, managers_there; /* before this command */
 };
@@ -282,6 +284,7 @@ static void undo(struct up *up)
     }
     axi_up_managers_stop(up->cluster, up->is_manager_started);
     axi_up_voters_undo(&up->voters, up->cluster);
+    axi_up_masters_undo(&up->masters, up->cluster);
     if (up->is_new) {
         axi_up_store_undo(up->cluster, up->dir);
         (void)snprintf(path, sizeof(path), "%s/cluster.json", up->dir);
@@ -322,7 +325,7 @@ static int open_cluster(struct up *up)
     up->ecus = up->ecus == UNSET ? 0 : up->ecus;
     up->partitions = up->partitions == UNSET ? 0 : up->partitions;
     up->managers = up->managers == UNSET ? MANAGERS_DEFAULT : up->managers;
-    up->is_new = true;
+    up->is_new = up->masters.is_new = true;
     up->cluster = json_pack("{s:[]}", "members");
     int r = axi_up_store_prepare(up->cluster, up->dir, up->store);
 
@@ -343,6 +346,10 @@ static int start_all(struct up *up)
 
     if (r == 0) {
         r = start_master(up);
+    }
+    if (r == 0) {
+        r = axi_up_masters_start(&up->masters, up->cluster, up->dir, up->lease_ms,
+                                 up->client.deadline_ns);
     }
     if (r == 0) {
         r = save(up);
@@ -383,6 +390,7 @@ static void say_count(uint64_t count, const char *what)
 static void say_up(const struct up *up)
 {
     (void)printf("up: master");
+    say_count(json_array_size(json_object_get(up->cluster, "masters")), "standby master");
     say_count(json_array_size(json_object_get(up->cluster, "managers")), "manager");
     say_count(json_array_size(json_object_get(up->cluster, "voters")), "voter");
     say_count(count_kind(up, "node"), "node");
@@ -428,6 +436,9 @@ static int check(const struct up *up)
     if (up->managers > AXI_UP_MANAGERS_MAX && up->managers != UNSET) {
         return axi_cli_usage("up", "--managers: 0 to %u", AXI_UP_MANAGERS_MAX);
     }
+    if (up->masters.count > AXI_UP_MASTERS_MAX) {
+        return axi_cli_usage("up", "--masters: 1 to %u", AXI_UP_MASTERS_MAX);
+    }
     if (up->voters.count > AXI_UP_VOTERS_MAX) {
         return axi_cli_usage("up", "--voters: 0 to %u", AXI_UP_VOTERS_MAX);
     }
@@ -461,6 +472,7 @@ static int run_up(int argc, char **argv)
         {"partitions", AXI_OPTION_NUMBER, &up.partitions},
         {"partition-board", AXI_OPTION_TEXT, &up.partition_board},
         {"managers", AXI_OPTION_NUMBER, &up.managers},
+        {"masters", AXI_OPTION_NUMBER, &up.masters.count},
         {"voters", AXI_OPTION_NUMBER, &up.voters.count},
         {"voter-out", AXI_OPTION_TEXT, &up.voters.out},
         {"store", AXI_OPTION_TEXT, &up.store},
@@ -501,6 +513,7 @@ const struct axi_command axi_command_up = {
         "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
         "  --partitions N    nodes in partitions: Axcan OS under runax, named part1, part2, ...\n"
         "                    (default 0); --partition-board virt|zcu102 (default zcu102)\n"
+        "  --masters N       of a new cluster: one leads, the others stand by (default 1)\n"
         "  --managers N      checkpoint managers, named manager1, ... (default 2)\n"
         "  --voters N        voters on replicas' outputs, named voter1, ... (default 0)\n"
         "  --voter-out TARGET  where new ones put out agreed values: [SERVICE=]file:PATH,\n"

@@ -43,6 +43,22 @@ static int master_of_guest(const char *master, char ret_text[AXI_BOOT_TEXT_BYTES
     return 0;
 }
 
+/* Of a list the first; the kernel finds the host of the others by `loopback`. */
+static int masters_of_guest(const char *list, struct axi_boot_config *config)
+{
+    char first[AXI_BOOT_TEXT_BYTES];
+    size_t length = strcspn(list, ",");
+
+    if (length >= sizeof(first) || strlen(list) >= sizeof(config->masters)) {
+        return -AXC_EINVALID;
+    }
+    (void)snprintf(first, sizeof(first), "%.*s", (int)length, list);
+    if (list[length] == ',') {
+        (void)snprintf(config->masters, sizeof(config->masters), "%s", list + length + 1);
+    }
+    return master_of_guest(first, config->master);
+}
+
 /* The MAC of the image that is there; else a fresh one, locally administered. */
 static int find_mac(const char *path, uint8_t ret_mac[6])
 {
@@ -97,7 +113,7 @@ static int fill_config(const struct ecu *ecu, uint16_t port, struct axi_boot_con
     (void)inet_pton(AF_INET, HOST, config->loopback);
     (void)snprintf(config->advertise, sizeof(config->advertise), "127.0.0.1:%u", port);
     config->capacity_ppm = ecu->capacity_ppm;
-    return master_of_guest(ecu->master, config->master);
+    return masters_of_guest(ecu->master, config);
 }
 
 /* Appends "option value", or a lone option when value is NULL. */

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "core/masters.h"
 #include "core/meta.h"
 
 #include <string.h>
@@ -28,6 +29,7 @@ enum record {
     RECORD_CHANNEL = 13,
     RECORD_CLOCK = 14,
     RECORD_HOST_CHANNEL = 15,
+    RECORD_MASTERS = 16,
     RECORD_END
 };
 
@@ -68,7 +70,10 @@ static int check_values(const struct axi_boot_config *c)
         return -AXC_EBOOT_VALUE;
     }
     if (!is_text(c->master, sizeof(c->master)) || !is_text(c->advertise, sizeof(c->advertise)) ||
-        !is_text(c->token, sizeof(c->token))) {
+        !is_text(c->token, sizeof(c->token)) || !is_text(c->masters, sizeof(c->masters))) {
+        return -AXC_EBOOT_VALUE;
+    }
+    if (c->masters[0] != '\0' && (c->master[0] == '\0' || axi_masters_check(c->masters) < 0)) {
         return -AXC_EBOOT_VALUE;
     }
     if (c->network > AXI_BOOT_NETWORK_DHCP || c->exit > AXI_BOOT_EXIT_SEMIHOSTING ||
@@ -286,6 +291,7 @@ static void write_records(struct writer *writer, const struct axi_boot_config *c
     }
     add_network(writer, c);
     add_text(writer, RECORD_MASTER, c->master);
+    add_text(writer, RECORD_MASTERS, c->masters);
     add_text(writer, RECORD_TOKEN, c->token);
     add_text(writer, RECORD_ADVERTISE, c->advertise);
     add_numbers(writer, RECORD_SERVER, c->server_budget_ns, &c->server_period_ns);
@@ -507,6 +513,8 @@ static int read_record(struct axi_boot_config *c, uint32_t type, const uint8_t *
         return read_text(c->name, sizeof(c->name), value, bytes);
     case RECORD_MASTER:
         return read_text(c->master, sizeof(c->master), value, bytes);
+    case RECORD_MASTERS:
+        return read_text(c->masters, sizeof(c->masters), value, bytes);
     case RECORD_TOKEN:
         return read_text(c->token, sizeof(c->token), value, bytes);
     case RECORD_ADVERTISE:

@@ -20,8 +20,9 @@
 #define AXI_BOOT_BYTES_MAX (64u << 20)
 #define AXI_BOOT_TASKS_MAX 32u
 #define AXI_BOOT_CHANNELS_MAX 32u
-#define AXI_BOOT_TEXT_BYTES 64u   /* addresses and targets, with the final NUL */
-#define AXI_BOOT_TOKEN_BYTES 129u /* with the final NUL */
+#define AXI_BOOT_TEXT_BYTES 64u     /* addresses and targets, with the final NUL */
+#define AXI_BOOT_MASTERS_BYTES 256u /* with the final NUL */
+#define AXI_BOOT_TOKEN_BYTES 129u   /* with the final NUL */
 #define AXI_BOOT_SLOTS_MAX 1024u
 
 /* What a kernel image carries behind the 64-byte arm64 Image header, at offset
@@ -92,9 +93,10 @@ struct axi_boot_config {
     uint8_t loopback[4]; /* what connects to 127.x.y.z goes here instead; 0.0.0.0 = no change */
     uint32_t prefix;     /* static only: 1..30 */
     uint16_t peer_port;  /* where peers are accepted; 0 = nowhere */
-    char master[AXI_BOOT_TEXT_BYTES];    /* "a.b.c.d:port" */
-    char advertise[AXI_BOOT_TEXT_BYTES]; /* how peers reach this node; "" = address:peer_port */
-    char token[AXI_BOOT_TOKEN_BYTES];    /* "" = none */
+    char master[AXI_BOOT_TEXT_BYTES];     /* "a.b.c.d:port" */
+    char masters[AXI_BOOT_MASTERS_BYTES]; /* further ones, "a.b.c.d:port[,...]"; "" = none */
+    char advertise[AXI_BOOT_TEXT_BYTES];  /* how peers reach this node; "" = address:peer_port */
+    char token[AXI_BOOT_TOKEN_BYTES];     /* "" = none */
 
     enum axi_boot_clock clock;
     uint8_t clock_domain;    /* of PTP */

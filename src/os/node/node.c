@@ -18,10 +18,11 @@
 #define TICK_NS_MAX (20 * NS_PER_MS)  /* records without a wake-up are drained so often */
 #define IDLE_NS_MAX (200 * NS_PER_MS) /* no instance, no records */
 #define DROPS_NS (5000 * NS_PER_MS)   /* between two lines about dropped frames */
-#define DRAIN_NS (1500 * NS_PER_MS) /* asked to end: what runs here may move away for so long ...  \
-                                     */
+#define DRAIN_NS                                                                                   \
+    (1500 * NS_PER_MS) /* asked to end: what runs here may move away for so long ...               \
+                        */
 #define DRAIN_ASK_NS (500 * NS_PER_MS) /* ... and is asked to so often */
-#define FLUSH_POLLS 20                  /* of the network, for the last words */
+#define FLUSH_POLLS 20                 /* of the network, for the last words */
 #define TRACES_AT_ONCE 32u
 #define TRACES_KEPT 2048u /* until the master has written them into a history */
 #define IMAGE_BYTES_MAX (4u << 20)
@@ -133,8 +134,11 @@ static int open_agent(struct axi_node *node)
 {
     const struct axi_boot_config *config = node->config;
     struct axi_agent_port port;
+
+    (void)axi_format(node->masters, sizeof(node->masters), "%s%s%s", config->master,
+                     config->masters[0] != '\0' ? "," : "", config->masters);
     const struct axi_agent_config agent_config = {
-        .master_address = config->master,
+        .master_address = node->masters,
         .token = config->token,
         .name = config->name,
         .version = AXI_VERSION,

@@ -23,6 +23,7 @@ struct axi_node {
     const struct axi_boot_config *config;
     struct axi_runtime *runtime;
     const char *reset_reason;
+    char masters[AXI_BOOT_TEXT_BYTES + AXI_BOOT_MASTERS_BYTES]; /* all of them */
     struct axi_agent *agent;     /* NULL until the node has an address */
     struct axi_node_load *loads; /* one per slot */
     struct axi_images images;
