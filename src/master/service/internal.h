@@ -36,6 +36,10 @@ AXC_MUST_USE int axi_service_from_json(const json_t *json, struct axi_service *r
 void axi_service_clear(struct axi_service *service); /* what it owns */
 json_t *axi_declared_node_to_json(const struct axi_declared_node *node);
 struct axi_service *axi_service_insert(struct axi_master *m, const struct axi_service *service);
+/* What the store says becomes what is thought; what is volatile stays. JSON that *next has and
+ * *service has not is taken over, what it lost is freed. The voters are told. */
+void axi_service_adopt(struct axi_master *m, struct axi_service *service,
+                       const struct axi_service *next, uint64_t revision);
 void axi_service_erase(struct axi_master *m, struct axi_service *service);
 /* Made when there is none yet; NULL: out of memory. */
 struct axi_declared_node *axi_declared_node_get(struct axi_master *m, const char *name);
@@ -72,6 +76,21 @@ bool axi_node_is_draining(struct axi_master *m, const struct axi_node *node);
 
 /* ---- reconcile.c, drain.c ---- */
 void axi_service_reconcile(struct axi_master *m, struct axi_service *service);
+/* Says it when it is another one than before; "" = as declared. */
+void axi_service_condition(struct axi_master *m, struct axi_service *service, const char *type,
+                           const char *text);
+void axi_service_back_off(struct axi_master *m, struct axi_service *service);
+/* fill.c: creates what is missing. degrade.c: lesser ones, and back. 0 also when nothing could be
+ * done; else the store did not take it: look again soon. */
+AXC_MUST_USE int axi_service_fill(struct axi_master *m, struct axi_service *service,
+                                  bool is_rolling);
+AXC_MUST_USE int axi_service_degrade(struct axi_master *m, struct axi_service *service);
+/* room.c: true when moves have begun that make room for all of options->extras. */
+bool axi_room_for(struct axi_master *m, const struct axi_snapshot_options *options,
+                  const char *what_for);
+bool axi_room_make(struct axi_master *m, struct axi_service *service,
+                   const struct axi_snapshot_extra *extras, uint32_t count, const char *reason);
+void axi_room_bring_home(struct axi_master *m, struct axi_service *service);
 uint64_t axi_drains_tick(struct axi_master *m); /* local time of the next thing to do */
 
 #endif

@@ -33,6 +33,8 @@ AXC_MUST_USE int axi_service_redeclare(struct axi_master *m, struct axi_service 
                                        json_t *declared, const struct axi_service_spec *spec,
                                        const struct axi_service_images *images, const char *why);
 
+#define AXI_ALSO_MAX 3u
+
 struct axi_member_request {
     const struct axi_service_spec *spec; /* NULL = the service's own */
     const struct axi_service_images *images;
@@ -48,6 +50,8 @@ struct axi_member_request {
     bool has_seed; /* else it is chosen: a running member, an agreeing one first */
     uint64_t seed; /* 0 = from zero */
     enum axi_state_rule rule;
+    const struct axi_store_op *also; /* for the same transaction, at most AXI_ALSO_MAX */
+    size_t also_count;
 };
 
 /* Chooses a node, records the member and creates its replica. -AXC_ENO_CANDIDATE: no node, with
@@ -82,9 +86,20 @@ uint64_t axi_service_wcet_ns(const struct axi_service_spec *spec,
 struct axi_image_info *axi_service_image(struct axi_master *m, const struct axi_service_images *of,
                                          uint32_t index);
 
+/* The best node for such a member; -AXC_ENO_CANDIDATE with the reason. */
+AXC_MUST_USE int axi_service_choose(struct axi_master *m, const struct axi_service *service,
+                                    const struct axi_member_request *request, uint64_t *ret_node,
+                                    char *ret_reason);
+
 /* Not tried for this service before the pause is over. */
 void axi_service_avoid(struct axi_master *m, struct axi_service *service, uint64_t node,
                        uint64_t pause_ns);
+size_t axi_service_avoided(struct axi_master *m, const struct axi_service *service,
+                           uint64_t ret_nodes[AXI_AVOIDED_MAX]);
 void axi_service_look_now(struct axi_master *m, struct axi_service *service);
+
+/* service/rollout.c: one step of bringing the members to the service's generation, at every look.
+ * True: an update is under way; then nobody else adds members of the new generation. */
+bool axi_rollout_step(struct axi_master *m, struct axi_service *service);
 
 #endif

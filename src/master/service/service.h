@@ -57,7 +57,13 @@ struct axi_service {
                                        next failure */
     uint64_t short_ns;              /* local: since when a replica is missing; 0 = none is */
     uint64_t moved_ns;              /* local: when one was moved last, for room or home */
-    bool is_uncertain; /* a commit's outcome is unknown: settled before anything else */
+    uint64_t home_ns;               /* local: when a move home is thought of again */
+    uint64_t wait_ns;    /* local: since when its one task waits to be restored; 0 = it does not */
+    uint64_t recover_ns; /* local: when a full one is thought of again */
+    uint32_t recover_looks; /* so often in a row there was a node for it */
+    bool is_stateless;      /* nobody has a checkpoint of it any more */
+    bool wants_nodes;       /* no node took a replica: any news of nodes ends the pause */
+    bool is_uncertain;      /* a commit's outcome is unknown: settled before anything else */
     struct {
         uint64_t node, until_ns; /* refused or failed there: not tried again before (local) */
     } avoided[AXI_AVOIDED_MAX];

@@ -234,8 +234,10 @@ void axi_services_nodes_changed(struct axi_master *m)
     for (size_t i = 0; d != NULL && i < d->service_count; i++) {
         struct axi_service *s = d->services[i];
 
-        s->create_ns = 0;
-        s->backoff_ns = 0;
+        if (s->wants_nodes) {
+            s->create_ns = s->backoff_ns = 0;
+            s->wants_nodes = false;
+        }
         axi_service_look_now(m, s);
     }
 }
@@ -257,7 +259,11 @@ void axi_service_replica_changed(struct axi_master *m, const struct axi_task *ta
     if (code != 0) {
         (void)snprintf(service->condition, sizeof(service->condition), "%s: %.100s",
                        task->record.name, reason != NULL ? reason : axi_error_text(code));
-        axi_service_avoid(m, service, node, REFUSED_PAUSE_NS);
+        if (code == -AXC_ECKPT_NONE) {
+            service->is_stateless = true;
+        } else if (code != -AXC_ELOST) {
+            axi_service_avoid(m, service, node, REFUSED_PAUSE_NS);
+        }
     }
     axi_service_look_now(m, service);
 }

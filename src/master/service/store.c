@@ -191,7 +191,8 @@ static void take_json(json_t **slot, const struct axi_service *next)
 }
 
 /* What the store says becomes what is thought; what is volatile stays. */
-static void adopt(struct axi_service *s, const struct axi_service *next, uint64_t revision)
+void axi_service_adopt(struct axi_master *m, struct axi_service *s, const struct axi_service *next,
+                       uint64_t revision)
 {
     struct axi_service merged = *s;
 
@@ -214,6 +215,7 @@ static void adopt(struct axi_service *s, const struct axi_service *next, uint64_
     merged.revision = revision;
     merged.is_uncertain = false;
     *s = merged;
+    axi_voters_tell(m, s, s->spec.name);
 }
 
 int axi_service_prepare(const struct axi_service *service, const struct axi_service *next,
@@ -256,8 +258,7 @@ void axi_service_committed(struct axi_master *m, struct axi_service *service,
     uint64_t revision = rc == 0 ? revision_of(m, op) : 0;
 
     if (revision != 0) {
-        adopt(service, next, revision);
-        axi_voters_tell(m, service, service->spec.name);
+        axi_service_adopt(m, service, next, revision);
     } else if (rc == 0 || rc == -AXC_ETIMEOUT || rc == -AXC_ECONFLICT) {
         service->is_uncertain = true;
     }
@@ -278,8 +279,7 @@ int axi_service_commit(struct axi_master *m, struct axi_service *service,
     }
     rc = axi_commit(m, &op, 1, &revision);
     if (rc == 0) {
-        adopt(service, next, revision);
-        axi_voters_tell(m, service, service->spec.name);
+        axi_service_adopt(m, service, next, revision);
     } else if (rc == -AXC_ETIMEOUT || rc == -AXC_ECONFLICT) {
         service->is_uncertain = true;
         axi_service_look_now(m, service);
@@ -304,7 +304,7 @@ static bool reread(struct axi_master *m, struct axi_service *service)
         rc = axi_service_from_json(json, &read);
         json_decref(json);
         if (rc == 0) {
-            adopt(service, &read, value.revision);
+            axi_service_adopt(m, service, &read, value.revision);
         } else {
             axi_event(m, AXI_ERROR, "record-corrupt", NULL, NULL, "cannot read record %s", key);
         }

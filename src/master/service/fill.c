@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making the replicas that are missing: all of them planned together, so that what they must
+ * differ in is reachable; then room is made by moves of others, and last a lesser one is taken. */
+#include "master/service/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MS 1000000ull
+#define SECOND (1000 * MS)
+
+/* Those that are to be created of one kind. */
+struct wanted {
+    struct axi_member_request request; /* without node and variant */
+    struct axi_snapshot_extra extras[AXI_SERVICE_REPLICAS_MAX];
+    uint32_t count;
+};
+
+static uint32_t variants_of(const struct axi_service_spec *spec)
+{
+    return (spec->diversity & AXI_DIVERSE_IMAGE) != 0 ? spec->image_count : 1;
+}
+
+/* The variant that the fewest have, so that they differ as far as they can. */
+static uint32_t next_variant(const struct axi_service *s, const struct axi_service_spec *spec,
+                             const struct wanted *w)
+{
+    uint32_t used[AXI_SERVICE_IMAGES_MAX + 1] = {0};
+    uint32_t best = 0;
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        used[s->members[i].image] +=
+            s->members[i].role == AXI_MEMBER_ACTIVE || s->members[i].role == AXI_MEMBER_NEW;
+    }
+    for (uint32_t i = 0; i < w->count; i++) {
+        used[w->extras[i].image]++;
+    }
+    for (uint32_t i = 1; i < variants_of(spec); i++) {
+        best = used[i] < used[best] ? i : best;
+    }
+    return best;
+}
+
+static int prepare(struct axi_master *m, const struct axi_service *s, uint32_t count,
+                   struct wanted *w, char *ret_reason)
+{
+    const struct axi_service_spec *spec = w->request.spec;
+
+    for (w->count = 0; w->count < count; w->count++) {
+        struct axi_snapshot_extra *extra = &w->extras[w->count];
+        uint32_t image = w->request.is_degraded && spec->degraded.image[0] != '\0'
+                             ? AXI_SERVICE_IMAGES_MAX
+                             : next_variant(s, spec, w);
+
+        *extra = (struct axi_snapshot_extra){
+            .name = spec->name,
+            .spec = spec,
+            .info = axi_service_image(m, w->request.images, image),
+            .image = image,
+            .assurance_min = w->request.is_degraded ? spec->degraded.assurance : spec->assurance};
+        if (extra->info == NULL) {
+            return axi_refuse(ret_reason, AXC_ENOENT, "an image of %s is not known (any more)",
+                              spec->name);
+        }
+    }
+    return 0;
+}
+
+/* Nodes that refused lately are as good as cordoned. */
+static void close_avoided(struct axi_master *m, const struct axi_service *s,
+                          struct axi_snapshot *snapshot)
+{
+    uint64_t avoided[AXI_AVOIDED_MAX];
+    size_t count = axi_service_avoided(m, s, avoided);
+
+    for (size_t n = 0; n < snapshot->problem.node_count; n++) {
+        struct axi_plan_node *node = (struct axi_plan_node *)&snapshot->problem.nodes[n];
+
+        for (size_t i = 0; i < count; i++) {
+            node->is_cordoned |= node->place.id == avoided[i];
+        }
+    }
+}
+
+/* Nodes for all of them; what finds none is told in ret_reason. Returns how many found one. */
+static int place_all(struct axi_master *m, const struct axi_service *s, const struct wanted *w,
+                     uint64_t *ret_nodes, char *ret_reason)
+{
+    struct axi_snapshot_options options = {
+        .extras = w->extras, .extra_count = w->count, .keeps_all = true};
+    struct axi_snapshot *snapshot = axi_snapshot_build(m, &options);
+    struct axi_plan_options how = {.moves_max = 0};
+    struct axi_plan plan = {0};
+    int placed = 0;
+
+    if (snapshot == NULL) {
+        return -AXC_ENOMEM;
+    }
+    close_avoided(m, s, snapshot);
+    if (axi_plan_make(&snapshot->problem, &how, &plan) != 0) {
+        axi_snapshot_free(snapshot);
+        return -AXC_ENOMEM;
+    }
+    for (uint32_t i = 0; i < w->count; i++) {
+        const struct axi_plan_choice *choice =
+            &plan.choices[snapshot->problem.task_count - w->count + i];
+
+        ret_nodes[i] = 0;
+        if (choice->node != AXI_PLAN_NONE) {
+            ret_nodes[i] = snapshot->problem.nodes[choice->node].place.id;
+            placed++;
+        } else {
+            (void)snprintf(ret_reason, AXI_REASON_BYTES, "%.155s", choice->reason);
+        }
+    }
+    axi_plan_clear(&plan);
+    axi_snapshot_free(snapshot);
+    return placed;
+}
+
+/* The failed member that the new one stands in for: it goes in the same transaction. */
+static uint64_t failed_one(struct axi_master *m, const struct axi_service *s)
+{
+    struct axi_replica_view view;
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        axi_replica_look(m, s->members[i].task, &view);
+        if (view.state == AXI_REPLICA_FAILED && s->members[i].role != AXI_MEMBER_GOING) {
+            return s->members[i].task;
+        }
+    }
+    return 0;
+}
+
+static int create_all(struct axi_master *m, struct axi_service *s, struct wanted *w,
+                      const uint64_t *nodes, char *ret_reason)
+{
+    struct axi_service_counts counts;
+    uint64_t task;
+    int rc = 0;
+
+    axi_service_count(m, s, &counts);
+    for (uint32_t i = 0; i < w->count && rc == 0; i++) {
+        struct axi_member_request request = w->request;
+
+        if (nodes[i] == 0) {
+            continue;
+        }
+        request.node = nodes[i];
+        request.image = w->extras[i].image;
+        request.role = counts.running == 0 ? AXI_MEMBER_ACTIVE : AXI_MEMBER_NEW;
+        request.instead_of = failed_one(m, s);
+        request.instead_role = AXI_MEMBER_GOING;
+        if (s->is_stateless && counts.running == 0) {
+            request.has_seed = true; /* no checkpoint was found anywhere */
+            request.seed = 0;
+        }
+        rc = axi_member_add(m, s, &request,
+                            s->numbers < s->spec.replicas ? "declared" : "a replica is missing",
+                            &task, ret_reason);
+        if (rc != 0 && rc != -AXC_ETIMEOUT && rc != -AXC_EUNAVAILABLE) {
+            axi_service_avoid(m, s, nodes[i], 5 * SECOND);
+        }
+    }
+    return rc;
+}
+
+/* While an update is under way, what dies is replaced by its like: the new one is not proved. */
+static bool is_of_former(const struct axi_service *s, bool is_rolling,
+                         struct axi_service_spec *ret_spec)
+{
+    bool has_former = false;
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        has_former |=
+            s->members[i].generation != s->generation && (s->members[i].role == AXI_MEMBER_ACTIVE);
+    }
+    return is_rolling && has_former && s->previous != NULL &&
+           axi_service_spec_from_json(s->previous, ret_spec, NULL) == 0;
+}
+
+static bool may_degrade(struct axi_master *m, const struct axi_service *s)
+{
+    return s->spec.degraded.is_allowed && s->short_ns != 0 &&
+           axi_now(m) - s->short_ns >= s->spec.degraded.after_ns;
+}
+
+static int try_kind(struct axi_master *m, struct axi_service *s, uint32_t count,
+                    struct wanted *wanted, char *ret_reason)
+{
+    uint64_t nodes[AXI_SERVICE_REPLICAS_MAX];
+    int placed = prepare(m, s, count, wanted, ret_reason);
+
+    if (placed == 0) {
+        placed = place_all(m, s, wanted, nodes, ret_reason);
+    }
+    if (placed > 0) {
+        int rc = create_all(m, s, wanted, nodes, ret_reason);
+
+        return rc != 0 ? rc : placed;
+    }
+    return placed;
+}
+
+int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rolling)
+{
+    struct axi_service_spec former;
+    struct wanted wanted = {.request = {.spec = &s->spec, .images = &s->images}};
+    enum axi_state_rule update = s->spec.update.state;
+    struct axi_service_counts counts;
+    char reason[AXI_REASON_BYTES] = "";
+    uint32_t missing;
+    int placed;
+
+    axi_service_count(m, s, &counts);
+    missing = counts.alive < s->spec.replicas ? s->spec.replicas - counts.alive : 0;
+    if (missing == 0) {
+        s->short_ns = 0;
+        return 0;
+    }
+    s->short_ns = s->short_ns != 0 ? s->short_ns : axi_now(m);
+    if (axi_now(m) < s->create_ns) {
+        s->next_ns = s->create_ns < s->next_ns ? s->create_ns : s->next_ns;
+        return 0;
+    }
+    if (is_of_former(s, is_rolling, &former)) {
+        wanted.request.spec = &former;
+        wanted.request.images = &s->previous_images;
+        wanted.request.generation = s->generation - 1;
+    } else if (is_rolling) {
+        return 0;
+    }
+    wanted.request.rule = update == AXI_STATE_MAP ? AXI_STATE_MAP : AXI_STATE_CARRY;
+    placed = try_kind(m, s, missing, &wanted, reason);
+    if (placed == 0 && axi_room_make(m, s, wanted.extras, wanted.count, reason)) {
+        return 0;
+    }
+    if (placed == 0 && may_degrade(m, s)) {
+        wanted.request.is_degraded = true;
+        wanted.request.rule = s->spec.degraded.state;
+        placed = try_kind(m, s, missing, &wanted, reason);
+        if (placed > 0) {
+            axi_event(m, AXI_WARNING, "degraded", NULL, NULL,
+                      "%s: no node for a full replica; a degraded one takes its place",
+                      s->spec.name);
+        }
+    }
+    if (placed < (int)missing) {
+        s->wants_nodes = placed == 0;
+        axi_service_condition(m, s, "service-short", reason);
+        axi_service_back_off(m, s);
+    }
+    return placed < 0 && placed != -AXC_ENO_CANDIDATE ? placed : 0;
+}

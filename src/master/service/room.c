@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Breathing: moves of some tasks make room for others that found none, and bring home by `prefer`
+ * what was moved away. Few moves at a time, and a pause after each. */
+#include "master/service/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SECOND 1000000000ull
+#define MOVES_MAX 2u
+#define ROOM_PAUSE_NS (5 * SECOND)
+#define HOME_EVERY_NS (3 * SECOND)
+
+/* Carries out the plan's moves; how many began. */
+static uint32_t carry_out(struct axi_master *m, const struct axi_snapshot *snapshot,
+                          const struct axi_plan *plan, size_t count, const char *type,
+                          const char *what_for)
+{
+    uint32_t begun = 0;
+
+    for (size_t i = 0; i < count && begun < MOVES_MAX; i++) {
+        const struct axi_plan_task *task = &snapshot->problem.tasks[i];
+        uint32_t to = plan->choices[i].node;
+        char reason[AXI_REASON_BYTES] = "";
+        const struct axi_task *moving = axi_task_find(m, task->id);
+        const char *target;
+        uint64_t op = 0;
+
+        if (to == AXI_PLAN_NONE || to == task->node || moving == NULL) {
+            continue;
+        }
+        target = snapshot->problem.nodes[to].place.name;
+        if (axi_master_migrate(m, moving->record.name, target, &op, reason) == 0) {
+            axi_event(m, AXI_INFO, type, moving,
+                      axi_node_find(m, snapshot->problem.nodes[to].place.id), "moves to %s: %s",
+                      target, what_for);
+            begun++;
+        }
+    }
+    return begun;
+}
+
+static bool is_all_placed(const struct axi_plan *plan, size_t first, size_t count)
+{
+    for (size_t i = first; i < count; i++) {
+        if (plan->choices[i].node == AXI_PLAN_NONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool axi_room_for(struct axi_master *m, const struct axi_snapshot_options *options,
+                  const char *what_for)
+{
+    struct axi_snapshot *snapshot = axi_snapshot_build(m, options);
+    struct axi_plan_options how = {.moves_max = MOVES_MAX};
+    struct axi_plan plan = {0};
+    uint32_t begun = 0;
+
+    if (snapshot == NULL) {
+        return false;
+    }
+    if (axi_plan_make(&snapshot->problem, &how, &plan) == 0) {
+        size_t first = snapshot->problem.task_count - options->extra_count;
+
+        if (is_all_placed(&plan, first, snapshot->problem.task_count)) {
+            begun = carry_out(m, snapshot, &plan, first, "room-made", what_for);
+        }
+        axi_plan_clear(&plan);
+    }
+    axi_snapshot_free(snapshot);
+    return begun > 0;
+}
+
+bool axi_room_make(struct axi_master *m, struct axi_service *s,
+                   const struct axi_snapshot_extra *extras, uint32_t count, const char *reason)
+{
+    struct axi_snapshot_options options = {.extras = extras, .extra_count = count};
+    char text[AXI_REASON_BYTES];
+
+    if (axi_now(m) < s->moved_ns + ROOM_PAUSE_NS && s->moved_ns != 0) {
+        return false;
+    }
+    (void)snprintf(text, sizeof(text), "room for %s (%.90s)", s->spec.name, reason);
+    if (!axi_room_for(m, &options, text)) {
+        return false;
+    }
+    s->moved_ns = axi_now(m);
+    s->next_ns = axi_now(m) + SECOND / 2;
+    return true;
+}
+
+/* ---- home ---- */
+
+static uint32_t preferred(const struct axi_plan_service *service, const struct axi_plan_node *node)
+{
+    uint32_t count = 0;
+
+    for (size_t p = 0; p < service->prefer_count; p++) {
+        for (size_t l = 0; l < node->label_count; l++) {
+            count += strcmp(service->prefer[p], node->labels[l]) == 0;
+        }
+    }
+    return count;
+}
+
+/* The node with more of the preferred labels that takes the task now; AXI_PLAN_NONE: none. */
+static uint32_t better_home(const struct axi_plan_problem *problem, size_t index)
+{
+    const struct axi_plan_task *task = &problem->tasks[index];
+    const struct axi_plan_service *service = &problem->services[task->service];
+    uint32_t best = preferred(service, &problem->nodes[task->node]);
+    uint32_t home = AXI_PLAN_NONE;
+
+    for (size_t n = 0; n < problem->node_count; n++) {
+        uint32_t count = preferred(service, &problem->nodes[n]);
+        double score;
+
+        if (n != task->node && count > best &&
+            axi_plan_judge(problem, index, n, &score, NULL) == 0) {
+            best = count;
+            home = (uint32_t)n;
+        }
+    }
+    return home;
+}
+
+/* One member of one service at a time, after a pause since it was moved last. */
+void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
+{
+    const struct axi_policy_spec *policy = axi_policy(m);
+    uint64_t now = axi_now(m);
+    uint64_t pause = policy->cooldown_ns != 0 ? policy->cooldown_ns : ROOM_PAUSE_NS;
+    struct axi_snapshot *snapshot;
+
+    if (s->spec.prefer_count == 0 || !s->spec.is_movable || now < s->home_ns ||
+        (s->moved_ns != 0 && now < s->moved_ns + pause)) {
+        return;
+    }
+    s->home_ns = now + HOME_EVERY_NS;
+    snapshot = axi_snapshot_make(m);
+    for (size_t i = 0; snapshot != NULL && i < snapshot->problem.task_count; i++) {
+        const struct axi_plan_task *task = &snapshot->problem.tasks[i];
+        const struct axi_task *known = axi_task_find(m, task->id);
+        uint32_t home;
+        uint64_t op = 0;
+
+        if (known == NULL || strcmp(known->record.service, s->spec.name) != 0 ||
+            !task->is_movable || task->service == AXI_PLAN_NONE) {
+            continue;
+        }
+        home = better_home(&snapshot->problem, i);
+        if (home != AXI_PLAN_NONE &&
+            axi_master_migrate(m, known->record.name, snapshot->problem.nodes[home].place.name, &op,
+                               NULL) == 0) {
+            axi_event(m, AXI_INFO, "home", known, m->nodes[home],
+                      "moves to %s, which it prefers and which takes it again",
+                      snapshot->problem.nodes[home].place.name);
+            s->moved_ns = now;
+            break;
+        }
+    }
+    axi_snapshot_free(snapshot);
+}
