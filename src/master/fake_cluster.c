@@ -187,7 +187,7 @@ static void send_checkpoint(struct fake_cluster *c, struct fake_node *node, uint
 
 static struct fake_node *peer_target(struct fake_cluster *c)
 {
-    for (uint32_t n = 0; n < FAKE_NODES; n++) {
+    for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
         for (size_t i = 0; i < 8; i++) {
             if (c->nodes[n].instances[i].migration == c->peer_migration &&
                 c->nodes[n].instances[i].state == AXI_SLOT_STANDBY) {
@@ -381,7 +381,7 @@ static void deliver(struct fake_cluster *c)
     while (c->queue_head != c->queue_tail) {
         struct fake_frame item = c->queue[c->queue_head++ % FAKE_QUEUE];
 
-        for (uint32_t n = 0; n < FAKE_NODES; n++) {
+        for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
             struct fake_node *node = &c->nodes[n];
 
             if (!node->is_alive || node->link != item.link) {
@@ -404,13 +404,14 @@ static void say_hello(struct fake_cluster *c, struct fake_node *node)
                        .node_id = node->id,
                        .boot_id = node->boot,
                        .platforms_count = 1,
-                       .platforms = {"linux-x86_64"},
                        .services = 7,
-                       .assurance = 1,
+                       .assurance = node->assurance != 0 ? node->assurance : 1,
                        .capacity_ppm = 900000,
                        .slots = 8};
 
     (void)snprintf(hello.name, sizeof(hello.name), "n%u", (unsigned)(node - c->nodes) + 1);
+    (void)snprintf(hello.platforms[0], sizeof(hello.platforms[0]), "%s",
+                   node->platform != NULL ? node->platform : "linux-x86_64");
     node->link = ++c->next_link;
     node->heartbeat_ns = UINT64_MAX;
     axi_master_link_up(c->master, node->link, "fake");
@@ -426,7 +427,7 @@ void fake_run(struct fake_cluster *c, uint64_t ms)
             c->has_crashed = false;
             fake_restart_master(c);
         }
-        for (uint32_t n = 0; n < FAKE_NODES; n++) {
+        for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
             struct fake_node *node = &c->nodes[n];
 
             if (node->is_alive && node->link == 0 && c->now_ns % (50 * MS) == 0) {
@@ -463,7 +464,7 @@ void fake_restart_master(struct fake_cluster *c)
     while (c->queue_head != c->queue_tail) {
         free(c->queue[c->queue_head++ % FAKE_QUEUE].frame);
     }
-    for (uint32_t n = 0; n < FAKE_NODES; n++) {
+    for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
         c->nodes[n].link = 0;
     }
     start_master(c);
@@ -485,8 +486,10 @@ void fake_up(struct fake_cluster *c)
     assert_int_equal(axi_store_sqlite_new(&options, &c->store), 0);
     c->config.store = c->store;
     start_master(c);
-    for (uint32_t n = 0; n < FAKE_NODES; n++) {
+    for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
         c->nodes[n].id = n + 1;
+    }
+    for (uint32_t n = 0; n < FAKE_NODES; n++) {
         fake_revive(c, n, 100 + n);
     }
     assert_int_equal(axi_master_image_add(c->master, &image, NULL), 0);
@@ -506,7 +509,7 @@ uint32_t fake_active_count(struct fake_cluster *c)
 {
     uint32_t count = 0;
 
-    for (uint32_t n = 0; n < FAKE_NODES; n++) {
+    for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
         for (size_t i = 0; i < 8; i++) {
             count += c->nodes[n].is_alive && c->nodes[n].instances[i].state == AXI_SLOT_ACTIVE;
         }

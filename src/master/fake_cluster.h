@@ -7,7 +7,8 @@
 #include "core/wire.h"
 #include "master/master.h"
 
-#define FAKE_NODES 3
+#define FAKE_NODES 3     /* that join in fake_up */
+#define FAKE_NODES_MAX 6 /* others by fake_revive */
 #define FAKE_QUEUE 512
 
 struct fake_instance {
@@ -18,9 +19,11 @@ struct fake_instance {
 struct fake_node {
     uint64_t id, boot, link;
     bool is_alive;
-    uint32_t die_at; /* wire type on whose receipt it dies; 0 = never */
-    uint32_t refuse; /* wire type it answers with ADMIT_LOAD */
-    uint32_t ignore; /* wire type it never answers */
+    const char *platform; /* NULL = linux-x86_64 */
+    uint32_t assurance;   /* 0 = realtime */
+    uint32_t die_at;      /* wire type on whose receipt it dies; 0 = never */
+    uint32_t refuse;      /* wire type it answers with ADMIT_LOAD */
+    uint32_t ignore;      /* wire type it never answers */
     uint64_t heartbeat_ns, sequence;
     uint32_t cpu_load_ppm;
     axi_Heartbeat clock; /* what each heartbeat says of it */
@@ -43,7 +46,7 @@ struct fake_cluster {
     struct axi_store *store;
     struct axi_master *master;
     struct axi_master_config config;
-    struct fake_node nodes[FAKE_NODES];
+    struct fake_node nodes[FAKE_NODES_MAX];
     struct fake_frame queue[FAKE_QUEUE];
     size_t queue_head, queue_tail;
     uint64_t peer_migration, peer_task; /* of the migration under way */

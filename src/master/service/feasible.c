@@ -97,7 +97,7 @@ static void judge_plan(struct axi_master *m, const struct question *q,
 
         if (choice->node == AXI_PLAN_NONE && d->code == 0) {
             d->code = choice->code != 0 ? choice->code : -AXC_ENO_CANDIDATE;
-            (void)snprintf(d->reason, sizeof(d->reason), "%.31s finds no node: %.120s",
+            (void)snprintf(d->reason, sizeof(d->reason), "%.31s finds no node: %.100s",
                            problem->tasks[first + i].name, choice->reason);
             d->nodes = refusals(problem, plan, first + i);
         }
