@@ -135,10 +135,10 @@ static void replicas_are_added_and_removed_as_declared(void **state)
     rig_apply(rig, RIG_COUNT("4"));
     rig_run(rig, 2000);
     rig_assert_ready(rig, "many", 4);
-    rig_apply(rig, RIG_COUNT("1"));
+    rig_apply(rig, RIG_COUNT("2"));
     rig_run(rig, 4000);
-    rig_assert_ready(rig, "many", 1);
-    assert_int_equal(fake_active_count(&rig->c), 1);
+    rig_assert_ready(rig, "many", 2);
+    assert_int_equal(fake_active_count(&rig->c), 2);
     assert_int_equal(rig_number(rig, "many", "generation"), 1);
 }
 
