@@ -26,6 +26,7 @@ static void make_node(void)
     made.peer_port = 7401;
     strcpy(made.master, "10.0.2.2:7400");
     strcpy(made.advertise, "127.0.0.1:40123");
+    strcpy(made.masters, "10.0.2.2:7402,10.0.2.2:7404");
     strcpy(made.token, "0123456789abcdef");
     made.channel_count = 1;
     strcpy(made.channels[0].name, "throttle");
@@ -175,7 +176,9 @@ static void refuses_bad_records(void **unused)
         int error;
     } cases[] = {
         {0, 8, "12345678", AXC_EBOOT_TYPE},
-        {16, 8, "12345678", AXC_EBOOT_TYPE},
+        {17, 8, "12345678", AXC_EBOOT_TYPE},
+        {16, 7, "1.2.3.4", AXC_EBOOT_VALUE},   /* no port */
+        {16, 9, "1.2.3.4:1", AXC_EBOOT_VALUE}, /* of no first master */
         {0x10001, 8, "12345678", AXC_EBOOT_TYPE},
         {1, 0, "", AXC_EBOOT_VALUE},
         {1, 4, "ecu\0", AXC_EBOOT_VALUE},
