@@ -144,7 +144,8 @@ static void install(struct fake_node *node, uint64_t task, uint64_t epoch, uint6
 {
     for (size_t i = 0; instance(node, task, epoch) == NULL && i < 8; i++) {
         if (node->instances[i].state == AXI_SLOT_FREE) {
-            node->instances[i] = (struct fake_instance){task, epoch, migration, AXI_SLOT_STANDBY};
+            node->instances[i] = (struct fake_instance){
+                .task = task, .epoch = epoch, .migration = migration, .state = AXI_SLOT_STANDBY};
         }
     }
 }
@@ -262,6 +263,22 @@ static uint64_t request_of(const union axi_wire_message *m, uint32_t type)
 
 static void say_hello(struct fake_cluster *c, struct fake_node *node);
 
+/* 100 ms of a 10 ms task. */
+static void work(struct fake_cluster *c, struct fake_instance *it)
+{
+    enum fake_fault fault = c->faults[it->elf % 8];
+
+    if (it->state != AXI_SLOT_ACTIVE || fault == FAKE_STUCK) {
+        return;
+    }
+    it->completed += 10;
+    it->missed += fault == FAKE_MISSES && it->completed > 30 ? 1 : 0;
+    it->killed += fault == FAKE_KILLED && it->completed > 50 ? 1 : 0;
+    if (fault == FAKE_FAILS && it->completed > 50) {
+        it->state = AXI_SLOT_FAILED;
+    }
+}
+
 static void report(struct fake_cluster *c, struct fake_node *node)
 {
     axi_Report message = {.complete = true};
@@ -273,11 +290,19 @@ static void report(struct fake_cluster *c, struct fake_node *node)
     beat.memory_free_bytes = 1 << 30;
     beat.free_slots = 8;
     for (size_t i = 0; i < 8; i++) {
-        const struct fake_instance *it = &node->instances[i];
+        struct fake_instance *it = &node->instances[i];
 
+        work(c, it);
         if (it->state != AXI_SLOT_FREE) {
-            message.instances[message.instances_count++] = (axi_InstanceStatus){
-                .task_id = it->task, .epoch = it->epoch, .state = it->state, .next_job = 7};
+            message.instances[message.instances_count++] =
+                (axi_InstanceStatus){.task_id = it->task,
+                                     .epoch = it->epoch,
+                                     .state = it->state,
+                                     .next_job = 7,
+                                     .completed = it->completed,
+                                     .missed = it->missed,
+                                     .killed = it->killed,
+                                     .last_cause = it->killed > 0 ? AXI_CAUSE_SEGV : 0};
         }
     }
     tell(c, node, AXI_WIRE_REPORT, &message, NULL, 0);
@@ -296,6 +321,7 @@ static void act(struct fake_cluster *c, struct fake_node *node, uint32_t type,
         break;
     case AXI_WIRE_LOAD:
         install(node, m->Load.spec.task_id, m->Load.epoch, 0);
+        instance(node, m->Load.spec.task_id, m->Load.epoch)->elf = m->Load.spec.elf_digest[0];
         answer(c, node, m->Load.request, 0);
         break;
     case AXI_WIRE_START:

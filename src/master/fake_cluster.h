@@ -14,6 +14,8 @@
 struct fake_instance {
     uint64_t task, epoch, migration;
     uint32_t state; /* enum axi_slot_state; FREE = unused */
+    uint8_t elf;    /* first byte of its digest */
+    uint64_t completed, missed, killed;
 };
 
 struct fake_node {
@@ -41,6 +43,9 @@ struct fake_frame {
     uint8_t *frame; /* NULL: the link was closed */
 };
 
+/* What is wrong with a program. */
+enum fake_fault { FAKE_GOOD = 0, FAKE_MISSES, FAKE_KILLED, FAKE_FAILS, FAKE_STUCK };
+
 struct fake_cluster {
     uint64_t now_ns, random, next_link;
     struct axi_store *store;
@@ -50,6 +55,7 @@ struct fake_cluster {
     struct fake_frame queue[FAKE_QUEUE];
     size_t queue_head, queue_tail;
     uint64_t peer_migration, peer_task; /* of the migration under way */
+    enum fake_fault faults[8];          /* by the first byte of the ELF's digest */
     int crash_at;                       /* crash point, or -1 */
     bool has_crashed;
     char last_error_event[32];

@@ -414,6 +414,8 @@ void axi_replica_changed(struct axi_master *m, const struct axi_task *task, int 
                          const char *reason);
 /* Its node is dead or does not have it any more. */
 void axi_replica_gone(struct axi_master *m, struct axi_task *task, uint64_t node, bool is_certain);
+/* Loaded, and too late for the first job of its grid: true when it got a seed now. */
+bool axi_seed_late(struct axi_master *m, struct axi_task *task);
 /* Whether what its seed has can become its state; a reason when not. */
 AXC_MUST_USE int axi_seed_check(struct axi_master *m, const struct axi_record *record,
                                 char *ret_reason);

@@ -260,7 +260,8 @@ void axi_launch_result(struct axi_master *m, struct axi_task *task, const axi_Re
         next_candidate(m, task, result->code,
                        result->reason[0] != '\0' ? result->reason : axi_error_text(result->code));
     } else if (step == AXI_STEP_LAUNCH_LOAD) {
-        bool is_seeded = task->record.seed != 0 && !task->record.has_checkpoint;
+        bool is_seeded =
+            (task->record.seed != 0 && !task->record.has_checkpoint) || axi_seed_late(m, task);
 
         task->flow.request_target = 0; /* the next step draws its own */
         axi_flow_go(m, task, is_seeded ? AXI_STEP_LAUNCH_SEED : AXI_STEP_LAUNCH_DECLARE);

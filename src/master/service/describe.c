@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Services and what is declared, as JSON. */
 #include "master/service/internal.h"
+#include "master/service/rollout.h"
 #include "master/service/voters.h"
 
 #include <string.h>
@@ -10,7 +11,7 @@ static const char *const replica_states[] = {
 
 static const char *state_of(const struct axi_service *s, const struct axi_service_counts *counts)
 {
-    bool is_changing = s->rollout_record != NULL;
+    bool is_changing = axi_rollout_is_open(s);
 
     for (uint32_t i = 0; i < s->member_count; i++) {
         is_changing |=
@@ -82,6 +83,7 @@ static json_t *service_json(struct axi_master *m, const struct axi_service *s)
     json_t *members = json_array();
     json_t *votes = axi_votes_json(m, s->spec.name);
     uint64_t agreed = axi_json_get_u64(votes, "agreed");
+    json_t *rollout;
     json_t *json;
 
     axi_service_count(m, s, &counts);
@@ -98,7 +100,8 @@ static json_t *service_json(struct axi_master *m, const struct axi_service *s)
     json_object_set(json, "declared", s->declared);
     json_object_set_new(json, "paused", json_boolean(s->is_paused));
     json_object_set_new(json, "release_ns", json_integer((json_int_t)s->release_ns));
-    json_object_set(json, "rollout", s->rollout_record != NULL ? s->rollout_record : json_null());
+    rollout = axi_rollout_json(m, s);
+    json_object_set_new(json, "rollout", rollout != NULL ? rollout : json_null());
     if (votes != NULL) {
         json_object_set_new(json, "votes", votes);
     }

@@ -98,8 +98,4 @@ size_t axi_service_avoided(struct axi_master *m, const struct axi_service *servi
                            uint64_t ret_nodes[AXI_AVOIDED_MAX]);
 void axi_service_look_now(struct axi_master *m, struct axi_service *service);
 
-/* service/rollout.c: one step of bringing the members to the service's generation, at every look.
- * True: an update is under way; then nobody else adds members of the new generation. */
-bool axi_rollout_step(struct axi_master *m, struct axi_service *service);
-
 #endif

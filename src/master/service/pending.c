@@ -2,23 +2,6 @@
 /* What the files that are on their way will define: whoever adds one takes its lines out here. */
 #include "master/service/members.h"
 
-/* service/rollout.c */
-bool axi_rollout_step(struct axi_master *m, struct axi_service *service)
-{
-    (void)m;
-    (void)service;
-    return false;
-}
-
-int axi_master_rollout(struct axi_master *m, const char *service, const char *action,
-                       char *ret_reason)
-{
-    (void)m;
-    (void)service;
-    (void)action;
-    return axi_refuse(ret_reason, AXC_EUNAVAILABLE, "not there yet");
-}
-
 /* service/rebalance.c */
 int axi_master_rebalance(struct axi_master *m, bool is_dry_run, json_t **ret_answer,
                          char *ret_reason)

@@ -3,6 +3,7 @@
  * Level-triggered: everything follows from the record and from what its tasks are now, so it may
  * run at any time, in any master. Each change is committed before the next is thought of. */
 #include "master/service/internal.h"
+#include "master/service/rollout.h"
 #include "master/service/voters.h"
 
 #include <stdio.h>

@@ -18,7 +18,8 @@ struct axi_replica_request {
     uint64_t seed;       /* task that it takes its state from: a running replica (its node is
                             asked), else the newest checkpoint that a manager or the store has;
                             0 = from zero */
-    enum axi_state_rule rule;
+    enum axi_state_rule rule;     /* without a seed and not RESTART: one that comes too late for job
+                                     0 of its grid takes the state of a replica that runs by then */
     const char *output_address;   /* of the voter; "" = none */
     bool is_restored_by_managers; /* mode single; else a dead replica is LOST at once, and replaced
                                    */

@@ -173,6 +173,19 @@ static void without_a_seed_it_joins_the_grid(void **state)
     assert_int_equal(node->start.seed, task);
 }
 
+static void who_comes_too_late_for_the_first_job_begins_like_the_others(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t task = 0;
+
+    fake_run(&rig->c, 503);
+    assert_int_equal(create(rig, 1, 0, AXI_STATE_CARRY, &task), 0);
+    fake_run(&rig->c, 100);
+    assert_int_equal(look(rig, task).state, AXI_REPLICA_RUNNING);
+    assert_true(rig->c.nodes[1].start.has_checkpoint);
+    assert_int_equal(rig->c.nodes[1].start.seed, rig->first);
+}
+
 static void put_checkpoint(struct rig *rig, uint64_t key_task, uint64_t task, uint64_t job)
 {
     struct axi_checkpoint header = {
@@ -494,6 +507,7 @@ int main(void)
         CASE(the_first_begins_the_grid),
         CASE(a_peer_gives_its_state),
         CASE(without_a_seed_it_joins_the_grid),
+        CASE(who_comes_too_late_for_the_first_job_begins_like_the_others),
         CASE(the_store_gives_what_no_node_has),
         CASE(another_tasks_checkpoint_is_not_taken),
         CASE(a_manager_gives_what_no_node_has),

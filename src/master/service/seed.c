@@ -181,6 +181,32 @@ bool axi_seed_apply(const struct axi_task *task, struct axi_record *next,
     return true;
 }
 
+/* Replicas that begin a grid together begin with job 0. The one whose image took too long would
+ * begin with a later job from zero, and never agree with the others. */
+bool axi_seed_late(struct axi_master *m, struct axi_task *task)
+{
+    struct axi_record next = task->record;
+
+    if (!axi_is_new_replica(&next) || next.seed != 0 || next.seed_rule == AXI_STATE_RESTART ||
+        !next.is_grid_fixed || axi_now_master(m) + m->config.start_delay_ns <= next.release_ns) {
+        return false;
+    }
+    for (size_t i = 0; i < m->task_count; i++) {
+        const struct axi_record *peer = &m->tasks[i]->record;
+
+        if (m->tasks[i]->is_gone || strcmp(peer->service, next.service) != 0 ||
+            peer->state != AXI_TASK_RUNNING || peer->release_ns != next.release_ns) {
+            continue;
+        }
+        next.seed = peer->id;
+        if (axi_seed_check(m, &next, NULL) == 0 && axi_task_commit(m, task, &next, NULL, 0) == 0) {
+            return true;
+        }
+        next = task->record;
+    }
+    return false;
+}
+
 /* ---- where it comes from ---- */
 
 static void give_up(struct axi_master *m, struct axi_task *task)

@@ -2,6 +2,7 @@
 /* The keys service/<name> and declared-node/<name> (docs/formats/cluster-store.md), and the only
  * place that changes them. */
 #include "master/service/internal.h"
+#include "master/service/rollout.h"
 #include "master/service/voters.h"
 
 #include <stdio.h>
@@ -175,6 +176,7 @@ void axi_service_erase(struct axi_master *m, struct axi_service *service)
         if (d->services[i] == service) {
             d->services[i] = d->services[--d->service_count];
             axi_service_clear(service);
+            axi_rollout_free(service);
             free(service);
             return;
         }
