@@ -223,6 +223,23 @@ static bool may_repeat(int code, const char *method)
            (is_harmless && is_lost);
 }
 
+/* Among several: one that hangs must not cost the whole command. */
+static int probe(struct axi_client *client, bool *ret_is_other, char *ret_leader)
+{
+    uint64_t deadline_ns = client->deadline_ns;
+    uint64_t bound_ns = axi_cli_now_ns() + CONNECT_MS * 1000000ull;
+    struct buffer answer = {0};
+    long status = 0;
+
+    client->deadline_ns = bound_ns < deadline_ns ? bound_ns : deadline_ns;
+    int code = exchange_once(client, "GET", "/v1/status", NULL, 0, &answer, &status);
+
+    client->deadline_ns = deadline_ns;
+    *ret_is_other = code == 0 && is_standby(status, &answer, ret_leader);
+    free(answer.bytes);
+    return code;
+}
+
 /* Sends the request to whoever leads, waiting for an election; 0 or a CURLcode. When nobody leads
  * in time, what the last one answered. */
 static int exchange(struct axi_client *client, const char *method, const char *path,
@@ -233,11 +250,17 @@ static int exchange(struct axi_client *client, const char *method, const char *p
 
     for (;;) {
         char leader[AXI_MASTERS_ADDRESS_BYTES];
-        int code = exchange_once(client, method, path, bytes, count, answer, ret_status);
-        bool is_other = code == 0 && is_standby(*ret_status, answer, leader);
+        bool is_other = false;
+        bool is_probed = client->masters.count > 1 && !client->is_found;
+        int code = is_probed ? probe(client, &is_other, leader) : 0;
+        bool is_asked = code == 0 && (!is_other || axi_cli_now_ns() > until_ns);
 
-        if (client->masters.count == 0 || (code == 0 && !is_other) ||
-            (code != 0 && !may_repeat(code, method))) {
+        if (is_asked) {
+            code = exchange_once(client, method, path, bytes, count, answer, ret_status);
+            is_other = code == 0 && is_standby(*ret_status, answer, leader);
+        }
+        if (is_asked && (client->masters.count == 0 || (code == 0 && !is_other) ||
+                         (code != 0 && !may_repeat(code, method)))) {
             client->is_found = code == 0;
             return code;
         }
@@ -246,9 +269,9 @@ static int exchange(struct axi_client *client, const char *method, const char *p
                                                is_other ? leader : NULL);
 
         is_one_there |= is_other;
-        if ((!is_next_soon && !is_one_there) || axi_cli_now_ns() > until_ns ||
-            axi_client_left_ms(client) == 0) {
-            return code;
+        if ((!is_next_soon && !is_one_there) || axi_client_left_ms(client) == 0 ||
+            (is_asked && axi_cli_now_ns() > until_ns)) {
+            return code == 0 && !is_asked ? CURLE_OPERATION_TIMEDOUT : code;
         }
         free(answer->bytes);
         *answer = (struct buffer){0};

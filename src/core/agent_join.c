@@ -7,8 +7,9 @@
 
 #define RETRY_FACTOR_MAX 8u
 #define RETRY_FIRST_PART 8u /* once joined, the next join is in a hurry: the lease runs */
-#define PATIENCE_NS UINT64_C(1000000000) /* with a master that says nothing, if there are others   \
-                                          */
+#define PATIENCE_NS                                                                                \
+    UINT64_C(1000000000) /* with a master that says nothing, if there are others                   \
+                          */
 #define LOG_NS UINT64_C(200000000)
 #define SILENT_HEARTBEATS 3u
 #define HEARTBEAT_NS_MIN UINT64_C(1000000)
@@ -89,7 +90,8 @@ void axi_agent_join_down(struct axi_agent *agent, int code)
     is_next_soon = axi_masters_failed(&agent->masters, has_refused ? -AXC_ENOT_LEADER : code,
                                       has_refused ? agent->leader : NULL);
     if (agent->masters.count > 1 && (is_next_soon || has_refused)) { /* there will be a leader */
-        uint64_t soon_ns = agent->config.retry_ns / (is_next_soon ? RETRY_FIRST_PART : 2);
+        bool is_hurry = is_next_soon && (!has_refused || agent->masters.hint[0] != '\0');
+        uint64_t soon_ns = agent->config.retry_ns / (is_hurry ? RETRY_FIRST_PART : 2);
 
         wait_ns = wait_ns < soon_ns ? wait_ns : soon_ns;
     }
@@ -110,7 +112,7 @@ void axi_agent_on_hello_reply(struct axi_agent *agent, const axi_HelloReply *rep
         agent->join_error = reply->result != 0 ? reply->result : -AXC_EWIRE_VERSION;
         agent->has_refused = reply->result == -AXC_ENOT_LEADER;
         axi_text_set(agent->leader, sizeof(agent->leader), reply->leader);
-        axi_log(agent->join_error == -AXC_ENOT_LEADER ? AXI_LOG_INFO : AXI_LOG_ERROR,
+        axi_log(agent->join_error == -AXC_ENOT_LEADER ? AXI_LOG_DEBUG : AXI_LOG_ERROR,
                 "join-refused", "error=%s reason=\"%s\"", axi_error_name(agent->join_error),
                 reply->reason);
         axi_agent_close_link(agent, agent->master, agent->join_error, "join refused");
