@@ -310,7 +310,7 @@ int axi_client_try(struct axi_client *client, const char *method, const char *pa
     return 0;
 }
 
-static int complain_transport(struct axi_client *client, int code)
+int axi_client_complain(const struct axi_client *client, int code)
 {
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return axi_cli_fail(client->command,
@@ -322,7 +322,8 @@ static int complain_transport(struct axi_client *client, int code)
                         curl_easy_strerror((CURLcode)code));
 }
 
-static int judge(struct axi_client *client, long status, json_t *takes_answer, json_t **ret_json)
+int axi_client_judge(const struct axi_client *client, long status, json_t *takes_answer,
+                     json_t **ret_json)
 {
     const json_t *error = json_object_get(takes_answer, "error");
 
@@ -360,7 +361,8 @@ int axi_client_call(struct axi_client *client, const char *method, const char *p
     long status = 0;
     int code = axi_client_try(client, method, path, body, &status, &answer);
 
-    return code != 0 ? complain_transport(client, code) : judge(client, status, answer, ret_json);
+    return code != 0 ? axi_client_complain(client, code)
+                     : axi_client_judge(client, status, answer, ret_json);
 }
 
 int axi_client_put(struct axi_client *client, const char *path, const void *bytes, size_t count)
@@ -372,10 +374,10 @@ int axi_client_put(struct axi_client *client, const char *path, const void *byte
 
     if (code != 0) {
         free(answer.bytes);
-        return complain_transport(client, code);
+        return axi_client_complain(client, code);
     }
     (void)parse(&answer, &json);
-    return judge(client, status, json, NULL);
+    return axi_client_judge(client, status, json, NULL);
 }
 
 int axi_client_raw(struct axi_client *client, const char *method, const char *path,
@@ -396,5 +398,13 @@ int axi_client_raw(struct axi_client *client, const char *method, const char *pa
     answer.bytes[answer.count] = '\0';
     *ret_answer = (uint8_t *)answer.bytes;
     *ret_count = answer.count;
+    return 0;
+}
+
+int axi_client_check_name(const struct axi_client *client, const char *name)
+{
+    if (*name == '\0' || strlen(name) > 64 || strpbrk(name, "/?#% &") != NULL) {
+        return axi_cli_usage(client->command, "'%s' is no name", name);
+    }
     return 0;
 }

@@ -61,11 +61,20 @@ int axi_client_put(struct axi_client *client, const char *path, const void *byte
 int axi_client_try(struct axi_client *client, const char *method, const char *path,
                    const json_t *body, long *ret_status, json_t **ret_json);
 
+/* Says why nobody answered (what axi_client_try returned); an exit code. */
+int axi_client_complain(const struct axi_client *client, int code);
+/* 0 and the answer, or an exit code after having printed reason and cure. */
+int axi_client_judge(const struct axi_client *client, long status, json_t *takes_answer,
+                     json_t **ret_json);
+
 /* Bytes instead of JSON, both ways: *ret_answer from malloc (NUL after the end), also when the
  * status is no success. bytes NULL: no body. Non-zero: nobody answered. */
 int axi_client_raw(struct axi_client *client, const char *method, const char *path,
                    const void *bytes, size_t count, long *ret_status, uint8_t **ret_answer,
                    size_t *ret_count);
+
+/* May the name stand in a path? 0, or AXI_EXIT_USAGE, said. */
+int axi_client_check_name(const struct axi_client *client, const char *name);
 
 /* Time left until the command's deadline, in ms; 0 = past. */
 uint64_t axi_client_left_ms(const struct axi_client *client);

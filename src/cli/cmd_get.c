@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "cli/describe_service.h"
 #include "cli/managers.h"
 #include "cli/output.h"
 #include "cli/resource.h"
@@ -121,6 +122,26 @@ static const struct axi_column checkpoint_columns[] = {
     {"PINNED", "pinned", AXI_CELL_TEXT, false}, {"AGE", "stored_ns", AXI_CELL_AGE, false},
 };
 
+static const struct axi_column service_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"MODE", "mode", AXI_CELL_TEXT, false},
+    {"STATE", "state", AXI_CELL_TEXT, false},
+    {"READY", "ready", AXI_CELL_TEXT, false},
+    {"REPLICAS", "replicas", AXI_CELL_TEXT, false},
+    {"MINIMUM", "minimum", AXI_CELL_TEXT, false},
+    {"AGREED", "votes.agreed", AXI_CELL_TEXT, false},
+    {"GENERATION", "generation", AXI_CELL_TEXT, true},
+    {"REVISION", "revision", AXI_CELL_TEXT, true},
+    {"IMAGE", "image", AXI_CELL_DIGEST, true},
+    {"CONDITION", "condition", AXI_CELL_TEXT, false},
+};
+
+static const struct axi_column declared_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"KIND", "kind", AXI_CELL_TEXT, false},
+    {"REVISION", "revision", AXI_CELL_TEXT, false},
+};
+
 #define COLUMNS(list) list, sizeof(list) / sizeof((list)[0])
 
 static const struct axi_resource resources[] = {
@@ -129,6 +150,8 @@ static const struct axi_resource resources[] = {
     {"images", "image", "/v1/images", COLUMNS(image_columns)},
     {"events", "event", "/v1/events", COLUMNS(event_columns)},
     {"masters", "master", "/v1/masters", COLUMNS(master_columns)},
+    {"services", "service", "/v1/services", COLUMNS(service_columns)},
+    {"declared", "declared", "/v1/declared", COLUMNS(declared_columns)},
     {"managers", "manager", NULL, COLUMNS(manager_columns)},
     {"checkpoints", "checkpoint", NULL, COLUMNS(newest_columns)},
 };
@@ -359,9 +382,10 @@ static int run_get(int argc, char **argv)
     const struct axi_resource *resource = axi_kind_find(arguments[0]);
 
     if (resource == NULL) {
-        return axi_cli_usage(
-            "get", "'%s' is none of nodes, tasks, images, events, masters, managers, checkpoints",
-            arguments[0]);
+        return axi_cli_usage("get",
+                             "'%s' is none of nodes, tasks, services, voters, declared, images, "
+                             "events, masters, managers, checkpoints",
+                             arguments[0]);
     }
     if (!axi_parse_format(output, &format)) {
         return axi_cli_usage("get", "-o: '%s' is none of wide, json, yaml, name", output);
@@ -380,11 +404,11 @@ static int run_get(int argc, char **argv)
 
 const struct axi_command axi_command_get = {
     .name = "get",
-    .summary = "list nodes, tasks, images, events, masters, managers or checkpoints",
-    .usage = "usage: axcan get nodes|tasks|images|events|masters|managers [NAME] [-o "
-             "wide|json|yaml|name]"
-             " [-w]\n"
+    .summary = "list nodes, tasks, services, images, events, masters, managers, checkpoints",
+    .usage = "usage: axcan get nodes|tasks|services|voters|declared|images|events|masters|managers\n"
+             "                 [NAME] [-o wide|json|yaml|name] [-w]\n"
              "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
+             "declared: services, nodes and policy as manifests ('-o yaml' is what apply takes).\n"
              "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"
              "behind the newest that was made; with TASK: all that are kept of it.\n"
              "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
@@ -407,7 +431,9 @@ static int describe(struct axi_client *client, const struct axi_resource *resour
 
     if (r == 0) {
         (void)json_object_del(answer, "now_ns");
-        if (format == AXI_FORMAT_JSON) {
+        if (format == AXI_FORMAT_TABLE) {
+            r = axi_describe_service(client, answer);
+        } else if (format == AXI_FORMAT_JSON) {
             axi_print_json(stdout, answer);
         } else {
             axi_print_yaml(stdout, answer);
@@ -439,14 +465,18 @@ static int run_describe(int argc, char **argv)
     }
     const struct axi_resource *resource = axi_kind_find(count == 2 ? arguments[0] : "task");
 
-    if (resource == NULL || resource->path == NULL || strcmp(resource->plural, "events") == 0) {
-        return axi_cli_usage("describe", "'%s' is none of node, task, image", arguments[0]);
+    if (resource == NULL || resource->path == NULL || strcmp(resource->plural, "events") == 0 ||
+        strcmp(resource->plural, "declared") == 0) {
+        return axi_cli_usage("describe", "'%s' is none of node, task, service, image",
+                             arguments[0]);
     }
     if (output != NULL && strcmp(output, "json") != 0 && strcmp(output, "yaml") != 0) {
         return axi_cli_usage("describe", "-o: '%s' is none of json, yaml", output);
     }
     if (output != NULL) {
         (void)axi_parse_format(output, &format);
+    } else if (strcmp(resource->plural, "services") == 0) {
+        format = AXI_FORMAT_TABLE;
     }
     r = axi_client_open(&client);
     if (r == 0) {
@@ -458,6 +488,7 @@ static int run_describe(int argc, char **argv)
 
 const struct axi_command axi_command_describe = {
     .name = "describe",
-    .summary = "everything about one task, node or image",
-    .usage = "usage: axcan describe [task|node|image] NAME [-o yaml|json]\n" AXI_CLIENT_USAGE,
+    .summary = "everything about one task, node, service or image",
+    .usage =
+        "usage: axcan describe [task|node|service|image] NAME [-o yaml|json]\n" AXI_CLIENT_USAGE,
     .run = run_describe};

@@ -5,7 +5,6 @@
 #include "cli/operation.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -94,9 +93,7 @@ static int run_offload(int argc, char **argv)
     int r = axi_options_parse("offload", argc, argv, options, sizeof(options) / sizeof(options[0]),
                               "TASK|NODE", 1, 1, &name, NULL);
 
-    if (r == 0 && (*name == '\0' || strlen(name) > 64 || strpbrk(name, "/?#% &") != NULL)) {
-        r = axi_cli_usage("offload", "'%s' is no name", name);
-    }
+    r = r == 0 ? axi_client_check_name(&client, name) : r;
     if (r != 0) {
         return r;
     }

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/operation.h"
 #include "cli/output.h"
+#include "cli/undeclare.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,19 +16,11 @@ struct act {
     bool is_watched;
 };
 
-static int check_name(const char *command, const char *name)
-{
-    if (*name == '\0' || strlen(name) > 64 || strpbrk(name, "/?#% &") != NULL) {
-        return axi_cli_usage(command, "'%s' is no name", name);
-    }
-    return 0;
-}
-
 /* verb NULL: DELETE of path itself. */
 static int act(struct act *act, const char *kind, const char *verb, json_t **ret_op)
 {
     char path[160];
-    int r = check_name(act->client.command, act->name);
+    int r = axi_client_check_name(&act->client, act->name);
 
     if (r != 0) {
         return r;
@@ -118,9 +111,15 @@ static int run_stop(int argc, char **argv)
     return run_simple("stop", "stop", "stopped", NULL, argc, argv);
 }
 
-/* `axcan delete NAME` or `axcan delete image NAME`. */
+/* `axcan delete NAME`, `axcan delete image|service|node NAME`, `axcan delete -f FILE`. */
 static int run_delete(int argc, char **argv)
 {
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-f") == 0 || strncmp(argv[i], "-f=", 3) == 0 ||
+            strcmp(argv[i], "service") == 0 || strcmp(argv[i], "node") == 0) {
+            return axi_undeclare_run(argc, argv);
+        }
+    }
     if (argc < 2 || strcmp(argv[1], "image") != 0) {
         return run_simple("delete", NULL, "deleted", NULL, argc, argv);
     }
@@ -129,7 +128,7 @@ static int run_delete(int argc, char **argv)
     int r = parse(&what, "delete", argc - 1, argv + 1, NULL);
 
     if (r == 0) {
-        r = check_name("delete", what.name);
+        r = axi_client_check_name(&what.client, what.name);
     }
     if (r == 0) {
         r = axi_client_open(&what.client);
@@ -170,7 +169,11 @@ const struct axi_command axi_command_stop = {.name = "stop",
 
 const struct axi_command axi_command_delete = {
     .name = "delete",
-    .summary = "remove a task and its state, or an image",
-    .usage = "usage: axcan delete TASK [options]\n"
-             "       axcan delete image IMAGE\n" WAIT_USAGE,
+    .summary = "remove a task and its state, an image, or what is declared",
+    .usage =
+        "usage: axcan delete TASK [options]\n"
+        "       axcan delete image IMAGE\n"
+        "       axcan delete service|node NAME   what is declared of it, and what runs for it\n"
+        "       axcan delete -f FILE             everything that the manifest "
+        "declares\n" WAIT_USAGE,
     .run = run_delete};

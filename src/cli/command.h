@@ -45,5 +45,14 @@ extern const struct axi_command axi_command_top;
 extern const struct axi_command axi_command_profile;
 extern const struct axi_command axi_command_train;
 extern const struct axi_command axi_command_completion;
+extern const struct axi_command axi_command_apply;
+extern const struct axi_command axi_command_diff;
+extern const struct axi_command axi_command_plan;
+extern const struct axi_command axi_command_explain;
+extern const struct axi_command axi_command_rollout;
+extern const struct axi_command axi_command_drain;
+extern const struct axi_command axi_command_cordon;
+extern const struct axi_command axi_command_uncordon;
+extern const struct axi_command axi_command_rebalance;
 
 #endif

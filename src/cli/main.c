@@ -7,12 +7,14 @@
 #include <string.h>
 
 static const struct axi_command *const commands[] = {
-    &axi_command_up,         &axi_command_down,       &axi_command_status,  &axi_command_deploy,
-    &axi_command_get,        &axi_command_describe,   &axi_command_migrate, &axi_command_offload,
-    &axi_command_start,      &axi_command_stop,       &axi_command_delete,  &axi_command_logs,
-    &axi_command_top,        &axi_command_profile,    &axi_command_build,   &axi_command_inspect,
-    &axi_command_replay,     &axi_command_completion, &axi_command_analyze, &axi_command_image,
-    &axi_command_checkpoint, &axi_command_train,
+    &axi_command_up,         &axi_command_down,       &axi_command_status,    &axi_command_deploy,
+    &axi_command_get,        &axi_command_describe,   &axi_command_migrate,   &axi_command_offload,
+    &axi_command_start,      &axi_command_stop,       &axi_command_delete,    &axi_command_logs,
+    &axi_command_top,        &axi_command_profile,    &axi_command_build,     &axi_command_inspect,
+    &axi_command_replay,     &axi_command_completion, &axi_command_analyze,   &axi_command_image,
+    &axi_command_checkpoint, &axi_command_train,      &axi_command_apply,     &axi_command_diff,
+    &axi_command_plan,       &axi_command_explain,    &axi_command_rollout,   &axi_command_drain,
+    &axi_command_cordon,     &axi_command_uncordon,   &axi_command_rebalance,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

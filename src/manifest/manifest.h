@@ -35,6 +35,8 @@ json_t *axi_manifest_schema(void);
  * and its members; text from malloc. NULL: no such field; then *ret_hint (static or NULL) is the
  * nearest one there is. */
 char *axi_manifest_explain(const char *path, const char **ret_hint);
+/* The tables of all fields, as docs/orchestration.md has them (Markdown); text from malloc. */
+char *axi_manifest_tables(void);
 /* Differences of two normalised objects: array of {"path","from","to"} (null = absent), a new
  * reference; "revision" and "line" do not count. */
 json_t *axi_manifest_diff(const json_t *from, const json_t *to);

@@ -38,20 +38,26 @@ static const struct {
     {AXC_ENO_CANDIDATE, "'axcan get nodes -o wide' shows what each node has left"},
     {AXC_EUNAVAILABLE, "try again; 'axcan status' shows what is alive"},
     {AXC_EFULL, "the limit is in docs/limits.md"},
+    {AXC_EREVISION, "read it again (axcan get declared -o yaml), then change that"},
+    {AXC_EMANIFEST, "'axcan explain' tells what each field takes"},
     {AXC_ELOST, "deploy it again: its state is gone"},
 };
 
-void axi_api_refuse(struct axi_http_request *request, int code, const char *reason)
+const char *axi_api_cure(int code)
 {
-    const char *cure = "";
     int number = code < 0 ? -code : code;
 
     for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++) {
         if (cures[i].code == number) {
-            cure = cures[i].cure;
+            return cures[i].cure;
         }
     }
-    axi_http_reply_error(request, code, reason, cure);
+    return "";
+}
+
+void axi_api_refuse(struct axi_http_request *request, int code, const char *reason)
+{
+    axi_http_reply_error(request, code, reason, axi_api_cure(code));
 }
 
 json_t *axi_api_body_object(struct axi_http_request *request)
@@ -423,6 +429,56 @@ static int post_image(struct call *call)
     return r;
 }
 
+static int get_services(struct call *call)
+{
+    return reply_items(call, axi_master_services(call->api->master));
+}
+
+static int get_service(struct call *call)
+{
+    return reply_object(call, axi_master_service(call->api->master, call->name), "service");
+}
+
+static int get_declared(struct call *call)
+{
+    return reply_items(call, axi_api_declared(call->api));
+}
+
+static int post_apply(struct call *call)
+{
+    return axi_api_apply(call->api, call->request);
+}
+
+static int post_undeclare(struct call *call)
+{
+    return axi_api_undeclare(call->api, call->request);
+}
+
+static int post_rollout(struct call *call)
+{
+    return axi_api_rollout(call->api, call->request, call->name);
+}
+
+static int post_cordon(struct call *call)
+{
+    return axi_api_cordon(call->api, call->request, call->name, true);
+}
+
+static int post_uncordon(struct call *call)
+{
+    return axi_api_cordon(call->api, call->request, call->name, false);
+}
+
+static int post_drain(struct call *call)
+{
+    return axi_api_drain(call->api, call->request, call->name);
+}
+
+static int post_rebalance(struct call *call)
+{
+    return axi_api_rebalance(call->api, call->request);
+}
+
 static const struct route routes[] = {
     {"GET", "/v1/status", get_status},
     {"GET", "/v1/masters", get_masters},
@@ -449,6 +505,16 @@ static const struct route routes[] = {
     {"POST", "/v1/tasks/*/stop", post_stop},
     {"DELETE", "/v1/tasks/*", delete_task},
     {"POST", "/v1/profiles", post_profile},
+    {"GET", "/v1/services", get_services},
+    {"GET", "/v1/services/*", get_service},
+    {"POST", "/v1/services/*/rollout", post_rollout},
+    {"GET", "/v1/declared", get_declared},
+    {"POST", "/v1/apply", post_apply},
+    {"POST", "/v1/undeclare", post_undeclare},
+    {"POST", "/v1/nodes/*/cordon", post_cordon},
+    {"POST", "/v1/nodes/*/uncordon", post_uncordon},
+    {"POST", "/v1/nodes/*/drain", post_drain},
+    {"POST", "/v1/rebalance", post_rebalance},
 };
 
 /* A master that does not lead answers it, too. */
@@ -481,7 +547,8 @@ int axi_api_handle(void *context, struct axi_http_request *request, bool is_last
 
 size_t axi_api_body_limit(const char *method, const char *path)
 {
-    bool is_blob = strcmp(method, "PUT") == 0 && strncmp(path, "/v1/blobs/", 10) == 0;
-
-    return is_blob ? AXI_API_BLOB_BYTES_MAX : AXI_API_BODY_BYTES_MAX;
+    if (strcmp(method, "PUT") == 0 && strncmp(path, "/v1/blobs/", 10) == 0) {
+        return AXI_API_BLOB_BYTES_MAX;
+    }
+    return strcmp(path, "/v1/apply") == 0 ? AXI_API_MANIFEST_BYTES_MAX : AXI_API_BODY_BYTES_MAX;
 }

@@ -9,6 +9,7 @@
 
 #define AXI_API_BLOB_BYTES_MAX (16u << 20) /* largest ELF taken */
 #define AXI_API_BODY_BYTES_MAX (256u << 10)
+#define AXI_API_MANIFEST_BYTES_MAX (4u << 20) /* what is declared at once */
 
 /* Filled by the daemon; borrowed by the handler for the server's life. */
 struct axi_api {
@@ -26,6 +27,8 @@ struct axi_api {
 int axi_api_handle(void *context, struct axi_http_request *request, bool is_last);
 size_t axi_api_body_limit(const char *method, const char *path);
 
+/* What to do about an error; "" = nothing to say. */
+const char *axi_api_cure(int code);
 /* Replies with code, reason and the cure that fits the code. */
 void axi_api_refuse(struct axi_http_request *request, int code, const char *reason);
 /* The body as a JSON object; NULL after having replied. An empty body is an empty object. */
@@ -35,5 +38,16 @@ json_t *axi_api_body_object(struct axi_http_request *request);
 int axi_api_put_blob(struct axi_api *api, struct axi_http_request *request, const char *digest);
 int axi_api_get_blob(struct axi_api *api, struct axi_http_request *request, const char *digest);
 int axi_api_add_image(struct axi_api *api, struct axi_http_request *request);
+
+/* api_declare.c: what is declared, and what the cluster makes of it */
+int axi_api_apply(struct axi_api *api, struct axi_http_request *request);
+int axi_api_undeclare(struct axi_api *api, struct axi_http_request *request);
+int axi_api_rollout(struct axi_api *api, struct axi_http_request *request, const char *service);
+int axi_api_cordon(struct axi_api *api, struct axi_http_request *request, const char *node,
+                   bool is_cordoned);
+int axi_api_drain(struct axi_api *api, struct axi_http_request *request, const char *node);
+int axi_api_rebalance(struct axi_api *api, struct axi_http_request *request);
+/* All declared objects, services too, as manifests: a new array. */
+json_t *axi_api_declared(struct axi_api *api);
 
 #endif

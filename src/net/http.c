@@ -43,7 +43,7 @@ struct axi_http {
 
 static void run(struct axi_http *http);
 
-static unsigned status_of(int code)
+unsigned axi_http_status(int code)
 {
     switch (code < 0 ? -code : code) {
     case AXC_ENOENT:
@@ -56,6 +56,7 @@ static unsigned status_of(int code)
     case AXC_ESTATE:
     case AXC_ECONFLICT:
     case AXC_EIN_MIGRATION:
+    case AXC_EREVISION:
         return MHD_HTTP_CONFLICT;
     case AXC_EFULL:
         return MHD_HTTP_CONTENT_TOO_LARGE;
@@ -163,7 +164,7 @@ void axi_http_reply_error(struct axi_http_request *request, int code, const char
 {
     int number = code < 0 ? -code : code;
 
-    axi_http_reply(request, status_of(number),
+    axi_http_reply(request, axi_http_status(number),
                    json_pack("{s:{s:i,s:s,s:s,s:s}}", "error", "code", number, "name",
                              axi_error_name(number), "reason",
                              reason != NULL && *reason != '\0' ? reason : axi_error_text(number),

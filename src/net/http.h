@@ -56,6 +56,8 @@ void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *t
 /* Bytes instead of JSON (application/octet-stream). takes: memory from malloc. */
 void axi_http_reply_bytes(struct axi_http_request *request, unsigned status, uint8_t *takes_bytes,
                           size_t count);
+/* The HTTP status that tells an error's code. */
+unsigned axi_http_status(int code);
 /* {"error":{"code","name","reason","cure"}}; the HTTP status follows from the code. */
 void axi_http_reply_error(struct axi_http_request *request, int code, const char *reason,
                           const char *cure);
