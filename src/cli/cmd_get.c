@@ -136,6 +136,13 @@ static const struct axi_column service_columns[] = {
     {"CONDITION", "condition", AXI_CELL_TEXT, false},
 };
 
+static const struct axi_column voter_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},         {"STATE", "state", AXI_CELL_TEXT, false},
+    {"SERVICES", "services", AXI_CELL_LIST, false}, {"AGREED", "agreed", AXI_CELL_TEXT, false},
+    {"FAILED", "failed", AXI_CELL_TEXT, false},     {"ADDRESS", "address", AXI_CELL_TEXT, false},
+    {"VERSION", "version", AXI_CELL_TEXT, true},    {"ID", "id", AXI_CELL_TEXT, true},
+};
+
 static const struct axi_column declared_columns[] = {
     {"NAME", "name", AXI_CELL_TEXT, false},
     {"KIND", "kind", AXI_CELL_TEXT, false},
@@ -151,6 +158,7 @@ static const struct axi_resource resources[] = {
     {"events", "event", "/v1/events", COLUMNS(event_columns)},
     {"masters", "master", "/v1/masters", COLUMNS(master_columns)},
     {"services", "service", "/v1/services", COLUMNS(service_columns)},
+    {"voters", "voter", "/v1/voters", COLUMNS(voter_columns)},
     {"declared", "declared", "/v1/declared", COLUMNS(declared_columns)},
     {"managers", "manager", NULL, COLUMNS(manager_columns)},
     {"checkpoints", "checkpoint", NULL, COLUMNS(newest_columns)},
@@ -466,7 +474,7 @@ static int run_describe(int argc, char **argv)
     const struct axi_resource *resource = axi_kind_find(count == 2 ? arguments[0] : "task");
 
     if (resource == NULL || resource->path == NULL || strcmp(resource->plural, "events") == 0 ||
-        strcmp(resource->plural, "declared") == 0) {
+        strcmp(resource->plural, "declared") == 0 || strcmp(resource->plural, "voters") == 0) {
         return axi_cli_usage("describe", "'%s' is none of node, task, service, image",
                              arguments[0]);
     }

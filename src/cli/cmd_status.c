@@ -236,7 +236,7 @@ static const char bash_completion[] =
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
     "    case $prev in\n"
     "    axcan|help) words=$(axcan --help | sed -n 's/^  \\([a-z][a-z]*\\) .*/\\1/p') ;;\n"
-    "    get) words='nodes tasks services declared images events managers checkpoints' ;;\n"
+    "    get) words='nodes tasks services voters declared images events managers checkpoints' ;;\n"
     "    explain) words=$(axcan explain --markdown | sed -n 's/^### kind: //p' | tr A-Z a-z) ;;\n"
     "    rollout) words='status undo pause resume' ;;\n"
     "    status|undo|pause|resume|service)\n"

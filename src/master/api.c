@@ -439,6 +439,11 @@ static int get_service(struct call *call)
     return reply_object(call, axi_master_service(call->api->master, call->name), "service");
 }
 
+static int get_voters(struct call *call)
+{
+    return reply_items(call, axi_master_voters(call->api->master));
+}
+
 static int get_declared(struct call *call)
 {
     return reply_items(call, axi_api_declared(call->api));
@@ -508,6 +513,7 @@ static const struct route routes[] = {
     {"GET", "/v1/services", get_services},
     {"GET", "/v1/services/*", get_service},
     {"POST", "/v1/services/*/rollout", post_rollout},
+    {"GET", "/v1/voters", get_voters},
     {"GET", "/v1/declared", get_declared},
     {"POST", "/v1/apply", post_apply},
     {"POST", "/v1/undeclare", post_undeclare},

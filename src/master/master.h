@@ -192,6 +192,10 @@ json_t *axi_master_service(struct axi_master *master, const char *name);
 /* Declared nodes and policy, as the store has them: {"kind","name","revision",...}. */
 json_t *axi_master_declared(struct axi_master *master);
 
+/* Voters: {"id","name","address","version","state":"joined|lost","services":[names],"agreed",
+ * "failed"}. */
+json_t *axi_master_voters(struct axi_master *master);
+
 /* ---- what there is; each returns a new reference (NULL = not found) ---- */
 
 /* {"id","kind","task","node","state":"running|done|failed","code","error","reason","steps":

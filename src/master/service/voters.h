@@ -24,7 +24,6 @@ bool axi_voter_is_awaited(struct axi_master *m, const struct axi_service *servic
 void axi_voters_tell(struct axi_master *m, const struct axi_service *service, const char *name);
 /* Agreed verdicts: {"voter","agreed","failed","failed_in_row","last_agreed_job"}; NULL = none. */
 json_t *axi_votes_json(struct axi_master *m, const char *service);
-json_t *axi_master_voters(struct axi_master *m); /* for the API: who has joined */
 
 /* Called by frames.c. */
 void axi_voter_join(struct axi_master *m, struct axi_link *link, const axi_VoterJoin *join);
