@@ -413,14 +413,15 @@ static int run_get(int argc, char **argv)
 const struct axi_command axi_command_get = {
     .name = "get",
     .summary = "list nodes, tasks, services, images, events, masters, managers, checkpoints",
-    .usage = "usage: axcan get nodes|tasks|services|voters|declared|images|events|masters|managers\n"
-             "                 [NAME] [-o wide|json|yaml|name] [-w]\n"
-             "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
-             "declared: services, nodes and policy as manifests ('-o yaml' is what apply takes).\n"
-             "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"
-             "behind the newest that was made; with TASK: all that are kept of it.\n"
-             "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
-             "  -w, --watch       go on showing it\n" AXI_CLIENT_USAGE,
+    .usage =
+        "usage: axcan get nodes|tasks|services|voters|declared|images|events|masters|managers\n"
+        "                 [NAME] [-o wide|json|yaml|name] [-w]\n"
+        "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
+        "declared: services, nodes and policy as manifests ('-o yaml' is what apply takes).\n"
+        "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"
+        "behind the newest that was made; with TASK: all that are kept of it.\n"
+        "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
+        "  -w, --watch       go on showing it\n" AXI_CLIENT_USAGE,
     .run = run_get};
 
 /* ---- describe ---- */
