@@ -144,7 +144,10 @@ static void stop(struct daemon *daemon)
         return;
     }
     daemon->is_stopping = true;
-    axi_log(AXI_LOG_INFO, "voter-stop", "name=%s reason=signal", daemon->options->name);
+    daemon->drops_ns = 0;
+    report_drops(daemon, axi_vote_link_local_ns());
+    axi_log(AXI_LOG_INFO, "voter-stop", "name=%s taken=%" PRIu64, daemon->options->name,
+            axi_vote_taken(daemon->vote));
     axi_vote_link_close(&daemon->link, "the voter ends");
     uv_close((uv_handle_t *)&daemon->readable, NULL);
     uv_close((uv_handle_t *)&daemon->tick, NULL);

@@ -219,12 +219,13 @@ static void free_unshared(struct axi_vote_table *table, const struct axi_vote_ta
     free_table(table);
 }
 
-static uint64_t first_job(const struct axi_vote_group *group, uint64_t now_ns)
+/* The first job whose time is not over. */
+static uint64_t first_job(const struct axi_vote *vote, const struct axi_vote_table *table,
+                          uint64_t now_ns)
 {
-    if (group->release_ns == 0 || now_ns <= group->release_ns) {
-        return 0;
-    }
-    return (now_ns - group->release_ns + group->period_ns - 1) / group->period_ns;
+    uint64_t close_ns = axi_vote_close(vote, table, 0);
+
+    return now_ns > close_ns ? (now_ns - close_ns) / table->config.period_ns + 1 : 0;
 }
 
 static struct axi_vote_table *make_table(struct axi_vote_table *former,
@@ -238,7 +239,6 @@ static struct axi_vote_table *make_table(struct axi_vote_table *former,
         memset(table->seats, 0, sizeof(table->seats));
     } else if (table != NULL) {
         table->id = axi_vote_id(group->service, group->release_ns);
-        table->next_job = first_job(group, now_ns);
         table->agreed = calloc(AXI_VOTE_JOBS, sizeof(struct axi_vote_job));
         r = table->agreed != NULL ? 0 : -AXC_ENOMEM;
     }
@@ -285,6 +285,9 @@ int axi_vote_set(struct axi_vote *vote, uint64_t now_ns, const struct axi_vote_g
 
     if (table == NULL) {
         return -AXC_ENOMEM;
+    }
+    if (!is_same_grid && group->release_ns != 0) {
+        table->next_job = first_job(vote, table, now_ns);
     }
     if (is_same_grid) {
         free_unshared(former, table);

@@ -404,6 +404,26 @@ static void a_member_may_not_be_in_two_groups(void **state)
     axi_vote_free(vote);
 }
 
+static void jobs_that_are_open_when_the_group_comes_are_voted_on(void **state)
+{
+    struct axi_vote *vote = make();
+    const struct axi_vote_group group = group_of(2, 3);
+    const uint64_t now = RELEASE + 10 * PERIOD + PERIOD / 2;
+
+    (void)state;
+    assert_int_equal(axi_vote_set(vote, now, &group), 0);
+    for (uint64_t job = 7; job <= 10; job++) { /* 7 and 8 are over */
+        send(vote, 1, job, 0, "a", 1, now);
+        send(vote, 2, job, 0, "a", 1, now);
+    }
+    assert_int_equal(out_count, 2);
+    assert_int_equal(outs[0].stamp.job, 9);
+    end(vote, 10);
+    assert_int_equal(result_of(vote).agreed, 2);
+    assert_int_equal(result_of(vote).members[0].late, 2);
+    axi_vote_free(vote);
+}
+
 static void values_of_unknown_grids_are_voted_on(void **state)
 {
     struct axi_vote *vote = make();
@@ -528,6 +548,7 @@ int main(void)
         cmocka_unit_test(every_useless_datagram_is_counted_and_harmless),
         cmocka_unit_test(an_epoch_that_is_over_stays_over),
         cmocka_unit_test(a_member_may_not_be_in_two_groups),
+        cmocka_unit_test(jobs_that_are_open_when_the_group_comes_are_voted_on),
         cmocka_unit_test(values_of_unknown_grids_are_voted_on),
         cmocka_unit_test(follows_the_grid_while_the_master_is_away),
         cmocka_unit_test(near_numbers_agree_and_their_median_is_put_out),
