@@ -3,6 +3,7 @@
 #include "base/sha256.h"
 #include "core/meta.h"
 #include "master/internal.h"
+#include "master/service/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +262,10 @@ int axi_master_image_delete(struct axi_master *m, const char *name, char *ret_re
             return axi_refuse(ret_reason, AXC_EBUSY, "task %s uses this image",
                               m->tasks[i]->record.name);
         }
+    }
+    if (axi_service_using(m, info->digest) != NULL) {
+        return axi_refuse(ret_reason, AXC_EBUSY, "service %s declares this image",
+                          axi_service_using(m, info->digest));
     }
     image_key(info->digest, key);
     schema_key(info->spec.schema_hash, schema);

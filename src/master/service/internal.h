@@ -90,6 +90,8 @@ bool axi_room_for(struct axi_master *m, const struct axi_snapshot_options *optio
                   const char *what_for);
 bool axi_room_make(struct axi_master *m, struct axi_service *service,
                    const struct axi_snapshot_extra *extras, uint32_t count, const char *reason);
+/* fit.c: moves a member that may not be where it is. */
+void axi_service_fit(struct axi_master *m, struct axi_service *service);
 void axi_room_bring_home(struct axi_master *m, struct axi_service *service);
 uint64_t axi_drains_tick(struct axi_master *m); /* local time of the next thing to do */
 

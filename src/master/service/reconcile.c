@@ -332,5 +332,6 @@ void axi_service_reconcile(struct axi_master *m, struct axi_service *s)
         return;
     }
     say_condition(m, s);
+    axi_service_fit(m, s);
     axi_room_bring_home(m, s);
 }

@@ -430,6 +430,28 @@ static void a_preferred_node_is_gone_home_to(void **state)
     rig_assert_ready(rig, "pref", 2);
 }
 
+static void replicas_move_off_nodes_that_do_not_fit_any_more(void **state)
+{
+    struct rig *rig = *state;
+    uint32_t node;
+    char object[256];
+
+    rig_apply(rig, RIG_COUNT("2"));
+    rig_run(rig, 1500);
+    node = rig_node_of(rig, "many");
+    (void)snprintf(object, sizeof(object),
+                   "{\"kind\":\"Service\",\"name\":\"many\",\"image\":\"multi\",\"minimum\":1,"
+                   "\"mode\":\"at-least-one\",\"replicas\":2,\"nodes\":[\"n%u\",\"n%u\",\"n%u\"]}",
+                   (node + 1) % 4 + 1, (node + 2) % 4 + 1, (node + 3) % 4 + 1);
+    rig_apply(rig, object);
+    rig_run(rig, 4000);
+    rig_assert_ready(rig, "many", 2);
+    assert_true(rig_has_event(rig, "misplaced"));
+    for (size_t k = 0; k < 8; k++) {
+        assert_int_not_equal(rig->c.nodes[node].instances[k].state, AXI_SLOT_ACTIVE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +470,7 @@ int main(void)
         RIG_TEST(a_drain_that_cannot_end_names_what_stayed),
         RIG_TEST(a_drain_is_gone_on_with_by_another_master),
         RIG_TEST(a_single_service_degrades_and_recovers),
+        RIG_TEST(replicas_move_off_nodes_that_do_not_fit_any_more),
         RIG_TEST(a_preferred_node_is_gone_home_to),
     };
 

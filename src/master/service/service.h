@@ -58,6 +58,7 @@ struct axi_service {
     uint64_t short_ns;              /* local: since when a replica is missing; 0 = none is */
     uint64_t moved_ns;              /* local: when one was moved last, for room or home */
     uint64_t home_ns;               /* local: when a move home is thought of again */
+    uint64_t fit_ns;                /* local: when its places are judged again */
     uint64_t wait_ns;    /* local: since when its one task waits to be restored; 0 = it does not */
     uint64_t recover_ns; /* local: when a full one is thought of again */
     uint32_t recover_looks; /* so often in a row there was a node for it */
@@ -97,6 +98,9 @@ void axi_service_replica_bad(struct axi_master *m, struct axi_service *service, 
                              bool is_wrong);
 const struct axi_node_spec *axi_node_spec_of(struct axi_master *m,
                                              const char *node); /* never NULL */
+/* Name of a service that declares (or declared before, and may go back to) the image; NULL: none.
+ */
+const char *axi_service_using(struct axi_master *m, const uint8_t digest[32]);
 const struct axi_policy_spec *axi_policy(struct axi_master *m);
 
 /* The cluster as a problem of placement: all nodes, all tasks that occupy one, all services. Tasks

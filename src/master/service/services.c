@@ -142,6 +142,21 @@ const struct axi_node_spec *axi_node_spec_of(struct axi_master *m, const char *n
     return node != NULL ? &node->spec : &m->declared->any_node;
 }
 
+const char *axi_service_using(struct axi_master *m, const uint8_t digest[32])
+{
+    for (size_t i = 0; i < m->declared->service_count; i++) {
+        const struct axi_service *s = m->declared->services[i];
+
+        for (uint32_t k = 0; k <= AXI_SERVICE_IMAGES_MAX; k++) {
+            if (memcmp(s->images.digests[k], digest, 32) == 0 ||
+                (s->previous != NULL && memcmp(s->previous_images.digests[k], digest, 32) == 0)) {
+                return s->spec.name;
+            }
+        }
+    }
+    return NULL;
+}
+
 const struct axi_policy_spec *axi_policy(struct axi_master *m)
 {
     return &m->declared->policy;

@@ -162,6 +162,18 @@ static void a_service_deleted_leaves_nothing(void **state)
     json_decref(request);
 }
 
+static void the_image_of_a_service_is_not_deleted(void **state)
+{
+    struct rig *rig = *state;
+
+    json_decref(rig_answer(rig,
+                           "{\"force\": true, \"objects\": [{\"kind\":\"Service\",\"name\":\"s\","
+                           "\"image\":\"multi\",\"mode\":\"single\",\"nodes\":[\"n9\"]}]}",
+                           0));
+    assert_int_equal(axi_master_image_delete(rig->c.master, "multi", rig->reason), -AXC_EBUSY);
+    assert_non_null(strstr(rig->reason, "service s"));
+}
+
 static void a_cordoned_node_gets_nothing_new(void **state)
 {
     struct rig *rig = *state;
@@ -235,6 +247,7 @@ int main(void)
         RIG_TEST(a_stale_revision_is_refused),
         RIG_TEST(replicas_are_added_and_removed_as_declared),
         RIG_TEST(a_service_deleted_leaves_nothing),
+        RIG_TEST(the_image_of_a_service_is_not_deleted),
         RIG_TEST(a_cordoned_node_gets_nothing_new),
         RIG_TEST(a_plain_task_keeps_off_a_cordoned_node_unless_pinned),
         RIG_TEST(declared_nodes_and_policy_are_kept_by_the_store),
