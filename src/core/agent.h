@@ -99,6 +99,7 @@ struct axi_agent_loaded {
 
 struct axi_agent_figures {
     uint32_t cpu_load_ppm;
+    uint32_t task_load_ppm; /* processor time of the jobs that ended since the former call */
     uint64_t memory_free_bytes;
 };
 

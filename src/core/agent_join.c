@@ -210,6 +210,7 @@ static void send_heartbeat(struct axi_agent *agent)
     heartbeat.sequence = agent->sequence;
     heartbeat.send_local_ns = agent->now_ns;
     heartbeat.cpu_load_ppm = agent->figures.cpu_load_ppm;
+    heartbeat.task_load_ppm = agent->figures.task_load_ppm;
     heartbeat.memory_free_bytes = agent->figures.memory_free_bytes;
     heartbeat.free_slots = axi_agent_free_slots(agent);
     heartbeat.density_ppm = axi_agent_density_ppm(agent);

@@ -134,6 +134,11 @@ void axi_sched_view(struct axi_sched *sched, uint32_t slot, struct axi_slot_view
 /* Copies of the response- and execution-time histograms (may be a job behind). */
 void axi_sched_hists(struct axi_sched *sched, uint32_t slot, struct axi_hist *ret_response,
                      struct axi_hist *ret_exec);
+/* Processor time of all jobs that have ended here, killed ones too. */
+/* Share of the time since *at_ns that they took, 0 to 1,000,000; both marks are moved on. One
+ * caller, any context. */
+uint32_t axi_sched_load_ppm(const struct axi_sched *sched, uint64_t now_ns, uint64_t *at_ns,
+                            uint64_t *busy_ns);
 /* Lease end in local ns; 0 = none yet: nothing is released. When the former lease has ended by now,
  * what was active then is fenced all the same, also if the scheduler was held up and never saw it:
  * somebody else may have claimed it in between. With a full command ring the lease stays as it was,

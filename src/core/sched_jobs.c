@@ -242,6 +242,7 @@ static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
     }
     slot->view.completed++;
     axi_slot_add_times(slot, record.response_ns, record.exec_ns);
+    axi_sched_add_busy(sched, record.exec_ns);
     axi_sched_emit(sched, slot, &record);
     axi_slot_settle(sched, slot);
 }
@@ -282,6 +283,7 @@ void axi_slot_kill(struct axi_sched *sched, struct axi_sched_slot *slot, uint32_
     struct axi_trace record = axi_slot_record(sched, slot, AXI_TRACE_KILLED);
 
     record.exec_ns = sched->port.consumed_ns(sched->port.context, slot->index);
+    axi_sched_add_busy(sched, record.exec_ns);
     record.cause = (uint8_t)cause;
     record.detail = detail;
     record.detail2 = slot->resume_step;

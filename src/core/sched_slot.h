@@ -58,6 +58,7 @@ struct axi_sched {
     uint64_t now_ns;          /* local, of the event or run being handled */
     uint64_t now_master_ns;
     _Atomic uint64_t lease_until_ns;
+    _Atomic uint64_t busy_ns;  /* processor time of all jobs that ended */
     _Atomic bool is_fence_due; /* the lease lapsed; a FENCE command is on its way */
     uint8_t *scratch;          /* AXI_CHECKPOINT_BYTES_MAX */
 };
@@ -97,5 +98,7 @@ void axi_sched_emit(struct axi_sched *sched, struct axi_sched_slot *slot,
 void axi_sched_emit_kind(struct axi_sched *sched, struct axi_sched_slot *slot, uint8_t kind);
 void axi_slot_publish(struct axi_sched_slot *slot);
 void axi_slot_add_times(struct axi_sched_slot *slot, uint64_t response_ns, uint64_t exec_ns);
+/* A job ended, in whatever way. */
+void axi_sched_add_busy(struct axi_sched *sched, uint64_t exec_ns);
 
 #endif

@@ -63,6 +63,25 @@ void axi_sched_hists(struct axi_sched *sched, uint32_t slot_number, struct axi_h
     } while (is_read_torn(slot, sequence));
 }
 
+void axi_sched_add_busy(struct axi_sched *sched, uint64_t exec_ns)
+{
+    uint64_t before = atomic_load_explicit(&sched->busy_ns, memory_order_relaxed);
+
+    atomic_store_explicit(&sched->busy_ns, before + exec_ns, memory_order_relaxed);
+}
+
+uint32_t axi_sched_load_ppm(const struct axi_sched *sched, uint64_t now_ns, uint64_t *at_ns,
+                            uint64_t *busy_ns)
+{
+    uint64_t busy = atomic_load_explicit(&sched->busy_ns, memory_order_relaxed);
+    uint64_t passed = (now_ns - *at_ns) / 1000000u;
+    uint64_t ppm = *at_ns == 0 || passed == 0 ? 0 : (busy - *busy_ns) / passed;
+
+    *at_ns = now_ns;
+    *busy_ns = busy;
+    return ppm < 1000000u ? (uint32_t)ppm : 1000000u;
+}
+
 void axi_slot_add_times(struct axi_sched_slot *slot, uint64_t response_ns, uint64_t exec_ns)
 {
     if (response_ns > slot->view.response_max_ns) {

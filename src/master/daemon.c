@@ -7,10 +7,12 @@
 #include "master/api.h"
 #include "master/blob_keeper.h"
 #include "master/clock.h"
+#include "master/telemetry_file.h"
 #include "master/traces.h"
 #include "net/host.h"
 #include "net/links.h"
 #include "net/startup.h"
+#include "predict/weights.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -38,8 +40,10 @@ struct daemon {
     struct axi_blob_keeper *keeper;
     struct axi_http *http;
     struct axi_api api;
-    struct axi_master_clock *clock; /* NULL: the host's */
-    struct axi_traces *traces;      /* NULL: no histories are wanted */
+    struct axi_master_clock *clock;       /* NULL: the host's */
+    struct axi_traces *traces;            /* NULL: no histories are wanted */
+    struct axi_telemetry_file *telemetry; /* NULL: none is wanted */
+    struct axi_predict_weights weights;   /* with options.predictor */
     struct axi_links links;
     bool is_ticking, has_news, is_stopping;
     char token[AXI_TOKEN_BYTES];
@@ -281,6 +285,13 @@ static uint64_t on_traces(void *context, const char *node, uint64_t node_id, uin
     return axi_traces_take(daemon->traces, node, node_id, boot_id, first, records, count);
 }
 
+static void on_telemetry(void *context, const char *node, const struct axi_telemetry_sample *sample)
+{
+    struct daemon *daemon = context;
+
+    axi_telemetry_file_add(daemon->telemetry, node, sample);
+}
+
 /* ---- start and stop ---- */
 
 static void stop(struct daemon *daemon, const char *reason)
@@ -313,6 +324,20 @@ static void on_signal(uv_signal_t *handle, int number)
 static const char *location_of(const struct daemon *daemon)
 {
     return daemon->options->store != NULL ? daemon->options->store : daemon->store_path;
+}
+
+static int open_predictor(struct daemon *daemon)
+{
+    const struct axi_master_options *options = daemon->options;
+    int r = options->predictor != NULL ? axi_weights_load(options->predictor, &daemon->weights) : 0;
+
+    if (r < 0) {
+        return axi_startup_fail("predictor", options->predictor, r);
+    }
+    if (options->telemetry != NULL) {
+        r = axi_telemetry_file_new(options->telemetry, &daemon->telemetry);
+    }
+    return r < 0 ? axi_startup_fail("telemetry", options->telemetry, r) : 0;
 }
 
 static int open_files(struct daemon *daemon)
@@ -349,7 +374,10 @@ static int open_files(struct daemon *daemon)
     if (options->history_dir != NULL) {
         r = axi_traces_new(options->history_dir, &daemon->traces);
     }
-    return r < 0 ? axi_startup_fail("history-dir", options->history_dir, r) : 0;
+    if (r < 0) {
+        return axi_startup_fail("history-dir", options->history_dir, r);
+    }
+    return open_predictor(daemon);
 }
 
 static int make_core(struct daemon *daemon)
@@ -366,11 +394,13 @@ static int make_core(struct daemon *daemon)
         .on_op = on_op,
         .on_log = on_log,
         .on_traces = daemon->traces != NULL ? on_traces : NULL,
+        .on_telemetry = daemon->telemetry != NULL ? on_telemetry : NULL,
     };
     struct axi_master_config config = {
         .store = daemon->store,
         .election = axi_leader_revision(daemon->leader),
         .lease_ns = daemon->options->lease_ms * NS_PER_MS,
+        .predictor = daemon->options->predictor != NULL ? &daemon->weights : NULL,
         .sync_policy = (enum axi_sync_policy)daemon->options->sync_policy,
         .heartbeat_ns = daemon->options->heartbeat_ms * NS_PER_MS,
     };
@@ -532,6 +562,7 @@ int axi_master_daemon_run(const struct axi_master_options *options)
     axi_leader_free(daemon.leader);
     axi_store_free(daemon.store);
     axi_traces_free(daemon.traces);
+    axi_telemetry_file_free(daemon.telemetry);
     axi_master_clock_free(daemon.clock);
     (void)uv_loop_close(&daemon.loop);
     return 0;

@@ -16,6 +16,8 @@ struct axi_master_options {
     const char *ready_file;  /* optional: "LISTEN API\n" once both are bound */
     const char *store;       /* location (store/store.h); NULL = DIR/store.db */
     const char *history_dir; /* optional: where histories of nodes without a disk go */
+    const char *predictor;   /* optional: weights (docs/formats/predictor.md) */
+    const char *telemetry;   /* optional: file that samples are written to */
     uint64_t lease_ms;       /* 0 = default of master.h */
     uint64_t heartbeat_ms;
     uint64_t leader_lease_ms; /* 0 = default of leader.h */

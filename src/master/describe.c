@@ -3,6 +3,7 @@
 #include "cluster/failover.h"
 #include "cluster/members.h"
 #include "master/internal.h"
+#include "master/service/telemetry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
     const axi_Hello *hello = &node->hello;
     const axi_Heartbeat *beat = &node->heartbeat;
     json_t *platforms = json_array();
+    json_t *prediction;
     json_t *json;
     char id[16];
 
@@ -73,6 +75,10 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
                   "lease_age_ns", (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
                   axi_json_id(node->boot_id)));
     json_object_set_new(json, "clock", axi_clock_json(node));
+    json_object_set_new(json, "task_load_ppm", json_integer((json_int_t)beat->task_load_ppm));
+    if ((prediction = axi_prediction_json(m, node)) != NULL) {
+        json_object_set_new(json, "prediction", prediction);
+    }
     json_object_set_new(json, "server_budget_ns",
                         json_integer((json_int_t)hello->server_budget_ns));
     json_object_set_new(json, "server_period_ns",

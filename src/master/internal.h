@@ -114,7 +114,9 @@ struct axi_task {
     uint64_t reported_ns;           /* local: the owner's instance was in a Report last */
     uint64_t resume_sent_ns;
     bool is_delegation_said; /* once per restore */
-    uint64_t adopted_ns;     /* local: a manager changed the record last */
+    uint64_t rebalanced_ns;  /* local; see service/rebalance.c */
+    uint32_t rebalanced_count;
+    uint64_t adopted_ns; /* local: a manager changed the record last */
     struct axi_log_line *log;
     uint32_t log_count, log_start;
 };
@@ -135,6 +137,8 @@ struct axi_node {
     bool is_overdue, is_disagreeing; /* said: see clocks.c */
     uint64_t sync_acted_ns;          /* local */
     uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
+    uint64_t rebalanced_ns; /* local: a move from or to it began last; see service/rebalance.c */
+    uint32_t rounds_over;
     uint64_t lost_ns[AXI_LOSSES_MAX]; /* local: when its lease was lost, the latest first */
 };
 
@@ -193,8 +197,10 @@ struct axi_master {
     bool is_watch_lost;
     uint64_t next_op, event_number, log_number, events_stored;
     json_t *events, *events_pending;
-    struct axi_declared *declared; /* service/: services, nodes, policy; owned */
-    struct axi_voters *voters;     /* service/voters.c; owned */
+    struct axi_declared *declared;   /* service/: services, nodes, policy; owned */
+    struct axi_voters *voters;       /* service/voters.c; owned */
+    struct axi_telemetry *telemetry; /* service/telemetry.c; owned, NULL = none yet */
+    uint64_t rebalance_round;        /* of telemetry: looked at last by service/rebalance.c */
 };
 
 /* ---- events.c, ops.c ---- */

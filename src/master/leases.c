@@ -5,6 +5,7 @@
  * "expired", the node has stopped for longer than that. */
 #include "master/internal.h"
 #include "master/service/service.h"
+#include "master/service/telemetry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ uint64_t axi_lease_window_ns(struct axi_master *m)
 void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat)
 {
     axi_clock_heartbeat(m, node, beat);
+    axi_telemetry_heartbeat(m, node, beat);
     node->heartbeat = *beat;
     node->heartbeat_master_ns = axi_now_master(m);
     node->is_renewal_pending = true;

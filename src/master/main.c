@@ -16,6 +16,8 @@ static const char usage[] =
     "  --store LOCATION       the cluster's state: sqlite:PATH (default DIR/store.db) or\n"
     "                         etcd://HOST:PORT[,HOST:PORT...][/PREFIX], etcds:// for TLS\n"
     "  --token-file FILE      secret that nodes and commands must show; mode 0600\n"
+    "  --predictor FILE       weights of the load predictor, by axcan train (default: built in)\n"
+    "  --telemetry FILE       record the nodes' load there, for axcan train; two files of 64 MiB\n"
     "  --history-dir DIR      write the histories of nodes that have no disk, NAME.history each\n"
     "  --lease-ms N           lease of a node (default 500)\n"
     "  --leader-lease-ms N    so long after the leader's end another master leads (default 2000)\n"
@@ -46,6 +48,8 @@ static const struct axi_option table[] = {
     {.name = "listen", .kind = AXI_OPTION_TEXT, .to = &options.listen},
     {.name = "api", .kind = AXI_OPTION_TEXT, .to = &options.api},
     {.name = "store", .kind = AXI_OPTION_TEXT, .to = &options.store},
+    {.name = "predictor", .kind = AXI_OPTION_TEXT, .to = &options.predictor},
+    {.name = "telemetry", .kind = AXI_OPTION_TEXT, .to = &options.telemetry},
     {.name = "history-dir", .kind = AXI_OPTION_TEXT, .to = &options.history_dir},
     {.name = "lease-ms",
      .kind = AXI_OPTION_NUMBER,

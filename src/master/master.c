@@ -2,7 +2,9 @@
 /* The master's life: taking over from the store, links, the tick. */
 #include "master/internal.h"
 #include "master/leader.h"
+#include "master/service/rebalance.h"
 #include "master/service/service.h"
+#include "master/service/telemetry.h"
 #include "master/service/voters.h"
 
 #include <stdio.h>
@@ -269,6 +271,7 @@ void axi_master_free(struct axi_master *m)
         return;
     }
     axi_services_free(m);
+    axi_telemetry_free(m);
     axi_voters_free(m);
     for (size_t i = 0; i < m->task_count; i++) {
         axi_task_free(m->tasks[i]);
@@ -419,7 +422,8 @@ uint64_t axi_master_tick(struct axi_master *m)
     for (size_t i = 0; i < m->task_count; i++) {
         axi_flow_tick(m, m->tasks[i]);
     }
-    next = axi_services_tick(m);
+    next = earlier(axi_services_tick(m), axi_telemetry_tick(m));
+    axi_rebalance_tick(m);
     axi_tasks_sweep(m);
     if (axi_now(m) >= m->events_due_ns) {
         axi_events_flush(m);

@@ -23,6 +23,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct axi_predict_weights;
+
+/* Means over half a second or, with a long horizon, more. */
+struct axi_telemetry_sample {
+    uint64_t master_ns;
+    uint32_t task_load_ppm, cpu_load_ppm, density_ppm; /* as in Heartbeat */
+    uint64_t latency_ns;
+};
+
 /* What the core needs from its surroundings. Callbacks marked optional may be NULL. */
 struct axi_master_port {
     void *context;
@@ -47,6 +56,9 @@ struct axi_master_port {
      * number wanted next. Without it no node is asked for them. */
     uint64_t (*on_traces)(void *context, const char *node, uint64_t node_id, uint64_t boot_id,
                           uint64_t first, const uint8_t *records, size_t count);
+    /* optional: one sample of a node's telemetry (docs/formats/predictor.md) */
+    void (*on_telemetry)(void *context, const char *node,
+                         const struct axi_telemetry_sample *sample);
     /* optional, for the simulation: called at each crash point (axi_master_crash_points). True: the
      * master dies here: it sends and stores nothing more; free it and make a new one. */
     bool (*crash_point)(void *context, uint32_t point);
@@ -70,11 +82,12 @@ struct axi_master_config {
     uint64_t start_delay_ns;  /* first release after Start; 0 = 20 ms */
     uint64_t lost_after_ns;   /* a dead owner that alone has the state is waited for; 0 = 10 s */
     enum axi_sync_policy sync_policy;
-    uint32_t attempts_max; /* candidates per operation; 0 = 3 */
-    uint32_t events_max;   /* events kept in the store; 0 = 2000 */
-    char token[65];        /* nodes must show it; "" = any */
-    bool skip_commit_cas;  /* tests of the history checker only: decide without the store's word */
-    bool skip_lease_wait;  /* tests of the history checker only: declare nodes dead at once */
+    uint32_t attempts_max;                       /* candidates per operation; 0 = 3 */
+    uint32_t events_max;                         /* events kept in the store; 0 = 2000 */
+    const struct axi_predict_weights *predictor; /* NULL: the built-in ones; borrowed */
+    char token[65];                              /* nodes must show it; "" = any */
+    bool skip_commit_cas; /* tests of the history checker only: decide without the store's word */
+    bool skip_lease_wait; /* tests of the history checker only: declare nodes dead at once */
 };
 
 struct axi_master;

@@ -212,6 +212,7 @@ static void figures(void *context, struct axi_agent_figures *ret_figures)
 
     axi_runtime_figures(((struct axi_node_daemon *)context)->runtime, &load_now);
     ret_figures->cpu_load_ppm = load_now.cpu_load_ppm;
+    ret_figures->task_load_ppm = load_now.task_load_ppm;
     ret_figures->memory_free_bytes = load_now.memory_free_bytes;
 }
 

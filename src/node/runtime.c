@@ -481,5 +481,7 @@ void axi_runtime_figures(struct axi_runtime *runtime, struct axi_runtime_load *r
             : 0;
     runtime->cpu_busy = busy;
     runtime->cpu_total = total;
+    ret_load->task_load_ppm = axi_sched_load_ppm(runtime->sched, axi_runtime_clock_ns(),
+                                                 &runtime->jobs_at_ns, &runtime->jobs_busy_ns);
     ret_load->memory_free_bytes = read_memory_available();
 }

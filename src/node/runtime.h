@@ -106,6 +106,7 @@ bool axi_runtime_log_line(struct axi_runtime *runtime, uint32_t slot, uint32_t *
 
 struct axi_runtime_load {
     uint32_t cpu_load_ppm;      /* of the machine's processors, since the former call */
+    uint32_t task_load_ppm;     /* jobs that ended since then, of one processor */
     uint64_t memory_free_bytes; /* available in the machine */
 };
 void axi_runtime_figures(struct axi_runtime *runtime, struct axi_runtime_load *ret_load);

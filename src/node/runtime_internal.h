@@ -91,7 +91,8 @@ struct axi_runtime {
     void *trace_memory;
     _Atomic uint64_t traces_lost;
     int event_fd;
-    uint64_t cpu_busy, cpu_total; /* at the last call of figures, ticks */
+    uint64_t cpu_busy, cpu_total;      /* at the last call of figures, ticks */
+    uint64_t jobs_busy_ns, jobs_at_ns; /* likewise */
     struct axi_history_file history;
     struct axi_channels channels;
 };

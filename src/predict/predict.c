@@ -166,6 +166,31 @@ void axi_predict_add(struct axi_predict *p, double value)
     predict_next(p);
 }
 
+void axi_predict_shift(struct axi_predict *p, double change)
+{
+    double by = change / (p->config.ceiling - p->config.floor);
+
+    if (!isfinite(by) || p->count == 0) {
+        return;
+    }
+    by = clamp(by, -1, 1);
+    for (uint32_t i = 0; i < AXI_PREDICT_HISTORY; i++) {
+        p->history[i] = clamp(p->history[i] + by, 0, 1);
+    }
+    for (uint32_t i = 0; i < p->config.horizon; i++) {
+        struct axi_pending *said = &p->pending[i];
+
+        said->last = clamp(said->last + by, 0, 1);
+        said->peak = clamp(said->peak + by, 0, 1);
+        said->holt = clamp(said->holt + by, 0, 1);
+        said->rls = clamp(said->rls + by, 0, 1);
+        said->mean = clamp(said->mean + by, 0, 1);
+        said->upper = clamp(said->upper + by, 0, 1);
+    }
+    p->holt.level += by;
+    predict_next(p);
+}
+
 const struct axi_forecast *axi_predict_get(const struct axi_predict *p)
 {
     return &p->forecast;

@@ -106,6 +106,9 @@ AXC_MUST_USE int axi_predict_init(struct axi_predict *predict,
                                   const struct axi_predict_config *config);
 /* The next sample. What is no number is no sample: nothing changes. */
 void axi_predict_add(struct axi_predict *predict, double value);
+/* From the next sample on all values are higher by `change`, by somebody's decision and not by
+ * themselves: what is known of the past, and what was said, is moved along. */
+void axi_predict_shift(struct axi_predict *predict, double change);
 /* From the samples so far; all fields are finite numbers, within floor and ceiling. */
 const struct axi_forecast *axi_predict_get(const struct axi_predict *predict);
 /* Share of the values that were not above their bound; 1 before there was any. */

@@ -142,6 +142,32 @@ static void bounds_are_not_wider_than_needed(void **state)
     }
 }
 
+static void what_was_decided_is_no_surprise(void **state)
+{
+    for (unsigned model = 0; model < AXI_PREDICT_MODELS; model++) {
+        struct axi_predict moved = made((enum axi_predict_model)model, 10);
+        struct axi_predict still = moved;
+
+        (void)state;
+        for (int i = 0; i < 400; i++) {
+            double value = 200000 + 20000 * sin(0.1 * i);
+
+            if (i == 300) {
+                axi_predict_shift(&moved, 300000);
+            }
+            axi_predict_add(&moved, i < 300 ? value : value + 300000);
+            axi_predict_add(&still, value);
+        }
+        if (model != AXI_PREDICT_LEARNED) { /* which knows how high it is */
+            assert_int_equal(moved.exceeded, still.exceeded);
+            assert_true(fabs(moved.forecast.upper - still.forecast.upper - 300000) < 1);
+        }
+        axi_predict_shift(&moved, NAN);
+        axi_predict_shift(&moved, 1e300);
+        assert_true(moved.forecast.upper <= FULL);
+    }
+}
+
 static void no_bound_before_enough_errors_are_known(void **state)
 {
     struct axi_predict p = made(AXI_PREDICT_LAST, 4);
@@ -261,6 +287,7 @@ int main(void)
         cmocka_unit_test(rls_learns_an_autoregressive_series),
         cmocka_unit_test(bounds_hold_at_the_declared_rate_whatever_comes),
         cmocka_unit_test(bounds_are_not_wider_than_needed),
+        cmocka_unit_test(what_was_decided_is_no_surprise),
         cmocka_unit_test(no_bound_before_enough_errors_are_known),
         cmocka_unit_test(survives_what_is_no_number),
         cmocka_unit_test(refuses_a_config_out_of_range),

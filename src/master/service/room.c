@@ -2,6 +2,7 @@
 /* Breathing: moves of some tasks make room for others that found none, and bring home by `prefer`
  * what was moved away. Few moves at a time, and a pause after each. */
 #include "master/service/internal.h"
+#include "master/service/rebalance.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,8 @@ static uint32_t preferred(const struct axi_plan_service *service, const struct a
 }
 
 /* The node with more of the preferred labels that takes the task now; AXI_PLAN_NONE: none. */
-static uint32_t better_home(const struct axi_plan_problem *problem, size_t index)
+static uint32_t better_home(struct axi_master *m, const struct axi_plan_problem *problem,
+                            const struct axi_task *known, size_t index)
 {
     const struct axi_plan_task *task = &problem->tasks[index];
     const struct axi_plan_service *service = &problem->services[task->service];
@@ -117,7 +119,7 @@ static uint32_t better_home(const struct axi_plan_problem *problem, size_t index
         uint32_t count = preferred(service, &problem->nodes[n]);
         double score;
 
-        if (n != task->node && count > best &&
+        if (n != task->node && count > best && axi_rebalance_allows(m, known, m->nodes[n]) &&
             axi_plan_judge(problem, index, n, &score, NULL) == 0) {
             best = count;
             home = (uint32_t)n;
@@ -150,7 +152,7 @@ void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
             !task->is_movable || task->service == AXI_PLAN_NONE) {
             continue;
         }
-        home = better_home(&snapshot->problem, i);
+        home = better_home(m, &snapshot->problem, known, i);
         if (home != AXI_PLAN_NONE &&
             axi_master_migrate(m, known->record.name, snapshot->problem.nodes[home].place.name, &op,
                                NULL) == 0) {

@@ -2,6 +2,7 @@
 /* The cluster as a problem of placement (place/plan.h). Texts are borrowed from the master's own
  * tables: a snapshot is used and freed before anything else is done. */
 #include "master/service/internal.h"
+#include "master/service/telemetry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +295,7 @@ static void add_node(struct axi_master *m, struct held *h, uint32_t index,
     n->fail_per_hour = spec->failure_per_hour;
     n->wrong_per_hour = spec->wrong_per_hour;
     n->platform_fail_per_hour = platform_failures(axi_policy(m), node->hello.platforms[0]);
+    n->predicted_ppm = axi_predicted_ppm(m, node->id);
     n->is_cordoned = !is_open;
     n->is_leaving = axi_node_is_draining(m, node) || node->is_leaving;
 }

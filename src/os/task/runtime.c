@@ -449,5 +449,7 @@ void axi_runtime_figures(struct axi_runtime *runtime, struct axi_runtime_load *r
     ret_load->cpu_load_ppm = ret_load->cpu_load_ppm > 1000000u ? 1000000u : ret_load->cpu_load_ppm;
     runtime->load_at_ns = now_ns;
     runtime->load_idle_ns = idle_ns;
+    ret_load->task_load_ppm =
+        axi_sched_load_ppm(runtime->sched, now_ns, &runtime->jobs_at_ns, &runtime->jobs_busy_ns);
     ret_load->memory_free_bytes = axi_pages_free_bytes();
 }

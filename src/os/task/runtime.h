@@ -121,6 +121,7 @@ uint64_t axi_runtime_outputs_lost(const struct axi_runtime *runtime);
 
 struct axi_runtime_load {
     uint32_t cpu_load_ppm;      /* share of the time that was not idle, since the former call */
+    uint32_t task_load_ppm;     /* jobs that ended since then */
     uint64_t memory_free_bytes; /* of the page pool */
 };
 void axi_runtime_figures(struct axi_runtime *runtime, struct axi_runtime_load *ret_load);

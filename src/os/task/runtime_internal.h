@@ -96,6 +96,7 @@ struct axi_runtime {
     uint8_t value[AXC_VALUE_BYTES_MAX];       /* the same */
     /* server thread only */
     uint64_t load_idle_ns, load_at_ns; /* at the last call of figures */
+    uint64_t jobs_busy_ns, jobs_at_ns; /* likewise */
 };
 
 /* The page of stubs.S and the address in it that a job returns to. */
