@@ -2,6 +2,7 @@
 /* Making the replicas that are missing: all of them planned together, so that what they must
  * differ in is reachable; then room is made by moves of others, and last a lesser one is taken. */
 #include "master/service/internal.h"
+#include "master/service/voters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -220,6 +221,11 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     }
     s->short_ns = s->short_ns != 0 ? s->short_ns : axi_now(m);
     if (axi_now(m) < s->create_ns) {
+        s->next_ns = s->create_ns < s->next_ns ? s->create_ns : s->next_ns;
+        return 0;
+    }
+    if (s->numbers == 0 && axi_voter_is_awaited(m, s)) {
+        s->create_ns = axi_now(m) + SECOND / 4;
         s->next_ns = s->create_ns < s->next_ns ? s->create_ns : s->next_ns;
         return 0;
     }

@@ -170,11 +170,8 @@ bool axi_voter_is_awaited(struct axi_master *m, const struct axi_service *servic
     struct axi_ballot *ballot = NULL;
     uint64_t now = axi_now(m);
 
-    if (!wants_voter(&service->spec) || axi_voter_address(m, service)[0] != '\0') {
+    if (service->spec.output.voter[0] == '\0' || axi_voter_address(m, service)[0] != '\0') {
         return false;
-    }
-    if (service->spec.output.voter[0] == '\0') {
-        return now - m->started_local_ns < AWAITED_NS && m->voters != NULL;
     }
     ballot = get_ballot(m, service->spec.name);
     if (ballot == NULL) {

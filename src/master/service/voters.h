@@ -11,7 +11,7 @@ struct axi_votes { /* of one replica, since it was listed */
     uint32_t good_in_row, bad_in_row;
 };
 
-/* False: no voter has said anything of it. */
+/* False: no voter has said anything of it, nor is about to. */
 bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_votes);
 /* Where replicas of the service send their outputs; "" = no voter has joined (that it asks for).
  * All replicas of a service send to one voter: while some do, it stays the same. */

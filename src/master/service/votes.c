@@ -148,6 +148,17 @@ void axi_voter_report(struct axi_master *m, struct axi_link *link, const axi_Vot
     say_of_service(m, ballot, failed_before);
 }
 
+/* Listed with a service whose votes succeed: its first counts will come. */
+static bool is_told(const struct axi_ballot *ballot, uint64_t task)
+{
+    for (pb_size_t i = 0; ballot->agreed > 0 && i < ballot->told.members_count; i++) {
+        if (ballot->told.members[i].task_id == task) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_votes)
 {
     for (size_t i = 0; m->voters != NULL && i < m->voters->ballot_count; i++) {
@@ -155,6 +166,10 @@ bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_vot
 
         if (account != NULL) {
             *ret_votes = account->votes;
+            return true;
+        }
+        if (is_told(m->voters->ballots[i], task)) {
+            *ret_votes = (struct axi_votes){0};
             return true;
         }
     }
