@@ -129,8 +129,15 @@ static void note_restored(struct axi_cms_task *task)
 static void release_claim(struct axi_cms *cms, struct axi_cms_task *task)
 {
     struct axi_record next = task->record;
+    /* or declared by one that died since, and refused: nobody else would take it out of that state
+     */
+    bool is_refused = next.state == AXI_TASK_STARTING && next.claim.dead != 0 &&
+                      next.claim.manager != 0 && task->flow.is_certain;
 
-    if (next.state == AXI_TASK_RESTORING && next.claim.manager == cms->config.manager_id) {
+    if (is_refused ||
+        (next.state == AXI_TASK_RESTORING && next.claim.manager == cms->config.manager_id)) {
+        next.state = AXI_TASK_RESTORING;
+        next.owner = 0;
         next.claim.manager = 0;
         next.claim.origin = (struct axi_origin){0};
         next.epoch = ++next.epoch_last;

@@ -417,10 +417,10 @@ int axi_prove_gone(struct axi_master *m, struct axi_task *task, struct axi_store
 {
     struct axi_node *dead = axi_node_find(m, task->flow.claimed_node);
 
-    if (dead == NULL || !dead->is_dead || task->flow.is_certain || m->config.skip_lease_wait) {
+    if (dead == NULL || task->flow.is_certain || m->config.skip_lease_wait) {
         return 0;
     }
-    if (!axi_node_is_gone(m, dead)) {
+    if (!dead->is_dead || !axi_node_is_gone(m, dead)) {
         if (!dead->is_dead) { /* it was only cut off from this master */
             axi_flow_clear(&task->flow);
             axi_flow_resume(m, task);
