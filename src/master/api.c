@@ -446,7 +446,7 @@ static int get_voters(struct call *call)
 
 static int get_declared(struct call *call)
 {
-    return reply_items(call, axi_api_declared(call->api));
+    return reply_items(call, axi_master_declared(call->api->master));
 }
 
 static int post_apply(struct call *call)

@@ -47,7 +47,5 @@ int axi_api_cordon(struct axi_api *api, struct axi_http_request *request, const 
                    bool is_cordoned);
 int axi_api_drain(struct axi_api *api, struct axi_http_request *request, const char *node);
 int axi_api_rebalance(struct axi_api *api, struct axi_http_request *request);
-/* All declared objects, services too, as manifests: a new array. */
-json_t *axi_api_declared(struct axi_api *api);
 
 #endif

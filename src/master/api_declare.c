@@ -207,22 +207,3 @@ int axi_api_rebalance(struct axi_api *api, struct axi_http_request *request)
     json_decref(body);
     return 0;
 }
-
-json_t *axi_api_declared(struct axi_api *api)
-{
-    json_t *items = axi_master_declared(api->master);
-    json_t *services = axi_master_services(api->master);
-    size_t i = 0;
-    json_t *service = NULL;
-
-    json_array_foreach (services, i, service) {
-        json_t *declared = json_deep_copy(json_object_get(service, "declared"));
-
-        if (declared != NULL) {
-            (void)json_object_set(declared, "revision", json_object_get(service, "revision"));
-            (void)json_array_append_new(items, declared);
-        }
-    }
-    json_decref(services);
-    return items;
-}
