@@ -20,7 +20,7 @@ static const struct {
     {"# nothing\n---\n---\n", 0, 0, "nothing is declared"},
     {"just text", 1, 1, "expected a map with 'kind' and 'name'; found the text 'just text'"},
     {"[3]", 1, 2, "expected a map with 'kind' and 'name'; found 3"},
-    {"a: [1", 1, 6, "did not find expected"},
+    {"a: [1", 2, 1, "did not find expected"},
     {"a: b: c", 1, 5, "mapping values are not allowed"},
     {"kind: Node\nname: \x01", 2, 7, "control characters are not allowed"},
     {"kind: Node\nname: \xff\xff", 2, 7, "UTF-8"},
@@ -40,7 +40,7 @@ static const struct {
     {"kind: Service\nimage: a", 1, 1, "'name' is missing"},
     {"kind: Service\nimage: i\nname: Brake", 3, 7, "a name of 1 to 24 characters"},
     {"kind: Service\nimage: i\nname: 12", 3, 7, "found 12; put it in quotes if it is a name"},
-    {"kind: Service\nimage: i\nname: a-name-that-is-too-long-", 3, 7, "1 to 24 characters"},
+    {"kind: Service\nimage: i\nname: a-name-that-is-far-too-long", 3, 7, "1 to 24 characters"},
     {"kind: Service\nimage: ''\nname: a", 2, 8, "expected an image"},
     {"kind: Service\nimage: a/b\nname: a", 2, 8, "files end in .axi"},
     {"kind: Policy\nname: mine", 2, 7, "expected cluster: there is one policy"},
@@ -164,7 +164,7 @@ static void scalars_follow_the_core_schema(void **state)
     static const char text[] = "[1, -2, 0x1F, 0o17, 1.5, 1e-7, -.5, 1_000, 0b1, '3', \"true\", "
                                "true, yes, ~, null, 1.2.3, 12ab, +5, ., 1e999]";
     static const char expected[] =
-        "[1,-2,31,15,1.5,1e-07,-0.5,\"1_000\",\"0b1\",\"3\",\"true\",true,\"yes\",null,null,"
+        "[1,-2,31,15,1.5,1e-7,-0.5,\"1_000\",\"0b1\",\"3\",\"true\",true,\"yes\",null,null,"
         "\"1.2.3\",\"12ab\",5,\".\",\"1e999\"]";
     struct axi_manifest_error error;
     struct axi_yaml tree;
