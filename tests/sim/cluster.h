@@ -16,7 +16,11 @@
 #include <stdio.h>
 
 #define SIM_NODES_MAX 6u
-#define SIM_TASKS_MAX 8u
+#define SIM_TASKS_MAX 16u /* images; each is a task, or a version of a service */
+#define SIM_PLAIN_TASKS_MAX 8u
+#define SIM_SERVICES_MAX 3u
+#define SIM_VERSIONS 4u /* of a service: three good ones, the last one bad */
+#define SIM_MEMBERS_MAX 64u
 #define SIM_MASTERS 2u
 #define SIM_MANAGERS_MAX 3u
 #define SIM_NODE_HOST SIM_MASTERS                        /* host number of node 0 */
@@ -31,6 +35,10 @@ struct sim_options {
     bool disable_claim; /* managers claim by plain writes */
     bool disable_lapse; /* a lease that is renewed too late counts as if it had never ended */
     int managers;       /* -1: drawn by the seed */
+    bool has_services;  /* services instead of single tasks */
+    /* what services.c does not declare, or does not do, and judges all the same */
+    bool disable_admission, disable_minimum, disable_diversity, disable_proof, disable_removal,
+        disable_return;
     bool disable_epoch; /* consumers use outputs of superseded epochs, nodes take such commands */
     bool is_verbose;
 };
@@ -39,6 +47,32 @@ struct sim_image {
     uint8_t digest[32];
     uint8_t bytes[SIM_IMAGE_BYTES_MAX];
     struct axi_image_info info;
+    uint64_t salt; /* of its values; 0 = the task's id */
+    enum sim_defect defect;
+};
+
+/* A replica as the service's record has it. */
+struct sim_member {
+    uint64_t task;
+    bool is_counted; /* active, or old with a successor that is not proved yet */
+    bool is_going;
+};
+
+/* A service: what its clients want, and what the store says. */
+struct sim_service {
+    char name[8];
+    const char *mode;
+    uint32_t replicas, minimum;
+    bool differs, must_differ; /* in platform */
+    uint32_t image;            /* of version 0 */
+    bool is_wanted, is_unsure; /* unsure: an answer never came */
+    uint64_t asked_ns;
+    /* the record, as committed last */
+    bool is_declared, is_deleting;
+    uint32_t version;
+    uint64_t declared_ns; /* its version or presence changed */
+    struct sim_member members[SIM_MEMBERS_MAX];
+    uint32_t member_count;
 };
 
 /* ptp.c: a node's PTP source. */
@@ -70,6 +104,8 @@ struct sim_node {
     uint8_t *upload;
     size_t upload_bytes;
     int upload_image;
+    const char *platform;
+    uint64_t troubled_ns; /* when a fault hit it last: crash, pause, partition */
     struct {
         void *memory;
         struct axi_region region;
@@ -129,7 +165,7 @@ struct sim_task {
     enum sim_intent intent; /* what clients were told last */
     bool is_refused;        /* its demand fits no node */
     uint64_t jobs;
-    uint64_t ids[64]; /* every incarnation that a node was told to load */
+    uint64_t ids[1024]; /* every incarnation that a node was told to load */
     uint32_t id_count;
     struct sim_silence silences[64];
     uint32_t silence_count;
@@ -151,6 +187,8 @@ struct sim_cluster {
     struct sim_image images[SIM_TASKS_MAX];
     struct sim_task tasks[SIM_TASKS_MAX];
     uint32_t task_count;
+    struct sim_service services[SIM_SERVICES_MAX];
+    uint32_t service_count;
     struct sim_request requests[1024];
     uint32_t request_count;
     struct sim_consumer consumer;
@@ -158,6 +196,7 @@ struct sim_cluster {
     struct {
         uint64_t migrations, aborted, node_crashes, master_crashes, failovers, requests, restores;
         uint64_t partitions, crash_points, store_faults, manager_crashes;
+        uint64_t applies, updates, bad_updates, drains;
     } counts;
 };
 
@@ -176,6 +215,11 @@ void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns);
 void sim_node_pause(struct sim_node *node);
 void sim_node_unpause(struct sim_node *node, uint64_t starved_ns);
 void sim_node_deinit(struct sim_node *node);
+
+/* node_image.c */
+int sim_image_find(const struct sim_cluster *cluster, const uint8_t *digest); /* or -1 */
+void sim_image_meta(const struct sim_image *image, struct axi_task_meta *ret_meta);
+void sim_node_image_port(struct axi_agent_port *port); /* its image_ functions */
 
 /* master_host.c */
 void sim_master_boot(struct sim_cluster *cluster, uint32_t index);
@@ -204,11 +248,28 @@ void sim_workload_start(struct sim_cluster *cluster);
 int sim_image_blob(const struct sim_cluster *cluster, const uint8_t digest[32], uint8_t **ret_bytes,
                    size_t *ret_size); /* as the ports' get_blob */
 void sim_workload_note_id(struct sim_cluster *cluster, uint32_t image, uint64_t task_id);
+uint64_t sim_image_salt(const struct sim_cluster *cluster, uint32_t image, uint64_t task_id);
+void sim_image_make(struct sim_cluster *cluster, uint32_t index);
+struct sim_master *sim_listening(struct sim_cluster *cluster); /* the master that answers; or NULL */
+
+/* services.c: clients that declare services and nodes, update, drain, take back */
+void sim_services_prepare(struct sim_cluster *cluster);
+void sim_services_start(struct sim_cluster *cluster);
+
+/* service_judge.c */
+/* A transaction came into force. */
+void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_op *ops,
+                            size_t count);
+/* An instance was activated: what runs there must pass the exact test. */
+void sim_services_activated(struct sim_node *node);
+void sim_services_judge(struct sim_cluster *cluster);
 
 /* faults.c */
 void sim_faults_start(struct sim_cluster *cluster);
 
-/* judge.c: true when no invariant is broken; else says which on stdout. */
+/* judge.c: index of the image that the task id was loaded with, or UINT32_MAX */
+uint32_t sim_task_find(const struct sim_cluster *cluster, uint64_t task_id);
+/* true when no invariant is broken; else says which on stdout. */
 bool sim_judge(struct sim_cluster *cluster);
 
 #endif

@@ -18,14 +18,15 @@ struct snapshot {
 
 struct reference {
     const struct sim_cluster *cluster;
-    uint64_t task_id, jobs;
+    uint64_t task_id, jobs, salt;
     uint32_t every, since;
+    bool is_wrong;
     struct sim_state state;
     struct snapshot *snapshots;
     size_t count, capacity;
 };
 
-static uint32_t find_task(const struct sim_cluster *cluster, uint64_t task_id)
+uint32_t sim_task_find(const struct sim_cluster *cluster, uint64_t task_id)
 {
     for (uint32_t i = 0; i < cluster->task_count; i++) {
         for (uint32_t k = 0; k < cluster->tasks[i].id_count; k++) {
@@ -68,13 +69,15 @@ static int go_back(struct reference *reference, uint64_t job)
 static void begin_task(struct reference *reference, uint64_t task_id)
 {
     const struct sim_cluster *cluster = reference->cluster;
-    uint32_t index = find_task(cluster, task_id);
+    uint32_t index = sim_task_find(cluster, task_id);
 
     reference->task_id = task_id;
     reference->count = 0;
     reference->since = 0;
     reference->every = index == UINT32_MAX ? 1 : cluster->images[index].info.spec.checkpoint_every;
     reference->jobs = index == UINT32_MAX ? 0 : cluster->tasks[index].jobs;
+    reference->salt = sim_image_salt(cluster, index, task_id);
+    reference->is_wrong = index != UINT32_MAX && cluster->images[index].defect == SIM_WRONG;
     memset(&reference->state, 0, sizeof reference->state);
 }
 
@@ -90,7 +93,8 @@ static int replay(void *context, const struct axi_trace *record, uint32_t *ret_s
     case AXI_TRACE_ACTIVATED:
         return go_back(reference, record->job);
     case AXI_TRACE_COMPLETED:
-        sim_state_finish(&reference->state, record->task_id, record->job, ret_output_crc);
+        sim_state_finish(&reference->state, reference->salt, record->job, ret_output_crc);
+        *ret_output_crc ^= reference->is_wrong;
         *ret_state_crc = axi_crc32c(0, &reference->state, sizeof reference->state);
         if (++reference->since >= reference->every ||
             (reference->jobs != 0 && record->job + 1 >= reference->jobs)) {
@@ -167,7 +171,7 @@ static bool check_history(struct sim_cluster *cluster)
     struct axi_verdict *early = cluster->verdict;
 
     options.refused = refused->ids;
-    options.refused_count = refused->id_count;
+    options.refused_count = cluster->options.has_services ? 0 : refused->id_count;
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         struct sim_machine *machine = &cluster->nodes[i].machine;
 
@@ -197,7 +201,7 @@ static void check_silence(struct sim_cluster *cluster)
         for (size_t i = 0; i < machine->trace_count; i++) {
             const struct axi_trace *record = &machine->traces[i];
             uint32_t index = record->kind == AXI_TRACE_RELEASED
-                                 ? find_task(cluster, record->task_id)
+                                 ? sim_task_find(cluster, record->task_id)
                                  : UINT32_MAX;
 
             for (uint32_t k = 0; index != UINT32_MAX && k < cluster->tasks[index].silence_count;
@@ -301,7 +305,7 @@ static void check_slots(struct sim_cluster *cluster, const struct record_list *l
                 COMPLAIN(cluster,
                          "%s still holds task%u epoch %llu in slot state %u; the record "
                          "says %s, epoch %llu, owner %llx",
-                         node->name, find_task(cluster, view.task_id),
+                         node->name, sim_task_find(cluster, view.task_id),
                          (unsigned long long)view.epoch, view.state,
                          record == NULL ? "nothing" : record->state,
                          (unsigned long long)(record == NULL ? 0 : record->epoch),
@@ -333,7 +337,7 @@ static uint64_t last_release(const struct sim_cluster *cluster, const struct rec
 
 static void check_record(struct sim_cluster *cluster, const struct record_view *record)
 {
-    uint32_t index = find_task(cluster, record->task_id);
+    uint32_t index = sim_task_find(cluster, record->task_id);
     const struct sim_task *task = index == UINT32_MAX ? NULL : &cluster->tasks[index];
 
     if (!is_one_of(record->state, "running stopped completed failed lost") ||
@@ -375,7 +379,7 @@ static void check_convergence(struct sim_cluster *cluster)
         bool is_known = false;
 
         for (uint32_t k = 0; k < list.count; k++) {
-            is_known = is_known || find_task(cluster, list.records[k].task_id) == i;
+            is_known = is_known || sim_task_find(cluster, list.records[k].task_id) == i;
         }
         if ((cluster->tasks[i].intent == SIM_RUNNING || cluster->tasks[i].intent == SIM_STOPPED) &&
             !is_known) {
@@ -398,6 +402,9 @@ bool sim_judge(struct sim_cluster *cluster)
     sim_consumer_judge(&cluster->consumer, cluster->verdict);
     check_silence(cluster);
     check_convergence(cluster);
+    if (cluster->options.has_services) {
+        sim_services_judge(cluster);
+    }
     if (cluster->options.is_verbose) {
         axi_report_text(stdout, cluster->verdict, NULL);
     } else {

@@ -19,16 +19,16 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return z ^ (z >> 31);
 }
 
-void sim_state_step(struct sim_state *state, uint64_t task_id, uint64_t job)
+void sim_state_step(struct sim_state *state, uint64_t salt, uint64_t job)
 {
-    state->partial = mix(state->chain, task_id ^ job);
+    state->partial = mix(state->chain, salt ^ job);
     state->step = 1;
 }
 
-void sim_state_finish(struct sim_state *state, uint64_t task_id, uint64_t job, uint32_t *ret_output)
+void sim_state_finish(struct sim_state *state, uint64_t salt, uint64_t job, uint32_t *ret_output)
 {
     if (state->step == 0) {
-        sim_state_step(state, task_id, job);
+        sim_state_step(state, salt, job);
     }
     state->chain = mix(state->partial, job * 31 + state->jobs);
     state->jobs++;
@@ -80,9 +80,9 @@ static void port_start(void *context, uint32_t slot, const struct axi_job_start 
     runner->remaining_ns = runner->wcet_ns * sim_between(clock, 20, 95) / 100 + 1;
     runner->step_at_ns = 0;
     runner->fault_at_ns = 0;
-    if (sim_chance(clock, machine->overrun_ppm)) {
+    if (runner->defect == SIM_OVERRUNS || sim_chance(clock, machine->overrun_ppm)) {
         runner->remaining_ns = runner->wcet_ns * 4;
-    } else if (sim_chance(clock, machine->fault_ppm)) {
+    } else if (runner->defect == SIM_CRASHES || sim_chance(clock, machine->fault_ppm)) {
         runner->fault_at_ns = runner->remaining_ns / 3 + 1;
     }
     if (runner->task_id % 3 == 0 && start->resume_step == 0) {
@@ -212,7 +212,7 @@ static bool serve_top(struct sim_machine *machine)
     }
     if (runner->step_at_ns != 0 && runner->remaining_ns <= runner->step_at_ns) {
         runner->step_at_ns = 0;
-        sim_state_step(&runner->input, runner->task_id, runner->job);
+        sim_state_step(&runner->input, runner->salt, runner->job);
         *runner->state = runner->input;
         axi_sched_job_step(machine->sched, (uint32_t)top, 1);
         memset(runner->state, 0xdd, 16);
@@ -224,7 +224,8 @@ static bool serve_top(struct sim_machine *machine)
         return true;
     }
     if (runner->remaining_ns == 0) {
-        sim_state_finish(&runner->input, runner->task_id, runner->job, &runner->output);
+        sim_state_finish(&runner->input, runner->salt, runner->job, &runner->output);
+        runner->output ^= runner->defect == SIM_WRONG;
         *runner->state = runner->input;
         runner->is_busy = false;
         axi_sched_job_done(machine->sched, (uint32_t)top, 0);

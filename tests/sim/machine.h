@@ -27,17 +27,22 @@ struct sim_state {
 };
 _Static_assert(sizeof(struct sim_state) == SIM_STATE_BYTES, "fixed layout");
 
-/* The job function of every simulated task. */
-void sim_state_step(struct sim_state *state, uint64_t task_id, uint64_t job); /* first half */
-void sim_state_finish(struct sim_state *state, uint64_t task_id, uint64_t job,
-                      uint32_t *ret_output);
+/* What is wrong with an image: every job faults, needs more than its budget, or puts out another
+ * value than the state says. */
+enum sim_defect { SIM_GOOD = 0, SIM_CRASHES, SIM_OVERRUNS, SIM_WRONG };
+
+/* The job function of every simulated task. salt: what makes its values its own; the task's id, or
+ * the same for all replicas of a service. */
+void sim_state_step(struct sim_state *state, uint64_t salt, uint64_t job); /* first half */
+void sim_state_finish(struct sim_state *state, uint64_t salt, uint64_t job, uint32_t *ret_output);
 
 struct sim_runner {
     struct axi_instance_config config; /* as last seen by start_job's owner */
     struct sim_state *state;           /* what the scheduler reads and writes */
     struct sim_state input;            /* the state when the job began */
-    uint64_t task_id;
+    uint64_t task_id, salt;
     uint64_t wcet_ns;
+    enum sim_defect defect;
     uint64_t generation;
     bool is_busy;
     uint64_t job, remaining_ns, consumed_ns;

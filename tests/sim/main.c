@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 8000000, QUIET_S = 22 };
+enum { EVENTS_MAX = 8000000, QUIET_S = 22, SERVICES_QUIET_S = 50 };
 
 static volatile uint64_t seed_under_way;
 
@@ -60,7 +60,8 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     cluster->clock.now_ns = 1800000000ull * SIM_S; /* TAI, some day in 2027 */
     cluster->start_ns = cluster->clock.now_ns;
     cluster->faults_end_ns = cluster->start_ns + sim_between(&cluster->clock, 4, 12) * SIM_S;
-    cluster->end_ns = cluster->faults_end_ns + QUIET_S * SIM_S;
+    cluster->end_ns =
+        cluster->faults_end_ns + (options->has_services ? SERVICES_QUIET_S : QUIET_S) * SIM_S;
     cluster->network = sim_network_new(&cluster->clock);
     cluster->verdict = calloc(1, sizeof *cluster->verdict);
     if (cluster->verdict == NULL || axi_store_sqlite_new(&store, &cluster->store) < 0) {
@@ -68,11 +69,17 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     }
     cluster->consumer.clock = &cluster->clock;
     cluster->consumer.skip_epoch_check = options->disable_epoch;
-    sim_workload_prepare(cluster);
+    if (options->has_services) {
+        sim_services_prepare(cluster);
+    } else {
+        sim_workload_prepare(cluster);
+    }
     for (uint32_t i = 0; i < SIM_MASTERS; i++) {
         cluster->masters[i].crash_at = UINT32_MAX;
     }
-    cluster->node_count = (uint32_t)sim_between(&cluster->clock, 2, SIM_NODES_MAX - 1);
+    cluster->node_count = options->has_services
+                              ? (uint32_t)sim_between(&cluster->clock, 4, SIM_NODES_MAX)
+                              : (uint32_t)sim_between(&cluster->clock, 2, SIM_NODES_MAX - 1);
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_init(cluster, i);
     }
@@ -91,7 +98,11 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_boot(&cluster->nodes[i]);
     }
-    sim_workload_start(cluster);
+    if (options->has_services) {
+        sim_services_start(cluster);
+    } else {
+        sim_workload_start(cluster);
+    }
 }
 
 static void tear_down(struct sim_cluster *cluster)
@@ -155,12 +166,15 @@ static bool run_seed(uint64_t seed, const struct sim_options *options, struct to
 
 static int usage(void)
 {
-    (void)fputs("usage: axcan-sim [--seeds N] [--seed S] [--managers N] [--disable "
-                "cas|fence|epoch|claim|lapse]... [-v]\n"
+    (void)fputs("usage: axcan-sim [--seeds N] [--seed S] [--managers N] [--services] "
+                "[--disable X]... [-v]\n"
                 "  --seeds N   seeds S .. S + N - 1 (default 500 from 1)\n"
                 "  --seed S    first seed; alone: only this one\n"
                 "  --managers N  so many checkpoint managers (default: drawn, 0, 2 or 3)\n"
-                "  --disable X turns one protection off: the run must then fail\n"
+                "  --services  declared services instead of single tasks\n"
+                "  --disable X turns one protection off: the run must then fail; cas, fence,\n"
+                "              epoch, claim, lapse; of services also admission, minimum,\n"
+                "              diversity, proof, removal, return\n"
                 "  --keep-going  do not stop at the fifth failing seed\n"
                 "  -v          event log\n",
                 stderr);
@@ -169,18 +183,25 @@ static int usage(void)
 
 static bool disable(struct sim_options *options, const char *what)
 {
-    bool is_cas = strcmp(what, "cas") == 0;
-    bool is_fence = strcmp(what, "fence") == 0;
-    bool is_epoch = strcmp(what, "epoch") == 0;
-    bool is_claim = strcmp(what, "claim") == 0;
-    bool is_lapse = strcmp(what, "lapse") == 0;
+    const struct {
+        const char *name;
+        bool *flag;
+    } switches[] = {
+        {"cas", &options->disable_cas},           {"fence", &options->disable_fence},
+        {"epoch", &options->disable_epoch},       {"claim", &options->disable_claim},
+        {"lapse", &options->disable_lapse},       {"admission", &options->disable_admission},
+        {"minimum", &options->disable_minimum},   {"diversity", &options->disable_diversity},
+        {"proof", &options->disable_proof},       {"removal", &options->disable_removal},
+        {"return", &options->disable_return},
+    };
 
-    options->disable_cas |= is_cas;
-    options->disable_fence |= is_fence;
-    options->disable_epoch |= is_epoch;
-    options->disable_claim |= is_claim;
-    options->disable_lapse |= is_lapse;
-    return is_cas || is_fence || is_epoch || is_claim || is_lapse;
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (strcmp(switches[i].name, what) == 0) {
+            *switches[i].flag = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 static int run_all(uint64_t first, uint64_t count, const struct sim_options *options,
@@ -226,6 +247,7 @@ int main(int argc, char **argv)
     static const struct option names[] = {{"seeds", required_argument, NULL, 'n'},
                                           {"seed", required_argument, NULL, 's'},
                                           {"managers", required_argument, NULL, 'm'},
+                                          {"services", no_argument, NULL, 'S'},
                                           {"disable", required_argument, NULL, 'd'},
                                           {"keep-going", no_argument, NULL, 'k'},
                                           {"verbose", no_argument, NULL, 'v'},
@@ -252,6 +274,9 @@ int main(int argc, char **argv)
             if (!disable(&options, optarg)) {
                 return usage();
             }
+            break;
+        case 'S':
+            options.has_services = true;
             break;
         case 'k':
             is_going_on = true;

@@ -77,132 +77,11 @@ static void port_close(void *context, uint32_t link)
     sim_network_close(node->cluster->network, SIM_NODE_HOST + node->machine.index, link);
 }
 
-static int find_image(struct sim_cluster *cluster, const uint8_t *digest)
-{
-    for (uint32_t i = 0; i < cluster->task_count; i++) {
-        if (memcmp(cluster->images[i].digest, digest, 32) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-static bool port_image_has(void *context, const uint8_t *digest, uint64_t *ret_bytes)
-{
-    struct sim_node *node = context;
-    int image = find_image(node->cluster, digest);
-
-    if (image < 0 || !node->has_image[image]) {
-        return false;
-    }
-    *ret_bytes = node->cluster->images[image].info.entries[0].elf_bytes;
-    return true;
-}
-
-static int port_image_read(void *context, const uint8_t *digest, uint64_t offset, void *buffer,
-                           size_t bytes)
-{
-    struct sim_node *node = context;
-    int image = find_image(node->cluster, digest);
-
-    if (image < 0 || !node->has_image[image]) {
-        return -AXC_ENOENT;
-    }
-    memcpy(buffer, &node->cluster->images[image].bytes[offset], bytes);
-    return 0;
-}
-
-/* One upload at a time is enough here: a second one replaces the first and fails its commit. */
-static int port_image_open(void *context, const uint8_t *digest, uint64_t bytes,
-                           uint32_t *ret_handle)
-{
-    struct sim_node *node = context;
-
-    if (node->upload != NULL) {
-        return -AXC_EBUSY;
-    }
-    if (bytes > SIM_IMAGE_BYTES_MAX) {
-        return -AXC_EIMAGE_TOO_LARGE;
-    }
-    node->upload = calloc(1, bytes);
-    if (node->upload == NULL) {
-        abort();
-    }
-    node->upload_bytes = bytes;
-    node->upload_image = find_image(node->cluster, digest);
-    *ret_handle = 1;
-    return 0;
-}
-
-static int port_image_write(void *context, uint32_t handle, uint64_t offset, const void *data,
-                            size_t bytes)
-{
-    struct sim_node *node = context;
-
-    (void)handle;
-    if (node->upload == NULL || offset > node->upload_bytes ||
-        bytes > node->upload_bytes - offset) {
-        return -AXC_EINVALID;
-    }
-    memcpy(node->upload + offset, data, bytes);
-    return 0;
-}
-
-static void port_image_abort(void *context, uint32_t handle)
-{
-    struct sim_node *node = context;
-
-    (void)handle;
-    free(node->upload);
-    node->upload = NULL;
-}
-
-static int port_image_commit(void *context, uint32_t handle)
-{
-    struct sim_node *node = context;
-    const struct sim_image *image =
-        node->upload_image < 0 ? NULL : &node->cluster->images[node->upload_image];
-    bool is_same = node->upload != NULL && image != NULL &&
-                   image->info.entries[0].elf_bytes == node->upload_bytes &&
-                   memcmp(image->bytes, node->upload, node->upload_bytes) == 0;
-
-    if (is_same) {
-        node->has_image[node->upload_image] = true;
-    }
-    port_image_abort(context, handle);
-    return is_same ? 0 : -AXC_EIMAGE_DIGEST;
-}
-
 static void free_slot(struct sim_node *node, uint32_t slot)
 {
     free(node->slots[slot].memory);
     node->slots[slot].memory = NULL;
     node->slots[slot].is_loading = false;
-}
-
-static void make_meta(const struct sim_image *image, struct axi_task_meta *ret_meta)
-{
-    const struct axi_task_spec *spec = &image->info.spec;
-
-    *ret_meta = (struct axi_task_meta){
-        .abi = AXC_ABI,
-        .state_bytes = spec->state_bytes,
-        .state_version = spec->state_version,
-        .period_us = (uint32_t)(spec->period_ns / 1000),
-        .deadline_us = (uint32_t)(spec->deadline_ns / 1000),
-        .criticality = spec->criticality,
-        .needs = spec->needs,
-        .jobs = spec->jobs,
-        .stack_bytes = spec->stack_bytes,
-        .overrun_policy = spec->overrun_policy,
-        .fault_policy = spec->fault_policy,
-        .restart_limit = spec->restart_limit,
-        .checkpoint_every = spec->checkpoint_every,
-    };
-    memcpy(ret_meta->name, spec->name, sizeof ret_meta->name);
-    memcpy(ret_meta->schema_hash, spec->schema_hash, sizeof ret_meta->schema_hash);
-    ret_meta->wcet[0].wcet_us = (uint32_t)(image->info.entries[0].wcet_ns / 1000);
-    (void)strcpy(ret_meta->wcet[0].platform, "linux-x86_64");
 }
 
 /* A paused node gets to it when it goes on. */
@@ -228,7 +107,7 @@ static void loaded(void *context, uint64_t argument)
         return;
     }
     node->slots[slot].is_loading = false;
-    make_meta(&node->cluster->images[image], &meta);
+    sim_image_meta(&node->cluster->images[image], &meta);
     result.state = node->machine.runners[slot].state;
     result.region = &node->slots[slot].region;
     if (setjmp(node->crash) != 0) {
@@ -250,7 +129,7 @@ static int port_load(void *context, uint32_t slot, uint64_t epoch, const axi_Tas
     struct sim_node *node = context;
     struct sim_runner *runner = &node->machine.runners[slot];
     size_t bytes = axi_region_bytes(3, SIM_STATE_BYTES);
-    int image = find_image(node->cluster, spec->elf_digest);
+    int image = sim_image_find(node->cluster, spec->elf_digest);
 
     (void)epoch;
     if (image < 0 || !node->has_image[image]) {
@@ -273,6 +152,8 @@ static int port_load(void *context, uint32_t slot, uint64_t epoch, const axi_Tas
     }
     runner->state = (struct sim_state *)((uint8_t *)node->slots[slot].memory + bytes);
     runner->task_id = spec->task_id;
+    runner->salt = sim_image_salt(node->cluster, (uint32_t)image, spec->task_id);
+    runner->defect = node->cluster->images[image].defect;
     runner->wcet_ns = spec->wcet_ns;
     runner->is_busy = false;
     node->slots[slot].is_loading = true;
@@ -486,6 +367,9 @@ static void on_trace(void *context, const struct axi_trace *record)
                 (unsigned long long)record->epoch, (unsigned long long)record->job,
                 record->cause != 0 ? axi_cause_name(record->cause) : "");
     }
+    if (record->kind == AXI_TRACE_ACTIVATED && node->cluster->options.has_services) {
+        sim_services_activated(node);
+    }
     sim_consumer_output(&node->cluster->consumer, record);
     if (!node->is_trace_queued) {
         node->is_trace_queued = true;
@@ -509,13 +393,12 @@ static void run_ptp(void *context, uint64_t boot)
 
 static struct axi_agent_config make_config(struct sim_node *node)
 {
-    return (struct axi_agent_config){
+    struct axi_agent_config config = {
         .master_address = "master",
         .token = "",
         .name = node->name,
         .version = "sim",
         .address = node->address,
-        .platforms = {"linux-x86_64"},
         .node_id = 0x020000000001u + node->machine.index,
         .boot_id = sim_random(clock_of(node)) | 1,
         .memory_bytes = 1u << 30,
@@ -531,11 +414,17 @@ static struct axi_agent_config make_config(struct sim_node *node)
         .has_clock = node->ptp.is_used,
         .skip_epoch_check = node->cluster->options.disable_epoch,
     };
+
+    (void)snprintf(config.platforms[0], sizeof config.platforms[0], "%s", node->platform);
+    if (node->cluster->options.disable_admission) {
+        config.capacity_ppm = 4 * NODE_CAPACITY_PPM;
+    }
+    return config;
 }
 
 void sim_node_boot(struct sim_node *node)
 {
-    const struct axi_agent_port port = {
+    struct axi_agent_port port = {
         .context = node,
         .now_ns = port_now,
         .random64 = port_random,
@@ -543,12 +432,6 @@ void sim_node_boot(struct sim_node *node)
         .send = port_send,
         .send_room = port_send_room,
         .close = port_close,
-        .image_has = port_image_has,
-        .image_read = port_image_read,
-        .image_open = port_image_open,
-        .image_write = port_image_write,
-        .image_commit = port_image_commit,
-        .image_abort = port_image_abort,
         .load = port_load,
         .unload = port_unload,
         .post = port_post,
@@ -561,6 +444,7 @@ void sim_node_boot(struct sim_node *node)
     };
     struct axi_agent_config config;
 
+    sim_node_image_port(&port);
     sim_machine_boot(&node->machine);
     config = make_config(node);
     node->agent_memory = aligned_alloc(64, (axi_agent_bytes(&config) + 63) / 64 * 64);
@@ -611,6 +495,7 @@ void sim_node_crash(struct sim_node *node, const char *why, uint64_t away_ns)
     }
     sim_log(node->cluster, node->name, "dies: %s", why);
     node->cluster->counts.node_crashes++;
+    node->troubled_ns = clock->now_ns;
     node->crashes++;
     node->is_in_agent = false;
     node->is_paused = false;
@@ -638,6 +523,7 @@ void sim_node_pause(struct sim_node *node)
 {
     if (node->agent != NULL && !node->is_paused) {
         sim_log(node->cluster, node->name, "is paused");
+        node->troubled_ns = clock_of(node)->now_ns;
         node->is_paused = true;
         sim_machine_pause(&node->machine, true);
         sim_network_pause_host(node->cluster->network, SIM_NODE_HOST + node->machine.index, true);
@@ -650,6 +536,7 @@ void sim_node_unpause(struct sim_node *node, uint64_t starved_ns)
         sim_log(node->cluster, node->name, "goes on, its scheduler %llu us later",
                 (unsigned long long)(starved_ns / SIM_US));
         node->is_paused = false;
+        node->troubled_ns = clock_of(node)->now_ns;
         sim_network_pause_host(node->cluster->network, SIM_NODE_HOST + node->machine.index, false);
         sim_at(clock_of(node), clock_of(node)->now_ns + starved_ns, end_starving, node,
                node->machine.boot);
@@ -658,12 +545,14 @@ void sim_node_unpause(struct sim_node *node, uint64_t starved_ns)
 
 void sim_node_init(struct sim_cluster *cluster, uint32_t index)
 {
+    static const char *const platforms[] = {"linux-x86_64", "linux-aarch64", "axcan-virt"};
     struct sim_node *node = &cluster->nodes[index];
 
     node->cluster = cluster;
     (void)snprintf(node->name, sizeof node->name, "n%u", index);
     (void)snprintf(node->address, sizeof node->address, "n%u", index);
     node->crash_at = UINT32_MAX;
+    node->platform = cluster->options.has_services ? platforms[index % 3] : platforms[0];
     sim_machine_init(&node->machine, &cluster->clock, index, node->name);
     sim_ptp_init(node);
     node->machine.release_slot = on_release_slot;

@@ -23,8 +23,8 @@ static void late_free(void *context)
     free(late);
 }
 
-static int apply(struct sim_cluster *cluster, const struct axi_store_op *ops, size_t count,
-                 uint64_t *ret_revision)
+static int commit(struct sim_cluster *cluster, const struct axi_store_op *ops, size_t count,
+                  uint64_t *ret_revision)
 {
     struct axi_store_op blind[AXI_STORE_OPS_MAX];
     size_t kept = 0;
@@ -39,6 +39,17 @@ static int apply(struct sim_cluster *cluster, const struct axi_store_op *ops, si
         }
     }
     return kept == 0 ? 0 : axi_store_commit(cluster->store, blind, kept, ret_revision);
+}
+
+static int apply(struct sim_cluster *cluster, const struct axi_store_op *ops, size_t count,
+                 uint64_t *ret_revision)
+{
+    int error = commit(cluster, ops, count, ret_revision);
+
+    if (error == 0 && cluster->options.has_services) {
+        sim_services_committed(cluster, ops, count);
+    }
+    return error;
 }
 
 static void late_arrives(void *context, uint64_t argument)

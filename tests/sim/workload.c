@@ -7,14 +7,14 @@
 
 enum { POLL_NS = 10000000, OP_LIMIT_S = 45 };
 
-static struct sim_master *listening(struct sim_cluster *cluster)
+struct sim_master *sim_listening(struct sim_cluster *cluster)
 {
     struct sim_master *host = &cluster->masters[cluster->current];
 
     return host->master != NULL && !host->is_paused && !host->is_dying ? host : NULL;
 }
 
-static void make_image(struct sim_cluster *cluster, uint32_t index)
+void sim_image_make(struct sim_cluster *cluster, uint32_t index)
 {
     struct sim_clock *clock = &cluster->clock;
     struct sim_image *image = &cluster->images[index];
@@ -56,9 +56,9 @@ void sim_workload_prepare(struct sim_cluster *cluster)
 {
     struct sim_clock *clock = &cluster->clock;
 
-    cluster->task_count = (uint32_t)sim_between(clock, 3, SIM_TASKS_MAX);
+    cluster->task_count = (uint32_t)sim_between(clock, 3, SIM_PLAIN_TASKS_MAX);
     for (uint32_t i = 0; i < cluster->task_count; i++) {
-        make_image(cluster, i);
+        sim_image_make(cluster, i);
         cluster->tasks[i].jobs = cluster->images[i].info.spec.jobs;
     }
     /* the last one needs more than any node has */
@@ -96,9 +96,16 @@ void sim_workload_note_id(struct sim_cluster *cluster, uint32_t image, uint64_t 
             return;
         }
     }
-    if (task->id_count < 64) {
+    if (task->id_count < sizeof task->ids / sizeof task->ids[0]) {
         task->ids[task->id_count++] = task_id;
     }
+}
+
+uint64_t sim_image_salt(const struct sim_cluster *cluster, uint32_t image, uint64_t task_id)
+{
+    bool is_own = image >= cluster->task_count || cluster->images[image].salt == 0;
+
+    return is_own ? task_id : cluster->images[image].salt;
 }
 
 static void end_silence(struct sim_cluster *cluster, struct sim_task *task)
@@ -160,7 +167,7 @@ static int call(struct sim_cluster *cluster, struct axi_master *master, char kin
 
 static void ask(struct sim_cluster *cluster, char kind, uint32_t index)
 {
-    struct sim_master *host = listening(cluster);
+    struct sim_master *host = sim_listening(cluster);
     struct sim_task *task = &cluster->tasks[index];
     struct sim_request *request = &cluster->requests[cluster->request_count];
     char reason[AXI_REASON_BYTES] = "";
@@ -283,7 +290,7 @@ static void poll_all(void *context, uint64_t argument)
 /* A client looks before it asks: what has ended is deleted and deployed anew. */
 static bool has_ended(struct sim_cluster *cluster, uint32_t index)
 {
-    struct sim_master *host = listening(cluster);
+    struct sim_master *host = sim_listening(cluster);
     json_t *task =
         host == NULL ? NULL : axi_master_task(host->master, cluster->images[index].info.spec.name);
     const char *state = json_string_value(json_object_get(task, "state"));

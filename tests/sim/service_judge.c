@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be true of services: judged from the records as they are committed, and from what the
+ * machines run. docs/testing.md has the list. */
+#include "cluster.h"
+#include "core/demand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TROUBLE_NS (3 * SIM_S) /* so long nobody can be blamed for not knowing of a fault */
+
+#define COMPLAIN(cluster, ...)                                                                     \
+    (void)axi_verdict_violate((cluster)->verdict, AXI_I6, NULL, __VA_ARGS__)
+
+/* ---- what runs ---- */
+
+struct where {
+    struct sim_node *node; /* NULL: nowhere */
+    bool is_active;
+};
+
+static struct where find_instance(struct sim_cluster *cluster, uint64_t task)
+{
+    struct where where = {0};
+
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        struct sim_node *node = &cluster->nodes[n];
+
+        for (uint32_t slot = 0; node->agent != NULL && slot < SIM_SLOTS; slot++) {
+            struct axi_slot_view view;
+
+            axi_sched_view(node->machine.sched, slot, &view);
+            if (view.task_id == task && view.state >= AXI_SLOT_ACTIVE &&
+                view.state <= AXI_SLOT_FENCED && (where.node == NULL || !where.is_active)) {
+                where = (struct where){node, view.state == AXI_SLOT_ACTIVE};
+            }
+        }
+    }
+    return where;
+}
+
+/* A node in trouble, or one that lost its trouble a moment ago: what it ran may be thought to run. */
+static bool is_troubled(const struct sim_cluster *cluster)
+{
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        const struct sim_node *node = &cluster->nodes[n];
+
+        if (node->agent == NULL || node->is_paused ||
+            (node->troubled_ns != 0 && cluster->clock.now_ns - node->troubled_ns < TROUBLE_NS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- records ---- */
+
+static struct sim_service *find_service(struct sim_cluster *cluster, const char *name)
+{
+    for (uint32_t i = 0; i < cluster->service_count; i++) {
+        if (strcmp(cluster->services[i].name, name) == 0) {
+            return &cluster->services[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t version_of(const struct sim_cluster *cluster, const struct sim_service *s,
+                           const json_t *record)
+{
+    const char *image =
+        json_string_value(json_object_get(json_object_get(record, "declared"), "image"));
+
+    for (uint32_t v = 0; image != NULL && v < SIM_VERSIONS; v++) {
+        if (strcmp(cluster->images[s->image + v].info.reference, image) == 0) {
+            return v;
+        }
+    }
+    return UINT32_MAX;
+}
+
+static void read_members(const json_t *record, struct sim_service *next)
+{
+    const json_t *list = json_object_get(record, "members");
+    size_t index = 0;
+    const json_t *one = NULL;
+
+    next->member_count = 0;
+    json_array_foreach (list, index, one) {
+        const char *role = json_string_value(json_object_get(one, "role"));
+        const char *id = json_string_value(json_object_get(one, "task"));
+
+        if (role != NULL && id != NULL && next->member_count < SIM_MEMBERS_MAX) {
+            next->members[next->member_count++] = (struct sim_member){
+                .task = strtoull(id, NULL, 16),
+                .is_counted = strcmp(role, "active") == 0 || strcmp(role, "old") == 0,
+                .is_going = strcmp(role, "going") == 0};
+        }
+    }
+}
+
+static const struct sim_member *find_member(const struct sim_service *s, uint64_t task)
+{
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        if (s->members[i].task == task) {
+            return &s->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* A replica that counts and runs is given up: enough others must run, unless it is a fault's. */
+static void check_minimum(struct sim_cluster *cluster, const struct sim_service *before,
+                          const struct sim_service *after)
+{
+    uint32_t left = 0;
+    uint64_t gone = 0;
+
+    if (after->is_deleting || !after->is_declared || is_troubled(cluster)) {
+        return;
+    }
+    for (uint32_t i = 0; i < before->member_count; i++) {
+        const struct sim_member *member = &before->members[i];
+        const struct sim_member *now = find_member(after, member->task);
+        bool is_given_up = member->is_counted && (now == NULL || !now->is_counted);
+
+        if (is_given_up && find_instance(cluster, member->task).is_active) {
+            gone = member->task;
+        }
+    }
+    for (uint32_t i = 0; i < after->member_count; i++) {
+        left += after->members[i].is_counted &&
+                find_instance(cluster, after->members[i].task).node != NULL;
+    }
+    if (gone != 0 && left < before->minimum) {
+        COMPLAIN(cluster, "%s: replica %016llx runs and is given up, %u others run, minimum is %u",
+                 before->name, (unsigned long long)gone, left, before->minimum);
+    }
+}
+
+static void committed(struct sim_cluster *cluster, struct sim_service *s, const json_t *record)
+{
+    struct sim_service next = *s;
+
+    next.is_declared = record != NULL;
+    next.is_deleting = json_is_true(json_object_get(record, "deleting"));
+    next.version = version_of(cluster, s, record);
+    read_members(record, &next);
+    if (next.version != s->version || next.is_declared != s->is_declared) {
+        next.declared_ns = cluster->clock.now_ns;
+    }
+    check_minimum(cluster, s, &next);
+    *s = next;
+}
+
+void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_op *ops,
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sim_service *s = strncmp(ops[i].key, "service/", 8) == 0
+                                    ? find_service(cluster, ops[i].key + 8)
+                                    : NULL;
+        json_t *record = NULL;
+
+        if (s == NULL || ops[i].kind == AXI_STORE_CHECK) {
+            continue;
+        }
+        record = ops[i].kind == AXI_STORE_PUT
+                     ? json_loadb(ops[i].value, ops[i].value_bytes, 0, NULL)
+                     : NULL;
+        committed(cluster, s, record);
+        json_decref(record);
+    }
+}
+
+/* ---- the exact test ---- */
+
+static void check_load(void *context, uint64_t boot)
+{
+    struct sim_node *node = context;
+    struct sim_cluster *cluster = node->cluster;
+    struct axi_demand_task tasks[SIM_SLOTS];
+    uint32_t count = 0;
+
+    if (node->agent == NULL || node->machine.boot != boot) {
+        return;
+    }
+    for (uint32_t slot = 0; slot < SIM_SLOTS; slot++) {
+        struct axi_slot_view view;
+        uint32_t image;
+
+        axi_sched_view(node->machine.sched, slot, &view);
+        image = sim_task_find(cluster, view.task_id);
+        if (view.state == AXI_SLOT_ACTIVE && image != UINT32_MAX) {
+            const struct axi_task_spec *spec = &cluster->images[image].info.spec;
+
+            tasks[count++] = (struct axi_demand_task){node->machine.runners[slot].wcet_ns,
+                                                      spec->period_ns, spec->deadline_ns};
+        }
+    }
+    if (count > 0 &&
+        axi_demand_admit(tasks, count - 1, &tasks[count - 1], 1000000, NULL) != 0) {
+        COMPLAIN(cluster, "%s runs %u tasks that the exact test refuses", node->name, count);
+    }
+}
+
+void sim_services_activated(struct sim_node *node)
+{
+    sim_at(&node->cluster->clock, node->cluster->clock.now_ns, check_load, node,
+           node->machine.boot);
+}
+
+/* ---- the end ---- */
+
+static bool is_bad(const struct sim_cluster *cluster, uint64_t task)
+{
+    uint32_t image = sim_task_find(cluster, task);
+
+    return image != UINT32_MAX && cluster->images[image].defect != SIM_GOOD;
+}
+
+static void check_members(struct sim_cluster *cluster, const struct sim_service *s)
+{
+    const char *seen[SIM_MEMBERS_MAX] = {0};
+    uint32_t running = 0;
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        struct where where = find_instance(cluster, s->members[i].task);
+        uint32_t image = sim_task_find(cluster, s->members[i].task);
+
+        if (!s->members[i].is_counted || !where.is_active) {
+            continue;
+        }
+        if (image != s->image + s->version) {
+            COMPLAIN(cluster, "%s: a replica still runs image %u instead of %u", s->name, image,
+                     s->image + s->version);
+        }
+        for (uint32_t k = 0; k < running; k++) {
+            if (s->must_differ && strcmp(seen[k], where.node->platform) == 0) {
+                COMPLAIN(cluster, "%s: two replicas on platform %s", s->name, seen[k]);
+            }
+        }
+        seen[running++] = where.node->platform;
+    }
+    if (running != s->replicas || s->member_count != s->replicas) {
+        COMPLAIN(cluster, "%s: %u replicas of %u run, its record names %u", s->name, running,
+                 s->replicas, s->member_count);
+    }
+}
+
+/* Nothing of a deleted service, nothing that no record names, nothing bad runs. */
+static void check_rest(struct sim_cluster *cluster)
+{
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        struct sim_node *node = &cluster->nodes[n];
+
+        for (uint32_t slot = 0; node->agent != NULL && slot < SIM_SLOTS; slot++) {
+            struct axi_slot_view view;
+            uint32_t image;
+            const struct sim_service *s = NULL;
+
+            axi_sched_view(node->machine.sched, slot, &view);
+            image = sim_task_find(cluster, view.task_id);
+            if (view.state == AXI_SLOT_FREE || image == UINT32_MAX) {
+                continue;
+            }
+            s = &cluster->services[image / SIM_VERSIONS];
+            if (is_bad(cluster, view.task_id)) {
+                COMPLAIN(cluster, "%s: a bad version of %s stays", node->name, s->name);
+            }
+            if (!s->is_unsure && !s->is_wanted) {
+                COMPLAIN(cluster, "%s: something of %s runs, which is deleted", node->name,
+                         s->name);
+            } else if (find_member(s, view.task_id) == NULL) {
+                COMPLAIN(cluster, "%s: a replica of %s runs that its record does not name",
+                         node->name, s->name);
+            }
+        }
+    }
+}
+
+void sim_services_judge(struct sim_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->service_count; i++) {
+        struct sim_service *s = &cluster->services[i];
+
+        if (!s->is_unsure && s->is_wanted && !s->is_declared) {
+            COMPLAIN(cluster, "%s is gone although clients were told that it is declared",
+                     s->name);
+        }
+        if (s->is_declared && s->is_deleting) {
+            COMPLAIN(cluster, "%s is still being deleted", s->name);
+        } else if (s->is_declared) {
+            check_members(cluster, s);
+        }
+        if (s->is_declared && s->version == SIM_VERSIONS - 1) {
+            COMPLAIN(cluster, "%s is still declared with its bad version", s->name);
+        }
+    }
+    check_rest(cluster);
+}
