@@ -250,7 +250,8 @@ int sim_image_blob(const struct sim_cluster *cluster, const uint8_t digest[32], 
 void sim_workload_note_id(struct sim_cluster *cluster, uint32_t image, uint64_t task_id);
 uint64_t sim_image_salt(const struct sim_cluster *cluster, uint32_t image, uint64_t task_id);
 void sim_image_make(struct sim_cluster *cluster, uint32_t index);
-struct sim_master *sim_listening(struct sim_cluster *cluster); /* the master that answers; or NULL */
+struct sim_master *
+sim_listening(struct sim_cluster *cluster); /* the master that answers; or NULL */
 
 /* services.c: clients that declare services and nodes, update, drain, take back */
 void sim_services_prepare(struct sim_cluster *cluster);

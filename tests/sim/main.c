@@ -187,11 +187,11 @@ static bool disable(struct sim_options *options, const char *what)
         const char *name;
         bool *flag;
     } switches[] = {
-        {"cas", &options->disable_cas},           {"fence", &options->disable_fence},
-        {"epoch", &options->disable_epoch},       {"claim", &options->disable_claim},
-        {"lapse", &options->disable_lapse},       {"admission", &options->disable_admission},
-        {"minimum", &options->disable_minimum},   {"diversity", &options->disable_diversity},
-        {"proof", &options->disable_proof},       {"removal", &options->disable_removal},
+        {"cas", &options->disable_cas},         {"fence", &options->disable_fence},
+        {"epoch", &options->disable_epoch},     {"claim", &options->disable_claim},
+        {"lapse", &options->disable_lapse},     {"admission", &options->disable_admission},
+        {"minimum", &options->disable_minimum}, {"diversity", &options->disable_diversity},
+        {"proof", &options->disable_proof},     {"removal", &options->disable_removal},
         {"return", &options->disable_return},
     };
 
@@ -244,14 +244,11 @@ static int run_all(uint64_t first, uint64_t count, const struct sim_options *opt
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {{"seeds", required_argument, NULL, 'n'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"managers", required_argument, NULL, 'm'},
-                                          {"services", no_argument, NULL, 'S'},
-                                          {"disable", required_argument, NULL, 'd'},
-                                          {"keep-going", no_argument, NULL, 'k'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"seeds", required_argument, NULL, 'n'},    {"seed", required_argument, NULL, 's'},
+        {"managers", required_argument, NULL, 'm'}, {"services", no_argument, NULL, 'S'},
+        {"disable", required_argument, NULL, 'd'},  {"keep-going", no_argument, NULL, 'k'},
+        {"verbose", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0}};
     struct sim_options options = {.managers = -1};
     uint64_t first = 1;
     uint64_t count = 0;

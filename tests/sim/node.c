@@ -415,7 +415,7 @@ static struct axi_agent_config make_config(struct sim_node *node)
         .skip_epoch_check = node->cluster->options.disable_epoch,
     };
 
-    (void)snprintf(config.platforms[0], sizeof config.platforms[0], "%s", node->platform);
+    config.platforms[0] = node->platform;
     if (node->cluster->options.disable_admission) {
         config.capacity_ppm = 4 * NODE_CAPACITY_PPM;
     }

@@ -39,7 +39,8 @@ static struct where find_instance(struct sim_cluster *cluster, uint64_t task)
     return where;
 }
 
-/* A node in trouble, or one that lost its trouble a moment ago: what it ran may be thought to run. */
+/* A node in trouble, or one that lost its trouble a moment ago: what it ran may be thought to run.
+ */
 static bool is_troubled(const struct sim_cluster *cluster)
 {
     for (uint32_t n = 0; n < cluster->node_count; n++) {
@@ -157,9 +158,8 @@ void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_
                             size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct sim_service *s = strncmp(ops[i].key, "service/", 8) == 0
-                                    ? find_service(cluster, ops[i].key + 8)
-                                    : NULL;
+        struct sim_service *s =
+            strncmp(ops[i].key, "service/", 8) == 0 ? find_service(cluster, ops[i].key + 8) : NULL;
         json_t *record = NULL;
 
         if (s == NULL || ops[i].kind == AXI_STORE_CHECK) {
@@ -198,8 +198,7 @@ static void check_load(void *context, uint64_t boot)
                                                       spec->period_ns, spec->deadline_ns};
         }
     }
-    if (count > 0 &&
-        axi_demand_admit(tasks, count - 1, &tasks[count - 1], 1000000, NULL) != 0) {
+    if (count > 0 && axi_demand_admit(tasks, count - 1, &tasks[count - 1], 1000000, NULL) != 0) {
         COMPLAIN(cluster, "%s runs %u tasks that the exact test refuses", node->name, count);
     }
 }
@@ -285,8 +284,7 @@ void sim_services_judge(struct sim_cluster *cluster)
         struct sim_service *s = &cluster->services[i];
 
         if (!s->is_unsure && s->is_wanted && !s->is_declared) {
-            COMPLAIN(cluster, "%s is gone although clients were told that it is declared",
-                     s->name);
+            COMPLAIN(cluster, "%s is gone although clients were told that it is declared", s->name);
         }
         if (s->is_declared && s->is_deleting) {
             COMPLAIN(cluster, "%s is still being deleted", s->name);

@@ -111,8 +111,8 @@ static void apply(struct sim_cluster *cluster, struct sim_service *s, uint32_t v
     if (host == NULL) {
         return;
     }
-    request = json_pack("{s:[o], s:b}", "objects", manifest(cluster, s, version, surge), "dry_run",
-                        0);
+    request =
+        json_pack("{s:[o], s:b}", "objects", manifest(cluster, s, version, surge), "dry_run", 0);
     error = axi_master_apply(host->master, request, &answer, reason);
     sim_log(cluster, "client", "apply %s %s surge %u: %d %s", s->name, versions[version], surge,
             error, reason);
@@ -189,9 +189,9 @@ static void close_node(struct sim_cluster *cluster)
     if (host == NULL) {
         return;
     }
-    error = is_drain ? axi_master_drain(host->master, cluster->nodes[index].name, 3 * SIM_S, &op,
-                                        reason)
-                     : axi_master_cordon(host->master, cluster->nodes[index].name, true, reason);
+    error = is_drain
+                ? axi_master_drain(host->master, cluster->nodes[index].name, 3 * SIM_S, &op, reason)
+                : axi_master_cordon(host->master, cluster->nodes[index].name, true, reason);
     cluster->counts.drains += error == 0;
     sim_log(cluster, "client", "%s n%u: %d %s", is_drain ? "drain" : "cordon", (unsigned)index,
             error, reason);
