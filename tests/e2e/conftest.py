@@ -95,7 +95,8 @@ class Cluster:
         with open(os.path.join(self.dir, "cluster.json"), encoding="utf-8") as file:
             cluster = json.load(file)
             return {m["name"]: m for m in cluster["members"] + cluster.get("stores", []) +
-                    cluster.get("masters", []) + cluster.get("managers", [])}
+                    cluster.get("masters", []) + cluster.get("managers", []) +
+                    cluster.get("voters", [])}
 
     def signal(self, name, number):
         os.kill(self.members()[name]["pid"], number)
