@@ -31,7 +31,7 @@ static void ask_for(struct axi_master *m, struct question *q, struct axi_declare
             .name = q->names[q->count],
             .spec = &d->spec,
             .info = axi_service_image(m, &d->images, has_own ? AXI_SERVICE_IMAGES_MAX : image),
-            .image = image,
+            .image = has_own ? AXI_SERVICE_IMAGES_MAX : image,
             .assurance_min = d->is_lesser ? d->spec.degraded.assurance : d->spec.assurance};
         q->count++;
     }

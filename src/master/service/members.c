@@ -293,13 +293,19 @@ int axi_member_add(struct axi_master *m, struct axi_service *service,
                                           .rule = request->rule,
                                           .output_address = axi_voter_address(m, service),
                                           .is_restored_by_managers = spec->mode == AXI_MODE_SINGLE};
+    struct axi_service_spec lesser;
     struct axi_service next = *service;
     struct axi_store_op ops[1 + AXI_ALSO_MAX];
     char key[AXI_SERVICE_KEY_BYTES];
-    bool is_first = service->numbers == 0 || service->release_ns == 0;
+    bool is_first = service->numbers < spec->replicas;
     int rc = append(m, &next, request, ret_reason);
 
     replica.seed = request->rule == AXI_STATE_RESTART ? 0 : replica.seed;
+    if (request->image == AXI_SERVICE_IMAGES_MAX) { /* the declared WCETs are the full image's */
+        lesser = *spec;
+        lesser.wcet_count = 0;
+        replica.spec = &lesser;
+    }
     if (rc == 0 && replica.image == NULL) {
         rc = axi_refuse(ret_reason, AXC_ENOENT, "an image of %s is not known (any more)",
                         spec->name);

@@ -220,7 +220,9 @@ static void add_extras(struct axi_master *m, struct held *h,
 
         service += i > 0 && extra->spec != options->extras[i - 1].spec;
         for (uint32_t e = 0; e < info->entry_count; e++) {
-            entries[e].wcet_ns = axi_service_wcet_ns(extra->spec, &info->entries[e]);
+            entries[e].wcet_ns = extra->image == AXI_SERVICE_IMAGES_MAX
+                                     ? info->entries[e].wcet_ns
+                                     : axi_service_wcet_ns(extra->spec, &info->entries[e]);
         }
         h->tasks[h->task_count++] = (struct axi_plan_task){
             .id = extra->task,
