@@ -185,6 +185,20 @@ static void read_service(struct axi_master *m, const json_t *is, struct axi_decl
     }
 }
 
+static void read_other(struct axi_declare *d)
+{
+    char reason[AXI_REASON_BYTES] = "";
+    int rc = d->kind == AXI_DECLARE_NODE ? axi_node_spec_from_json(d->object, &d->node_spec, reason)
+                                         : axi_policy_spec_from_json(d->object, &d->policy, reason);
+
+    if (rc == 0 && d->kind == AXI_DECLARE_NODE && d->node == NULL) {
+        rc = axi_refuse(reason, AXC_ENOMEM, "%s", axi_error_text(AXC_ENOMEM));
+    }
+    if (rc != 0) {
+        refuse(d, -rc, reason);
+    }
+}
+
 static void read_object(struct axi_master *m, const json_t *request, bool is_deleting,
                         struct axi_declare *d)
 {
@@ -220,6 +234,8 @@ static void read_object(struct axi_master *m, const json_t *request, bool is_del
     compare(is, d);
     if (d->kind == AXI_DECLARE_SERVICE && d->code == 0) {
         read_service(m, is, d);
+    } else if (d->kind != AXI_DECLARE_SERVICE) {
+        read_other(d);
     }
 }
 
@@ -457,6 +473,27 @@ static int first_refusal(const struct axi_declare *list, size_t count, char *ret
     return 0;
 }
 
+/* Services are judged with the nodes and the policy as the same request declares them: called once
+ * before, and once after to undo it. */
+static void exchange(struct axi_master *m, struct axi_declare *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct axi_declare *d = &list[i];
+
+        if (d->kind == AXI_DECLARE_NODE) {
+            struct axi_node_spec spec = d->node->spec;
+
+            d->node->spec = d->node_spec;
+            d->node_spec = spec;
+        } else if (d->kind == AXI_DECLARE_POLICY) {
+            struct axi_policy_spec policy = m->declared->policy;
+
+            m->declared->policy = d->policy;
+            d->policy = policy;
+        }
+    }
+}
+
 static int run(struct axi_master *m, const json_t *request, bool is_deleting,
                struct axi_declare *list, size_t count, json_t *plan, char *ret_reason)
 {
@@ -469,7 +506,9 @@ static int run(struct axi_master *m, const json_t *request, bool is_deleting,
     refuse_doubles(list, count);
     rc = first_refusal(list, count, ret_reason);
     if (rc == 0 && !is_deleting && !json_is_true(json_object_get(request, "force"))) {
+        exchange(m, list, count);
         rc = axi_declare_judge(m, list, count, plan);
+        exchange(m, list, count);
         rc = rc != 0 ? rc : first_refusal(list, count, ret_reason);
     }
     if (rc == 0 && !json_is_true(json_object_get(request, "dry_run"))) {

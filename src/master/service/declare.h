@@ -25,6 +25,8 @@ struct axi_declare {
     char reason[AXI_REASON_BYTES];
     struct axi_service_spec spec;
     struct axi_service_images images;
+    struct axi_node_spec node_spec;
+    struct axi_policy_spec policy;
     struct axi_service *service;    /* borrowed; NULL = there is none yet */
     struct axi_declared_node *node; /* borrowed */
     bool is_replacing;              /* new replicas are needed */
