@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LATE_NS 20000000ull
+#define MANY_NODES 50u
 #define GRACE_NS 100000000ull /* for a tick that came late: heartbeats must be read first */
 
 uint64_t axi_lease_window_ns(struct axi_master *m)
@@ -22,13 +23,21 @@ uint64_t axi_lease_window_ns(struct axi_master *m)
                                      : m->config.lease_ns + drift + m->config.lease_margin_ns;
 }
 
+/* With many nodes a lease that was renewed a moment ago is left as it is: it still has three
+ * quarters to run, and this heartbeat needs no answer. */
+static bool is_renewal_due(struct axi_master *m, const struct axi_node *node)
+{
+    return m->node_count < MANY_NODES || !node->has_lease ||
+           axi_now(m) - node->renewed_local_ns > m->config.lease_ns / 4;
+}
+
 void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat)
 {
     axi_clock_heartbeat(m, node, beat);
     axi_telemetry_heartbeat(m, node, beat);
     node->heartbeat = *beat;
     node->heartbeat_master_ns = axi_now_master(m);
-    node->is_renewal_pending = true;
+    node->is_renewal_pending |= is_renewal_due(m, node);
 }
 
 static void acknowledge(struct axi_master *m, struct axi_node *node)
@@ -69,6 +78,16 @@ static size_t collect(struct axi_master *m, struct axi_node **batch, struct axi_
     return count;
 }
 
+/* With many nodes a renewal waits longer for company: a commit costs what it costs, however many
+ * are in it. */
+static uint64_t batch_wait_ns(const struct axi_master *m)
+{
+    uint64_t most_ns = m->config.heartbeat_ns / 2;
+
+    return m->node_count < MANY_NODES || most_ns < m->config.batch_ns ? m->config.batch_ns
+                                                                      : most_ns;
+}
+
 void axi_leases_renew(struct axi_master *m)
 {
     struct axi_node *batch[BATCH_MAX];
@@ -98,7 +117,7 @@ void axi_leases_renew(struct axi_master *m)
     if (rc == 0 && is_lapsed && axi_managers_known(m) && axi_watch_poll(m) != 0) {
         rc = -AXC_ETIMEOUT;
     }
-    m->next_batch_ns = axi_now(m) + m->config.batch_ns;
+    m->next_batch_ns = axi_now(m) + batch_wait_ns(m);
     for (size_t i = 0; i < count && (rc == 0 || rc == -AXC_ETIMEOUT); i++) {
         batch[i]->is_renewal_pending = false;
         batch[i]->renewed_local_ns = axi_now(m); /* unknown outcome: it may have been renewed */
