@@ -134,6 +134,8 @@ static void check_minimum(struct sim_cluster *cluster, const struct sim_service 
                 find_instance(cluster, after->members[i].task).node != NULL;
     }
     if (gone != 0 && left < before->minimum) {
+        sim_log(cluster, "judge", "%s: %016llx is given up, %u are left", before->name,
+                (unsigned long long)gone, left);
         COMPLAIN(cluster, "%s: replica %016llx runs and is given up, %u others run, minimum is %u",
                  before->name, (unsigned long long)gone, left, before->minimum);
     }

@@ -244,7 +244,7 @@ static void fail(struct axi_master *m, struct axi_service *s, const struct axi_m
 
 /* ---- proof ---- */
 
-/* It counts; what it was to replace goes. */
+/* It counts; what it was to replace goes, or stays when another one was lost meanwhile. */
 static void accept(struct axi_master *m, struct axi_service *s, uint64_t task)
 {
     struct axi_service next = *s;
@@ -256,7 +256,8 @@ static void accept(struct axi_master *m, struct axi_service *s, uint64_t task)
     newcomer->role = AXI_MEMBER_ACTIVE;
     newcomer->since_ns = axi_now_master(m);
     for (uint32_t i = 0; i < next.member_count; i++) {
-        if (is_old(&next, &next.members[i]) && next.members[i].role == AXI_MEMBER_OLD) {
+        if (is_old(&next, &next.members[i]) && next.members[i].role == AXI_MEMBER_OLD &&
+            axi_service_may_lose(m, &next, next.members[i].task)) {
             next.members[i].role = AXI_MEMBER_GOING;
             next.members[i].since_ns = axi_now_master(m);
         }

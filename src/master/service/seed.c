@@ -250,7 +250,11 @@ static bool use(struct axi_master *m, struct axi_task *task, const uint8_t *byte
         return true;
     }
     if (rc == -AXC_ECKPT_JOB && task->flow.seed_source == SOURCE_NODE) {
-        task->flow.request_target = 0; /* in the middle of a job: asked again a little later */
+        /* in the middle of a job: asked again a little later, not always at the same point of its
+         * period */
+        task->flow.request_target = 0;
+        task->flow.retry_ns = axi_now(m) + m->config.retry_ns / 8 +
+                              m->port.random64(m->port.context) % m->config.retry_ns;
         axi_incoming_clear(&task->flow.incoming);
         return true;
     }
@@ -277,6 +281,9 @@ static bool ask_node(struct axi_master *m, struct axi_task *task)
 
     if (!is_live || node == NULL || node->is_dead) {
         return false;
+    }
+    if (axi_is_new_replica(&seed->record)) {
+        return true; /* what it has is not its own before it runs */
     }
     if (!axi_node_is_ready(node)) {
         return axi_in_grace(m); /* after a change of masters it has to join first */
