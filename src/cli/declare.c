@@ -158,10 +158,13 @@ static int look(struct axi_client *client, const char *name, bool wants_gone, js
     json_t *differences = axi_manifest_diff(*declared, now);
 
     if (!wants_gone && json_array_size(differences) > 0) {
+        const char *why = axi_declare_text(json_object_get(service, "rollout"), "reason");
+
         r = 1 + axi_cli_fail(client->command,
-                             "service '%s' was declared otherwise meanwhile, or the update was "
-                             "reverted: %s; 'axcan describe service %s' tells why",
-                             name, axi_declare_text(service, "condition"), name);
+                             "service '%s': %s%s; 'axcan describe service %s' tells more", name,
+                             *why != '\0' ? "the update was reverted: "
+                                          : "declared otherwise meanwhile",
+                             why, name);
     }
     if (r == 1 && axi_client_left_ms(client) == 0) {
         r = 1 + axi_cli_fail(client->command,

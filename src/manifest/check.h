@@ -22,6 +22,7 @@ struct axi_manifest_check {
     bool are_files_allowed; /* images may be files: only where somebody will upload them */
     struct axi_manifest_place place;
     char text[AXI_MANIFEST_TEXT_BYTES]; /* without the place */
+    char key[64]; /* of the place, where the object it was read from does not outlive the check */
 };
 
 /* *ret_normalised: a new object with all defaults. -AXC_EMANIFEST: check->place and ->text say what

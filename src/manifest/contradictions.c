@@ -4,6 +4,7 @@
 #include "manifest/check.h"
 #include "manifest/spec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static json_int_t number(const json_t *object, const char *key)
@@ -128,7 +129,8 @@ static int check_nodes(struct axi_manifest_check *check, const json_t *service)
         const json_t *demanded = json_object_get(labels, key);
 
         if (demanded != NULL && !json_equal(demanded, value)) {
-            at(check, "prefer", key);
+            (void)snprintf(check->key, sizeof(check->key), "%s", key); /* the object is freed */
+            at(check, "prefer", check->key);
             return axi_manifest_wrong(check, "can never hold: 'labels' demands %.64s: %.64s", key,
                                       json_string_value(demanded));
         }

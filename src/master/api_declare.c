@@ -184,7 +184,11 @@ int axi_api_drain(struct axi_api *api, struct axi_http_request *request, const c
 
         api->changed(api->context);
         (void)snprintf(id, sizeof(id), "%" PRIu64, op);
-        reply_answer(request, r, r == 0 ? json_pack("{s:s}", "operation", id) : NULL, reason);
+        if (r < 0) {
+            axi_api_refuse(request, r, reason);
+        } else {
+            axi_http_reply(request, MHD_HTTP_ACCEPTED, json_pack("{s:s}", "operation", id));
+        }
     }
     json_decref(body);
     return 0;
