@@ -26,6 +26,8 @@ static const struct axi_column node_columns[] = {
     {"DENSITY", "density_ppm", AXI_CELL_SHARE, false},
     {"CAPACITY", "capacity_ppm", AXI_CELL_SHARE, false},
     {"CPU", "cpu_load_ppm", AXI_CELL_SHARE, false},
+    {"LOAD", "task_load_ppm", AXI_CELL_SHARE, true},
+    {"PREDICTED", "prediction.predicted_ppm", AXI_CELL_SHARE, true},
     {"ID", "id", AXI_CELL_TEXT, true},
     {"ADDRESS", "address", AXI_CELL_TEXT, true},
     {"SLOTS", "free_slots", AXI_CELL_TEXT, true},

@@ -40,27 +40,40 @@ static uint64_t of_capacity(const struct rebalance *r, uint32_t node, uint64_t l
     return capacity != 0 ? load_ppm * 1000000u / capacity : UINT64_MAX;
 }
 
-/* What the task takes: as it was measured, else as it was declared. */
-static uint64_t task_ppm(const struct axi_task *task, const struct axi_node *node)
+static uint64_t declared_ppm(const struct axi_task *task, const struct axi_node *node)
 {
     const struct axi_record *record = &task->record;
-    int entry = axi_task_entry(record, node);
-    uint64_t ns = entry >= 0 ? record->entries[entry].wcet_ns : 0;
+    int entry = node != NULL ? axi_task_entry(record, node) : -1;
 
-    if (record->spec.period_ns == 0) {
+    if (entry < 0 || record->spec.period_ns == 0) {
         return 0;
     }
-    if (task->has_status && task->status.exec_p99_ns != 0 && task->status.exec_p99_ns < ns) {
-        ns = task->status.exec_p99_ns;
+    return (uint64_t)((double)record->entries[entry].wcet_ns * 1e6 /
+                      (double)record->spec.period_ns);
+}
+
+/* What the task takes: its part, by what is declared, of what its node's tasks will take as far as
+ * it can be foreseen; never more than it may. */
+static uint64_t task_ppm(struct axi_master *m, const struct axi_task *task,
+                         const struct axi_node *node)
+{
+    const struct axi_node *owner = axi_node_find(m, task->record.owner);
+    uint64_t declared = declared_ppm(task, node);
+    uint64_t load = owner != NULL ? axi_predicted_ppm(m, owner->id) : 0;
+    uint64_t all = 0;
+
+    for (size_t i = 0; load != 0 && i < m->task_count; i++) {
+        all += m->tasks[i]->record.owner == owner->id ? declared_ppm(m->tasks[i], owner) : 0;
     }
-    return (uint64_t)((double)ns * 1e6 / (double)record->spec.period_ns);
+    return all == 0 || load >= all ? declared
+                                   : (uint64_t)((double)declared * (double)load / (double)all);
 }
 
 static uint64_t share_ppm(const struct rebalance *r, uint32_t task, uint32_t node)
 {
     const struct axi_task *known = axi_task_find(r->m, r->tasks[task].id);
 
-    return known != NULL ? task_ppm(known, r->m->nodes[node]) : 0;
+    return known != NULL ? task_ppm(r->m, known, r->m->nodes[node]) : 0;
 }
 
 static void fill_loads(struct rebalance *r)
@@ -403,7 +416,7 @@ bool axi_rebalance_allows(struct axi_master *m, const struct axi_task *task,
                           const struct axi_node *to)
 {
     const struct axi_policy_spec *policy = axi_policy(m);
-    uint64_t share = task_ppm(task, to);
+    uint64_t share = task_ppm(m, task, to);
     uint64_t load = axi_predicted_ppm(m, to->id);
 
     if (!policy->is_rebalancing) {
