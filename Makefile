@@ -19,8 +19,9 @@ build: ## install missing packages, compile everything
 	@ninja -C $(BUILD)/os $(NINJA_FLAGS)
 	@ninja -C $(BUILD)/aarch64 $(NINJA_FLAGS)
 
-demo: build ## start a cluster, deploy six tasks, migrate them, judge the history
+demo: build ## six tasks move, nodes die; then services: TMR, a bad update, breathing
 	@tools/demo $(BUILD)
+	@tools/demo-services $(BUILD)
 
 test: ## every test: unit, sanitizers, simulation, fuzz corpora, end to end
 	@tools/install-deps
