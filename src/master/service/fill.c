@@ -152,14 +152,10 @@ static int create_all(struct axi_master *m, struct axi_service *s, struct wanted
         request.role = counts.running == 0 ? AXI_MEMBER_ACTIVE : AXI_MEMBER_NEW;
         request.instead_of = failed_one(m, s);
         request.instead_role = AXI_MEMBER_GOING;
-        if (s->is_stateless && counts.running == 0) {
-            request.has_seed = true; /* no checkpoint was found anywhere */
-            request.seed = 0;
-        }
         rc = axi_member_add(m, s, &request,
                             s->numbers < s->spec.replicas ? "declared" : "a replica is missing",
                             &task, ret_reason);
-        if (rc != 0 && rc != -AXC_ETIMEOUT && rc != -AXC_EUNAVAILABLE) {
+        if (rc != 0 && rc != -AXC_ETIMEOUT && rc != -AXC_EUNAVAILABLE && rc != -AXC_EBUSY) {
             axi_service_avoid(m, s, nodes[i], 5 * SECOND);
         }
     }

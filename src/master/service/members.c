@@ -120,7 +120,8 @@ static uint64_t worth_as_seed(struct axi_master *m, const struct axi_service *se
         return (is_suspect ? 1u : 4u) + agrees + (member->role == AXI_MEMBER_ACTIVE) +
                (member->role != AXI_MEMBER_NEW) + (UINT64_C(1) << 40);
     }
-    return view.state == AXI_REPLICA_FAILED ? member->number : 0; /* the last one's checkpoint */
+    /* the last one's checkpoint, unless it was asked for in vain */
+    return view.state == AXI_REPLICA_FAILED && !service->is_stateless ? member->number : 0;
 }
 
 uint64_t axi_member_seed(struct axi_master *m, const struct axi_service *service)
@@ -300,6 +301,9 @@ int axi_member_add(struct axi_master *m, struct axi_service *service,
     bool is_first = service->numbers < spec->replicas;
     int rc = append(m, &next, request, ret_reason);
 
+    if (rc == 0 && axi_now(m) < service->create_ns) {
+        rc = axi_refuse(ret_reason, AXC_EBUSY, "the last one was refused a moment ago");
+    }
     replica.seed = request->rule == AXI_STATE_RESTART ? 0 : replica.seed;
     if (request->image == AXI_SERVICE_IMAGES_MAX) { /* the declared WCETs are the full image's */
         lesser = *spec;

@@ -393,8 +393,15 @@ static void begin_round(struct axi_master *m, struct axi_service *s)
     uint64_t task = victim != NULL ? victim->task : 0;
     bool may_lose = task == 0 || axi_service_may_lose(m, s, task);
     bool is_beside = s->spec.update.surge > 0;
+    struct axi_service_counts counts;
     int rc;
 
+    axi_service_count(m, s, &counts);
+    if (is_reverting(s) && counts.alive < s->spec.replicas) {
+        victim = NULL; /* first the one that is missing: nobody else makes it now */
+        task = 0;
+        may_lose = true;
+    }
     if (!is_beside && !may_lose) {
         (void)snprintf(s->condition, sizeof(s->condition),
                        "update waits: surge 0 would leave fewer than %" PRIu32 " running",

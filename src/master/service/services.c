@@ -271,6 +271,9 @@ void axi_service_replica_changed(struct axi_master *m, const struct axi_task *ta
     if (service == NULL) {
         return;
     }
+    if (code != 0 && task->record.state == AXI_TASK_RUNNING && !task->is_gone) {
+        code = 0; /* it did not move, and goes on */
+    }
     if (code != 0) {
         (void)snprintf(service->condition, sizeof(service->condition), "%s: %.100s",
                        task->record.name, reason != NULL ? reason : axi_error_text(code));
@@ -279,6 +282,9 @@ void axi_service_replica_changed(struct axi_master *m, const struct axi_task *ta
         } else if (code != -AXC_ELOST) {
             axi_service_avoid(m, service, node, REFUSED_PAUSE_NS);
         }
+    }
+    if (code != 0 && code != -AXC_ELOST) {
+        axi_service_back_off(m, service);
     }
     axi_service_look_now(m, service);
 }
