@@ -89,9 +89,10 @@ void axi_agent_join_down(struct axi_agent *agent, int code)
     }
     is_next_soon = axi_masters_failed(&agent->masters, has_refused ? -AXC_ENOT_LEADER : code,
                                       has_refused ? agent->leader : NULL);
-    if (agent->masters.count > 1 && (is_next_soon || has_refused)) { /* there will be a leader */
+    if (agent->masters.count > 1) { /* one of them will lead soon */
         bool is_hurry = is_next_soon && (!has_refused || agent->masters.hint[0] != '\0');
-        uint64_t soon_ns = agent->config.retry_ns / (is_hurry ? RETRY_FIRST_PART : 2);
+        uint64_t soon_ns =
+            agent->config.retry_ns / (is_hurry ? RETRY_FIRST_PART : (has_refused ? 2u : 1u));
 
         wait_ns = wait_ns < soon_ns ? wait_ns : soon_ns;
     }
