@@ -90,7 +90,7 @@ const struct axi_field axi_fields[] = {
     {"service.failure_per_hour", NUMBER(0, 1, "0"), .unit = "1/h",
      .doc = "Largest probability per hour that the service fails, by the figures of nodes and "
             "platforms. 0: no target.",
-     .example = "1e-7"},
+     .example = "1.0e-7"},
     {"service.survive_node_loss", BOOLEAN("false"),
      .doc = "Place so that after the loss of any one node everything still finds a place.",
      .example = "true"},
@@ -182,9 +182,9 @@ const struct axi_field axi_fields[] = {
     {"node.latency_ms", NUMBER(0, 3600000, "0"), .unit = "ms",
      .doc = "One-way network latency to the rest. 0: as the node says.", .example = "0.5"},
     {"node.failure_per_hour", NUMBER(0, 1, "0"), .unit = "1/h",
-     .doc = "Probability per hour that the node fails as a whole.", .example = "1e-4"},
+     .doc = "Probability per hour that the node fails as a whole.", .example = "1.0e-4"},
     {"node.wrong_per_hour", NUMBER(0, 1, "0"), .unit = "1/h",
-     .doc = "Probability per hour that it delivers wrong values in time.", .example = "1e-6"},
+     .doc = "Probability per hour that it delivers wrong values in time.", .example = "1.0e-6"},
     {"node.cordoned", BOOLEAN("false"),
      .doc = "Nothing new is placed there; 'axcan cordon' and 'axcan uncordon' set it, too.",
      .example = "true"},
@@ -217,10 +217,10 @@ const struct axi_field axi_fields[] = {
     {"policy.platforms", .type = AXI_FIELD_OBJECTS, .rule = AXI_NAME_NODE,
      .text_max = PLATFORM_BYTES_MAX, .count_max = 8, .fallback = "{}", .unit = "",
      .doc = "Failures that hit all nodes of a platform at once, by platform.",
-     .example = "{linux-x86_64: {failure_per_hour: 1e-6}}"},
-    {"policy.platforms.*", OBJECT, .doc = "One platform.", .example = "{failure_per_hour: 1e-6}"},
+     .example = "{linux-x86_64: {failure_per_hour: 1.0e-6}}"},
+    {"policy.platforms.*", OBJECT, .doc = "One platform.", .example = "{failure_per_hour: 1.0e-6}"},
     {"policy.platforms.*.failure_per_hour", NUMBER(0, 1, "0"), .unit = "1/h",
-     .doc = "Probability per hour that the platform fails everywhere.", .example = "1e-6"},
+     .doc = "Probability per hour that the platform fails everywhere.", .example = "1.0e-6"},
 };
 
 const size_t axi_field_count = sizeof(axi_fields) / sizeof(axi_fields[0]);
