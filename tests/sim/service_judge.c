@@ -222,7 +222,7 @@ static bool is_bad(const struct sim_cluster *cluster, uint64_t task)
 
 static void check_members(struct sim_cluster *cluster, const struct sim_service *s)
 {
-    const char *seen[SIM_MEMBERS_MAX] = {0};
+    const struct sim_node *seen[SIM_MEMBERS_MAX] = {0};
     uint32_t running = 0;
 
     for (uint32_t i = 0; i < s->member_count; i++) {
@@ -237,11 +237,13 @@ static void check_members(struct sim_cluster *cluster, const struct sim_service 
                      s->image + s->version);
         }
         for (uint32_t k = 0; k < running; k++) {
-            if (s->must_differ && strcmp(seen[k], where.node->platform) == 0) {
-                COMPLAIN(cluster, "%s: two replicas on platform %s", s->name, seen[k]);
+            if (seen[k] == where.node) {
+                COMPLAIN(cluster, "%s: two replicas on %s", s->name, seen[k]->name);
+            } else if (s->must_differ && strcmp(seen[k]->platform, where.node->platform) == 0) {
+                COMPLAIN(cluster, "%s: two replicas on platform %s", s->name, seen[k]->platform);
             }
         }
-        seen[running++] = where.node->platform;
+        seen[running++] = where.node;
     }
     if (running != s->replicas || s->member_count != s->replicas) {
         COMPLAIN(cluster, "%s: %u replicas of %u run, its record names %u", s->name, running,
@@ -280,8 +282,26 @@ static void check_rest(struct sim_cluster *cluster)
     }
 }
 
+/* For who reads the log of a seed. */
+static void show(struct sim_cluster *cluster)
+{
+    const struct sim_master *host = sim_listening(cluster);
+
+    for (uint32_t i = 0; host != NULL && i < cluster->service_count; i++) {
+        json_t *json = axi_master_service(host->master, cluster->services[i].name);
+        char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+
+        sim_log(cluster, "judge", "%s: %s", cluster->services[i].name, text == NULL ? "" : text);
+        free(text);
+        json_decref(json);
+    }
+}
+
 void sim_services_judge(struct sim_cluster *cluster)
 {
+    if (cluster->options.is_verbose) {
+        show(cluster);
+    }
     for (uint32_t i = 0; i < cluster->service_count; i++) {
         struct sim_service *s = &cluster->services[i];
 
