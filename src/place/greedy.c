@@ -37,13 +37,16 @@ static uint32_t utilisation_class(const struct axi_planner_task *task)
     return high * 4 + (uint32_t)ppm;
 }
 
-int axi_make_compare_rank(const struct axi_planner *planner, uint32_t a, uint32_t b)
+int axi_make_compare_rank(const struct axi_make *make, uint32_t a, uint32_t b)
 {
-    const struct axi_planner_task *x = &planner->tasks[a];
-    const struct axi_planner_task *y = &planner->tasks[b];
+    const struct axi_planner_task *x = &make->planner->tasks[a];
+    const struct axi_planner_task *y = &make->planner->tasks[b];
     uint32_t left = utilisation_class(x);
     uint32_t right = utilisation_class(y);
 
+    if (make->boosts[a] != make->boosts[b]) {
+        return make->boosts[a] > make->boosts[b] ? -1 : 1;
+    }
     if (x->given->criticality != y->given->criticality) {
         return x->given->criticality > y->given->criticality ? -1 : 1;
     }
@@ -193,7 +196,7 @@ void axi_make_greedy(struct axi_make *make, uint32_t count)
     while (next < count || window.count > 0) {
         while (next < count && window.count < WINDOW &&
                (window.count == 0 ||
-                axi_make_compare_rank(make->planner, window.of[0].task, make->order[next]) == 0)) {
+                axi_make_compare_rank(make, window.of[0].task, make->order[next]) == 0)) {
             window.of[window.count++] = (struct waiting){.task = make->order[next++]};
         }
         if (window.count > 0) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define NONE AXI_PLAN_NONE
-#define STEPS_LEAST 20000u
+#define STEPS_LEAST 50000u
 #define STEPS_EACH 200u
 
 /* ---- moves ---- */
@@ -177,9 +177,10 @@ static int by_criticality_rising(const void *left, const void *right, void *cont
 
 static int by_rank(const void *left, const void *right, void *context)
 {
+    const struct axi_make *make = context;
     uint32_t a = *(const uint32_t *)left;
     uint32_t b = *(const uint32_t *)right;
-    int rank = axi_make_compare_rank(context, a, b);
+    int rank = axi_make_compare_rank(make, a, b);
 
     return rank != 0 ? rank : (a > b) - (a < b);
 }
@@ -222,32 +223,57 @@ static void judge_present(struct axi_make *make)
     axi_planner_rollback(planner, mark);
 }
 
-static uint32_t list_waiting(struct axi_make *make)
+bool axi_make_is_waiting(const struct axi_make *make, uint32_t task)
 {
-    const struct axi_planner *planner = make->planner;
+    const struct axi_planner_task *t = &make->planner->tasks[task];
+
+    return t->node == NONE || (make->own_codes[task] != 0 && t->node == t->given->node);
+}
+
+void axi_make_pass(struct axi_make *make)
+{
     uint32_t count = 0;
 
-    for (uint32_t t = 0; t < planner->problem->task_count; t++) {
-        if (planner->tasks[t].node == NONE ||
-            (make->own_codes[t] != 0 && planner->tasks[t].node == planner->tasks[t].given->node)) {
+    for (uint32_t t = 0; t < make->planner->problem->task_count; t++) {
+        if (axi_make_is_waiting(make, t)) {
             make->order[count++] = t;
         }
     }
-    qsort_r(make->order, count, sizeof(*make->order), by_rank, make->planner);
-    return count;
+    qsort_r(make->order, count, sizeof(*make->order), by_rank, make);
+    axi_make_greedy(make, count);
 }
 
-static void plan_all(struct axi_make *make)
+static void plan_all(struct axi_make *make, uint32_t *beginning, uint32_t *best)
 {
-    size_t tasks = make->planner->problem->task_count;
+    struct axi_planner *planner = make->planner;
+    size_t tasks = planner->problem->task_count;
     uint64_t steps = make->options->steps;
 
     make->steps_left = steps != 0 ? steps : STEPS_LEAST + STEPS_EACH * (uint64_t)tasks;
     judge_present(make);
-    axi_make_greedy(make, list_waiting(make));
-    if (axi_make_improve(make)) {
-        axi_make_greedy(make, list_waiting(make));
+    for (size_t t = 0; t < tasks; t++) {
+        beginning[t] = planner->tasks[t].node;
     }
+    planner->steps = 0;
+    axi_make_pass(make);
+    make->greedy_steps = planner->steps;
+    axi_make_rounds(make, beginning, best);
+    if (axi_make_improve(make)) { /* there may be room that was not there before */
+        axi_make_pass(make);
+    }
+}
+
+static int begin(struct axi_make *make, size_t tasks)
+{
+    make->choices = calloc(tasks + 1, sizeof(*make->choices));
+    make->decisions = calloc(tasks + 1, sizeof(*make->decisions));
+    make->own_codes = calloc(tasks + 1, sizeof(*make->own_codes));
+    make->order = calloc(tasks + 1, sizeof(*make->order));
+    make->boosts = calloc(tasks + 1, sizeof(*make->boosts));
+    return make->choices != NULL && make->decisions != NULL && make->own_codes != NULL &&
+                   make->order != NULL && make->boosts != NULL
+               ? 0
+               : -AXC_ENOMEM;
 }
 
 int axi_plan_make(const struct axi_plan_problem *problem, const struct axi_plan_options *options,
@@ -256,27 +282,26 @@ int axi_plan_make(const struct axi_plan_problem *problem, const struct axi_plan_
     static const struct axi_plan_options none;
     struct axi_make make = {.options = options != NULL ? options : &none};
     struct axi_plan plan = {0};
+    uint32_t *nodes = NULL;
     int rc = axi_planner_new(problem, &make.planner);
 
     if (rc != 0) {
         return rc;
     }
-    make.choices = plan.choices = calloc(problem->task_count + 1, sizeof(*plan.choices));
-    make.decisions = calloc(problem->task_count + 1, sizeof(*make.decisions));
-    make.own_codes = calloc(problem->task_count + 1, sizeof(*make.own_codes));
-    make.order = calloc(problem->task_count + 1, sizeof(*make.order));
-    rc = make.choices != NULL && make.decisions != NULL && make.own_codes != NULL &&
-                 make.order != NULL
-             ? 0
-             : -AXC_ENOMEM;
+    rc = begin(&make, problem->task_count);
+    nodes = calloc(2 * problem->task_count + 1, sizeof(*nodes));
+    rc = nodes == NULL ? -AXC_ENOMEM : rc;
     if (rc == 0) {
-        plan_all(&make);
+        plan_all(&make, nodes, nodes + problem->task_count);
         finish(&make, &plan);
         rc = make.planner->is_out_of_memory ? -AXC_ENOMEM : 0;
     }
+    plan.choices = make.choices;
+    free(nodes);
     free(make.decisions);
     free(make.own_codes);
     free(make.order);
+    free(make.boosts);
     axi_planner_free(make.planner);
     if (rc != 0) {
         axi_plan_clear(&plan);

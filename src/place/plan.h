@@ -72,7 +72,7 @@ struct axi_plan_problem {
 };
 
 struct axi_plan_options {
-    uint64_t steps;                 /* judgements for the search; 0 = 20000 and 200 for each task */
+    uint64_t steps;                 /* judgements of the search; 0 = 50000 and 200 for each task */
     uint32_t moves_max;             /* of tasks that are placed already; 0 = any number */
     bool is_rebalancing;            /* also move for a better spread, not only for feasibility */
     bool (*is_over)(void *context); /* optional: asked now and then; true ends the search */

@@ -12,6 +12,7 @@
 #define DEPTH_MAX 3u
 #define TARGETS_MAX 16u
 #define BLOCKERS_MAX 24u
+#define PAIRED_MAX 8u
 #define TOGETHER_MAX 4u /* blockers that leave one node at once */
 #define PART_EACH 8u    /* of the steps left for one refused task */
 #define GAIN_MIN 1e-9
@@ -76,12 +77,16 @@ static uint32_t list_targets(struct axi_make *make, uint32_t task, uint32_t most
     return count;
 }
 
+/* What runs is disturbed only for what is at least as critical; what is on its way anyway, for
+ * anything, since it finds another place. */
 static bool may_give_way(const struct axi_make *make, uint32_t task, uint32_t other)
 {
     const struct axi_planner_task *t = &make->planner->tasks[other];
+    bool is_disturbed = t->node == t->given->node;
 
     return other != task && t->node != NONE && !t->is_locked &&
-           t->given->criticality <= make->planner->tasks[task].given->criticality &&
+           (!is_disturbed ||
+            t->given->criticality <= make->planner->tasks[task].given->criticality) &&
            axi_make_may_move(make, other);
 }
 
@@ -133,9 +138,10 @@ static uint32_t list_blockers(const struct axi_make *make, uint32_t task,
     if (target->is_replica) {
         for (uint32_t t = planner->services[planner->tasks[task].given->service].first; t != NONE;
              t = planner->tasks[t].next_replica) {
-            add_blocker(make, task, t, blockers, &count);
+            if (planner->tasks[t].node != target->node) {
+                add_blocker(make, task, t, blockers, &count);
+            }
         }
-        return count;
     }
     for (uint32_t t = planner->nodes[target->node].first; t != NONE; t = planner->tasks[t].next) {
         add_blocker(make, task, t, blockers, &count);
@@ -204,10 +210,29 @@ static bool try_singles(struct axi_make *make, uint32_t task, uint32_t node,
     return false;
 }
 
+/* Two leave, any two; alone they have been tried. */
+static bool try_pairs(struct axi_make *make, uint32_t task, uint32_t node, const uint32_t *blockers,
+                      uint32_t count, uint32_t depth, uint64_t steps_end)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        for (uint32_t k = 0; k < i && !is_spent(make, steps_end); k++) {
+            const uint32_t left[2] = {blockers[i], blockers[k]};
+            size_t mark = axi_planner_mark(make->planner);
+
+            axi_make_move(make, left[0], NONE);
+            axi_make_move(make, left[1], NONE);
+            if (exchange(make, task, node, left, 2, depth, steps_end)) {
+                return true;
+            }
+            axi_make_rollback(make, mark);
+        }
+    }
+    return false;
+}
+
 /* Several leave, the largest first, until the task fits. */
-static bool try_together(struct axi_make *make, uint32_t task, uint32_t node,
-                         const uint32_t *blockers, uint32_t count, uint32_t depth,
-                         uint64_t steps_end)
+static bool try_many(struct axi_make *make, uint32_t task, uint32_t node, const uint32_t *blockers,
+                     uint32_t count, uint32_t depth, uint64_t steps_end)
 {
     size_t mark = axi_planner_mark(make->planner);
     uint32_t left[TOGETHER_MAX];
@@ -216,7 +241,7 @@ static bool try_together(struct axi_make *make, uint32_t task, uint32_t node,
     for (uint32_t i = 0; i < TOGETHER_MAX && i < count && !is_spent(make, steps_end); i++) {
         left[i] = blockers[count - 1 - i];
         axi_make_move(make, left[i], NONE);
-        if (i > 0 && axi_judge_full(make->planner, task, node, &score) == 0) {
+        if (i >= 2 && axi_judge_full(make->planner, task, node, &score) == 0) {
             if (exchange(make, task, node, left, i + 1, depth, steps_end)) {
                 return true;
             }
@@ -239,7 +264,9 @@ static bool make_room(struct axi_make *make, uint32_t task, uint32_t depth, uint
         uint32_t count = list_blockers(make, task, &targets[i], blockers);
 
         if (try_singles(make, task, targets[i].node, blockers, count, depth, steps_end) ||
-            try_together(make, task, targets[i].node, blockers, count, depth, steps_end)) {
+            try_pairs(make, task, targets[i].node, blockers,
+                      count < PAIRED_MAX ? count : PAIRED_MAX, depth, steps_end) ||
+            try_many(make, task, targets[i].node, blockers, count, depth, steps_end)) {
             return true;
         }
     }
