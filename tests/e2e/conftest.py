@@ -147,8 +147,9 @@ class Cluster:
         """The history checker over all nodes: what instances did, whatever died meanwhile."""
         histories = [os.path.join(self.dir, name) for name in sorted(os.listdir(self.dir))
                      if name.endswith(".history")]
-        done = subprocess.run([AXCAN + "-check", "--torn", *options, *histories], timeout=60,
-                              capture_output=True, text=True)
+        # Clocks that follow heartbeats alone claim no bound; a busy machine moves them by some ms.
+        done = subprocess.run([AXCAN + "-check", "--torn", "--clock-bound-us", "20000", *options,
+                               *histories], timeout=60, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr + self.logs()
         return done.stdout
 
