@@ -257,8 +257,9 @@ void axi_ballot_refresh(struct axi_master *m, const struct axi_service *service)
         return;
     }
     make_group(m, service, &group);
-    if (ballot->link == voter->link && memcmp(&group, &ballot->told, sizeof(group)) == 0) {
-        return;
+    if ((ballot->link == voter->link && memcmp(&group, &ballot->told, sizeof(group)) == 0) ||
+        (ballot->link == 0 && group.members_count == 0)) {
+        return; /* it knows, or there is nothing to know yet */
     }
     memcpy(&ballot->told, &group, sizeof(group));
     ballot->voter = voter->id;
