@@ -301,7 +301,7 @@ int axi_member_add(struct axi_master *m, struct axi_service *service,
     bool is_first = service->numbers < spec->replicas;
     int rc = append(m, &next, request, ret_reason);
 
-    if (rc == 0 && axi_now(m) < service->create_ns) {
+    if (rc == 0 && axi_now(m) < service->refused_ns) {
         rc = axi_refuse(ret_reason, AXC_EBUSY, "the last one was refused a moment ago");
     }
     replica.seed = request->rule == AXI_STATE_RESTART ? 0 : replica.seed;

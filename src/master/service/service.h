@@ -55,10 +55,11 @@ struct axi_service {
     uint64_t next_ns;               /* local: when to look again */
     uint64_t create_ns, backoff_ns; /* local: no replica is created before; the pause after the
                                        next failure */
-    uint64_t short_ns;              /* local: since when a replica is missing; 0 = none is */
-    uint64_t moved_ns;              /* local: when one was moved last, for room or home */
-    uint64_t home_ns;               /* local: when a move home is thought of again */
-    uint64_t fit_ns;                /* local: when its places are judged again */
+    uint64_t refused_ns; /* local: a launch was refused, also an update's: no other one before */
+    uint64_t short_ns;   /* local: since when a replica is missing; 0 = none is */
+    uint64_t moved_ns;   /* local: when one was moved last, for room or home */
+    uint64_t home_ns;    /* local: when a move home is thought of again */
+    uint64_t fit_ns;     /* local: when its places are judged again */
     uint64_t wait_ns;    /* local: since when its one task waits to be restored; 0 = it does not */
     uint64_t recover_ns; /* local: when a full one is thought of again */
     uint32_t recover_looks; /* so often in a row there was a node for it */

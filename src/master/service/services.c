@@ -10,6 +10,7 @@
 #define SECOND 1000000000ull
 #define RESYNC_NS (2 * SECOND)
 #define REFUSED_PAUSE_NS (5 * SECOND)
+#define REFUSED_AGAIN_NS (SECOND / 2)
 
 /* ---- load and free ---- */
 
@@ -285,6 +286,7 @@ void axi_service_replica_changed(struct axi_master *m, const struct axi_task *ta
     }
     if (code != 0 && code != -AXC_ELOST) {
         axi_service_back_off(m, service);
+        service->refused_ns = task->is_gone ? axi_now(m) + REFUSED_AGAIN_NS : service->refused_ns;
     }
     axi_service_look_now(m, service);
 }
