@@ -307,6 +307,33 @@ static void any_weights_do_no_harm(void **state)
     }
 }
 
+/* Whoever would bring a task home asks first: not into foreseen load, not before the rest is over.
+ */
+static void nobody_goes_home_into_foreseen_load(void **state)
+{
+    struct play *p = begin(NULL);
+    struct axi_master *m = p->c.master;
+    struct axi_task *task;
+
+    (void)state;
+    deploy(p, "a", "n1");
+    p->base[1] = 600000;
+    run(p, 60000);
+    task = axi_task_lookup(m, "a");
+    assert_false(axi_rebalance_allows(m, task, m->nodes[1]));
+    assert_true(axi_rebalance_allows(m, task, m->nodes[2]));
+    m->declared->policy.is_rebalancing = false;
+    assert_true(axi_rebalance_allows(m, task, m->nodes[1]));
+    m->declared->policy.is_rebalancing = true;
+    task->rebalanced_ns = p->c.now_ns;
+    task->rebalanced_count = 1;
+    run(p, 50000);
+    assert_false(axi_rebalance_allows(m, task, m->nodes[2])); /* two cooldowns */
+    run(p, 11000);
+    assert_true(axi_rebalance_allows(m, task, m->nodes[2]));
+    end(p);
+}
+
 static void a_node_shows_what_is_predicted_of_it(void **state)
 {
     struct play *p = begin(NULL);
@@ -342,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_lying_node_gets_nothing_the_filters_refuse),
         cmocka_unit_test(no_prediction_changes_a_verdict),
         cmocka_unit_test(any_weights_do_no_harm),
+        cmocka_unit_test(nobody_goes_home_into_foreseen_load),
         cmocka_unit_test(a_node_shows_what_is_predicted_of_it),
     };
 
