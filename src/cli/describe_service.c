@@ -43,6 +43,22 @@ static void print_line(const char *title, const char *text)
     }
 }
 
+/* Does the text name the service, as a word of its own? */
+static bool is_named(const char *text, const char *name)
+{
+    static const char inner[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    size_t length = strlen(name);
+
+    for (const char *at = strstr(text, name); at != NULL; at = strstr(at + 1, name)) {
+        bool begins = at == text || strchr(inner, at[-1]) == NULL;
+
+        if (begins && (at[length] == '\0' || strchr(inner, at[length]) == NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The service's own, or of one of its replicas: NAME-NUMBER. */
 static bool is_about(const json_t *event, const char *name)
 {
@@ -58,8 +74,7 @@ static bool is_about(const json_t *event, const char *name)
 
         return digits > 0 && task[length + 1 + digits] == '\0';
     }
-    return strncmp(axi_declare_text(event, "type"), "service", 7) == 0 &&
-           strncmp(text, name, length) == 0 && strchr(" :-,'", text[length]) != NULL;
+    return *task == '\0' && is_named(text, name);
 }
 
 /* The last ones there are: pages until the end. */

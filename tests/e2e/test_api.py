@@ -75,7 +75,26 @@ def test_no_token_no_answer(api):
     ("PUT", "/v1/blobs/sha256:short", "x", 422, "IMAGE_DIGEST"),
     ("PUT", "/v1/blobs/..%2f..%2ftoken", "x", 404, "NOENT"),
     ("DELETE", "/v1/images/none", None, 404, "NOENT"),
-    ("POST", "/v1/tasks", "x" * 300000, 413, "FULL")])
+    ("POST", "/v1/tasks", "x" * 300000, 413, "FULL"),
+    ("GET", "/v1/services/none", None, 404, "NOENT"),
+    ("POST", "/v1/apply", "{}", 400, "INVALID"),
+    ("POST", "/v1/apply", '{"objects": {}}', 400, "INVALID"),
+    ("POST", "/v1/apply", '{"objects": [], "dry_run": 1}', 400, "INVALID"),
+    ("POST", "/v1/apply", '{"objects": [], "dryrun": true}', 400, "INVALID"),
+    ("POST", "/v1/apply", '{"objects": [7]}', 422, "MANIFEST"),
+    ("POST", "/v1/apply", '{"objects": [{"kind": "Service", "name": "a"}]}', 422, "MANIFEST"),
+    ("POST", "/v1/apply", '{"objects": [{"kind": "Service", "name": "a", "image": "a.axi"}]}', 422,
+     "MANIFEST"),
+    ("POST", "/v1/apply", "x" * 5000000, 413, "FULL"),
+    ("POST", "/v1/undeclare", '{"objects": [{"kind": "Service", "name": "none"}]}', 404, "NOENT"),
+    ("POST", "/v1/services/none/rollout", '{"action": "undo"}', 404, "NOENT"),
+    ("POST", "/v1/services/none/rollout", '{"action": "stop"}', 400, "INVALID"),
+    ("POST", "/v1/nodes/none/cordon", None, 404, "NOENT"),
+    ("POST", "/v1/nodes/node1/cordon", '{"why": 1}', 400, "INVALID"),
+    ("POST", "/v1/nodes/none/drain", "{}", 404, "NOENT"),
+    ("POST", "/v1/nodes/node1/drain", '{"deadline_s": -1}', 400, "INVALID"),
+    ("POST", "/v1/nodes/node1/drain", '{"deadline_s": 1e300}', 400, "INVALID"),
+    ("POST", "/v1/rebalance", '{"dry_run": "yes"}', 400, "INVALID")])
 def test_bad_requests_are_told_what_is_wrong(api, method, path, body, status, name):
     assert_refused(api.call(method, path, body), status, name)
 
