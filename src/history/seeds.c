@@ -55,7 +55,8 @@ void axi_seed_look(const struct axi_entries *entries, uint64_t seed, uint64_t jo
             (record->kind == AXI_TRACE_COMPLETED && end >= state_job) ||
             (record->kind == AXI_TRACE_ACTIVATED && record->detail == 0 && end > state_job);
 
-        past.is_known = true;
+        /* one that was installed and never ran says nothing: it had its state from its own seed */
+        past.is_known |= record->kind != AXI_TRACE_INSTALLED && record->kind != AXI_TRACE_REMOVED;
         past.next_job = end > past.next_job ? end : past.next_job;
         if (has_crc && end <= job) {
             state_job = end;

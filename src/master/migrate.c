@@ -7,10 +7,12 @@
  *
  * Until "commit" is in the store the source owns the task; from then on the target does. Nothing
  * between the two is undone by a timeout of a node. */
-#include "master/internal.h"
+#include "master/service/service.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define AXI_TARGETS_EXCLUDED (2 * AXI_TRIED_MAX)
 
 static bool is_undecided(const struct axi_task *task)
 {
@@ -31,11 +33,50 @@ static bool is_tried(const struct axi_migration *migration, uint64_t node)
     return false;
 }
 
+/* A replica also keeps its distance from the others of its service. */
+static bool is_apart(struct axi_master *m, const struct axi_task *task, const struct axi_node *node,
+                     char *ret_reason)
+{
+    struct axi_snapshot *snapshot = axi_snapshot_make(m);
+    const struct axi_plan_problem *problem = snapshot != NULL ? &snapshot->problem : NULL;
+    char reason[AXI_PLAN_REASON_BYTES] = "";
+    int rc = -AXC_ENOMEM;
+
+    for (size_t i = 0; problem != NULL && i < problem->task_count; i++) {
+        for (size_t n = 0; problem->tasks[i].id == task->record.id && n < problem->node_count;
+             n++) {
+            if (problem->nodes[n].place.id == node->id) {
+                rc = axi_plan_judge(problem, i, n, &(double){0}, reason);
+            }
+        }
+    }
+    axi_snapshot_free(snapshot);
+    return rc == 0 || axi_refuse(ret_reason, -rc, "%.150s", reason) == 0;
+}
+
+/* Excludes nodes until one is left that keeps the replicas apart. */
+static int choose_apart(struct axi_master *m, struct axi_task *task, uint64_t wanted,
+                        uint64_t *excluded, size_t count, struct axi_node **ret_node,
+                        char *ret_reason)
+{
+    int rc = axi_task_place(m, task, wanted, excluded, count, ret_node, ret_reason);
+
+    while (rc == 0 && task->record.service[0] != '\0' &&
+           !is_apart(m, task, *ret_node, ret_reason)) {
+        if (count == AXI_TARGETS_EXCLUDED || wanted != 0) {
+            return -AXC_ENO_CANDIDATE;
+        }
+        excluded[count++] = (*ret_node)->id;
+        rc = axi_task_place(m, task, wanted, excluded, count, ret_node, ret_reason);
+    }
+    return rc;
+}
+
 static int choose_target(struct axi_master *m, struct axi_task *task,
                          const struct axi_migration *past, struct axi_node **ret_node,
                          char *ret_reason)
 {
-    uint64_t excluded[AXI_TRIED_MAX + 1];
+    uint64_t excluded[AXI_TARGETS_EXCLUDED];
     size_t count = past->tried_count;
 
     memcpy(excluded, past->tried, count * sizeof(excluded[0]));
@@ -44,9 +85,9 @@ static int choose_target(struct axi_master *m, struct axi_task *task,
         return axi_refuse(ret_reason, AXC_ENO_CANDIDATE, "%u attempts failed", past->attempts);
     }
     if (past->wanted != 0 && !is_tried(past, past->wanted)) { /* the named one, also once more */
-        return axi_task_place(m, task, past->wanted, excluded, count, ret_node, ret_reason);
+        return choose_apart(m, task, past->wanted, excluded, count, ret_node, ret_reason);
     }
-    return axi_task_place(m, task, task->record.pin, excluded, count, ret_node, ret_reason);
+    return choose_apart(m, task, task->record.pin, excluded, count, ret_node, ret_reason);
 }
 
 void axi_migrate_reserve(struct axi_master *m, struct axi_task *task)

@@ -4,6 +4,7 @@
 #include "master/service/declare.h"
 
 #include "manifest/manifest.h"
+#include "master/service/rollout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,14 +59,19 @@ static bool needs_replicas(const struct axi_service *s, const struct axi_service
            (s->spec.mode == AXI_MODE_SINGLE) != (spec->mode == AXI_MODE_SINGLE);
 }
 
-static bool is_rolling(const struct axi_service *s)
+static bool is_unproved(const struct axi_service *s)
 {
     for (uint32_t i = 0; i < s->member_count; i++) {
         if (s->members[i].generation != s->generation) {
             return true;
         }
     }
-    return s->rollout_record != NULL;
+    return axi_rollout_is_open(s);
+}
+
+static bool is_rolling(const struct axi_service *s)
+{
+    return is_unproved(s) || s->rollout_record != NULL;
 }
 
 /* The record as it will be; `declared` is borrowed. */
@@ -79,7 +85,8 @@ static void make_next(const struct axi_service *s, json_t *declared,
     ret_next->declared = declared;
     ret_next->spec = *spec;
     ret_next->images = *images;
-    if (is_new || !is_rolling(s)) {
+    /* what is not proved yet is nothing to go back to */
+    if (is_new ? s->previous == NULL || !is_unproved(s) : !is_rolling(s)) {
         ret_next->previous = s->declared;
         ret_next->previous_images = s->images;
     }

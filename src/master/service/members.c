@@ -45,7 +45,7 @@ struct axi_image_info *axi_service_image(struct axi_master *m, const struct axi_
 
 /* ---- counting ---- */
 
-static bool is_running(struct axi_master *m, uint64_t task)
+bool axi_member_runs(struct axi_master *m, uint64_t task)
 {
     struct axi_replica_view view;
 
@@ -89,7 +89,7 @@ bool axi_service_may_lose(struct axi_master *m, const struct axi_service *servic
                       (member->role == AXI_MEMBER_ACTIVE || member->role == AXI_MEMBER_OLD);
     }
     axi_service_count(m, service, &counts);
-    return !is_counted || !is_running(m, task) || counts.running > service->spec.minimum;
+    return !is_counted || !axi_member_runs(m, task) || counts.running > service->spec.minimum;
 }
 
 /* ---- the state of a new one ---- */

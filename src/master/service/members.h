@@ -35,6 +35,9 @@ AXC_MUST_USE int axi_service_redeclare(struct axi_master *m, struct axi_service 
 
 #define AXI_ALSO_MAX 3u
 
+/* RUNNING, or moving meanwhile. */
+bool axi_member_runs(struct axi_master *m, uint64_t task);
+
 struct axi_member_request {
     const struct axi_service_spec *spec; /* NULL = the service's own */
     const struct axi_service_images *images;

@@ -84,14 +84,6 @@ static bool is_old(const struct axi_service *s, const struct axi_member *member)
     return member->generation != s->generation && member->role != AXI_MEMBER_GOING;
 }
 
-static bool runs(struct axi_master *m, uint64_t task)
-{
-    struct axi_replica_view view;
-
-    axi_replica_look(m, task, &view);
-    return view.state == AXI_REPLICA_RUNNING || view.state == AXI_REPLICA_MOVING;
-}
-
 static uint32_t count_old(const struct axi_service *s)
 {
     uint32_t count = 0;
@@ -302,7 +294,7 @@ static uint64_t find_like(struct axi_master *m, const struct axi_service *s)
         const struct axi_member *member = &s->members[i];
 
         if (member->generation == s->generation && member->role == AXI_MEMBER_ACTIVE &&
-            runs(m, member->task)) {
+            axi_member_runs(m, member->task)) {
             return member->task;
         }
     }
@@ -397,7 +389,7 @@ static void begin_round(struct axi_master *m, struct axi_service *s)
     int rc;
 
     axi_service_count(m, s, &counts);
-    if (is_reverting(s) && counts.alive < s->spec.replicas) {
+    if ((is_reverting(s) || (!is_beside && !may_lose)) && counts.alive < s->spec.replicas) {
         victim = NULL; /* first the one that is missing: nobody else makes it now */
         task = 0;
         may_lose = true;
@@ -452,8 +444,8 @@ static void promote_old(struct axi_master *m, struct axi_service *s)
         struct axi_votes votes;
         uint64_t task = s->members[i].task;
 
-        if (is_old(s, &s->members[i]) && s->members[i].role == AXI_MEMBER_NEW && runs(m, task) &&
-            (!axi_votes_of(m, task, &votes) || votes.bad_in_row == 0)) {
+        if (is_old(s, &s->members[i]) && s->members[i].role == AXI_MEMBER_NEW &&
+            axi_member_runs(m, task) && (!axi_votes_of(m, task, &votes) || votes.bad_in_row == 0)) {
             (void)!axi_member_set_role(m, s, task, AXI_MEMBER_ACTIVE, "it runs");
             return; /* refused: at the next look */
         }
