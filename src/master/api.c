@@ -27,7 +27,8 @@ static const struct {
     int code;
     const char *cure;
 } cures[] = {
-    {AXC_ENOENT, "'axcan get tasks', 'get nodes' and 'get images' list what there is"},
+    {AXC_ENOENT,
+     "'axcan get tasks', 'get services', 'get nodes' and 'get images' list what there is"},
     {AXC_EEXIST, "choose another name, or delete the other one first"},
     {AXC_EIN_MIGRATION, "wait until the present migration ends, then try again"},
     {AXC_EBUSY, "wait until the present operation ends, then try again"},
