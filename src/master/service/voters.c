@@ -210,7 +210,7 @@ static void make_group(struct axi_master *m, const struct axi_service *service,
 {
     const struct axi_output_policy *output = &service->spec.output;
 
-    memset(ret_group, 0, sizeof(*ret_group)); /* compared as a whole */
+    *ret_group = (axi_VoteGroup)axi_VoteGroup_init_zero;
     axi_copy_text(ret_group->service, sizeof(ret_group->service), service->spec.name);
     ret_group->generation = service->generation;
     ret_group->needed = axi_service_needed(&service->spec);
@@ -240,6 +240,19 @@ static void take_away(struct axi_master *m, struct axi_ballot *ballot)
     ballot->voter = ballot->link = 0;
 }
 
+/* As they go over the wire. */
+static bool is_same(const axi_VoteGroup *a, const axi_VoteGroup *b)
+{
+    uint8_t frames[2][AXI_WIRE_CONTROL_BYTES_MAX];
+    size_t bytes[2] = {0};
+
+    return axi_wire_encode(AXI_WIRE_VOTE_GROUP, a, NULL, 0, frames[0], sizeof(frames[0]),
+                           &bytes[0]) == 0 &&
+           axi_wire_encode(AXI_WIRE_VOTE_GROUP, b, NULL, 0, frames[1], sizeof(frames[1]),
+                           &bytes[1]) == 0 &&
+           bytes[0] == bytes[1] && memcmp(frames[0], frames[1], bytes[0]) == 0;
+}
+
 void axi_ballot_refresh(struct axi_master *m, const struct axi_service *service)
 {
     struct axi_voter *voter = choose(m, service);
@@ -257,11 +270,11 @@ void axi_ballot_refresh(struct axi_master *m, const struct axi_service *service)
         return;
     }
     make_group(m, service, &group);
-    if ((ballot->link == voter->link && memcmp(&group, &ballot->told, sizeof(group)) == 0) ||
+    if ((ballot->link == voter->link && is_same(&group, &ballot->told)) ||
         (ballot->link == 0 && group.members_count == 0)) {
         return; /* it knows, or there is nothing to know yet */
     }
-    memcpy(&ballot->told, &group, sizeof(group));
+    ballot->told = group;
     ballot->voter = voter->id;
     ballot->link = voter->link;
     axi_send_link(m, voter->link, AXI_WIRE_VOTE_GROUP, &group);
