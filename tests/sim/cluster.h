@@ -8,6 +8,7 @@
 #include "core/agent.h"
 #include "history/checker.h"
 #include "machine.h"
+#include "master/leader.h"
 #include "master/master.h"
 #include "network.h"
 #include "store/store.h"
@@ -123,7 +124,9 @@ struct sim_store {
 struct sim_master {
     struct sim_cluster *cluster;
     uint32_t host;
-    struct axi_master *master; /* NULL = dead */
+    struct axi_master *master; /* NULL = dead, or it stands by */
+    struct axi_leader *leader; /* of a cluster with elections; NULL = dead */
+    uint64_t term, process;    /* of `master`; how often it was started */
     struct sim_store store;
     uint64_t tick_generation;
     bool is_paused, is_dying;
@@ -179,7 +182,8 @@ struct sim_cluster {
     struct sim_network *network;
     struct axi_store *store;
     struct sim_master masters[SIM_MASTERS];
-    uint32_t current; /* the master that listens on the address nodes know */
+    bool has_election; /* both masters run; one leads, the other stands by */
+    uint32_t current;  /* the master that listens on the address nodes know */
     struct sim_node nodes[SIM_NODES_MAX];
     uint32_t node_count;
     struct sim_manager managers[SIM_MANAGERS_MAX];

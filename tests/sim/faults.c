@@ -38,7 +38,8 @@ static void kill_old(void *context, uint64_t argument)
     struct sim_cluster *cluster = context;
     uint32_t index = (uint32_t)argument % SIM_MASTERS;
 
-    if (cluster->current != index && cluster->masters[index].life == argument / SIM_MASTERS) {
+    if (!cluster->has_election && cluster->current != index &&
+        cluster->masters[index].life == argument / SIM_MASTERS) {
         sim_master_crash(cluster, index, "the old master is killed");
     }
 }
@@ -77,7 +78,8 @@ static void pause_master(struct sim_cluster *cluster)
     host->is_paused = true;
     sim_network_pause_host(cluster->network, host->host, true);
     sim_at(clock, clock->now_ns + lasts, unpause, cluster, host->life * SIM_MASTERS + index);
-    if (sim_chance(clock, 700000) && cluster->masters[1 - index].master == NULL) {
+    if (!cluster->has_election && sim_chance(clock, 700000) &&
+        cluster->masters[1 - index].master == NULL) {
         cluster->counts.failovers++;
         sim_master_boot(cluster, 1 - index);
     }
@@ -206,7 +208,7 @@ static void stop(struct sim_cluster *cluster)
         if (host->is_paused) {
             unpause(cluster, host->life * SIM_MASTERS + i);
         }
-        if (i != cluster->current) {
+        if (i != cluster->current && !cluster->has_election) {
             sim_master_crash(cluster, i, "the old master is killed");
         }
     }

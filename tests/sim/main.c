@@ -91,7 +91,13 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
         sim_manager_init(cluster, i);
     }
     sim_faults_start(cluster);
+    cluster->has_election = seed % 4 == 3 && !options->disable_cas && !options->disable_claim &&
+                            !options->disable_epoch && !options->disable_fence &&
+                            !options->disable_lapse;
     sim_master_boot(cluster, 0);
+    if (cluster->has_election) {
+        sim_master_boot(cluster, 1);
+    }
     for (uint32_t i = 0; i < cluster->manager_count; i++) {
         sim_manager_boot(&cluster->managers[i]);
     }
@@ -109,6 +115,7 @@ static void tear_down(struct sim_cluster *cluster)
 {
     for (uint32_t i = 0; i < SIM_MASTERS; i++) {
         axi_master_free(cluster->masters[i].master);
+        axi_leader_free(cluster->masters[i].leader);
     }
     for (uint32_t i = 0; i < cluster->manager_count; i++) {
         sim_manager_deinit(&cluster->managers[i]);

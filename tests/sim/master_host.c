@@ -138,6 +138,18 @@ static void tick(void *context, uint64_t generation)
     }
 }
 
+/* Its core goes; the process stands by. */
+static void demote(struct sim_master *host, const char *why)
+{
+    sim_log(host->cluster, host->host == 0 ? "m0" : "m1", "stands by: %s", why);
+    axi_master_depose(host->master, why);
+    axi_master_free(host->master);
+    host->master = NULL;
+    host->life++;
+    host->tick_generation++;
+    sim_network_kill_host(host->cluster->network, host->host);
+}
+
 /* After any entry point: tick, and again when it says. */
 static void settle(struct sim_master *host)
 {
@@ -145,11 +157,23 @@ static void settle(struct sim_master *host)
     uint64_t next = 0;
     uint64_t now = 0;
 
+    if (host->leader != NULL && !host->is_dying) {
+        (void)axi_leader_tick(host->leader);
+        if (axi_leader_term(host->leader) != host->term) {
+            demote(host, "it lost the leader's lease");
+            return;
+        }
+    }
     if (!host->is_dying) {
         next = axi_master_tick(host->master);
     }
     if (host->is_dying) {
         sim_master_crash(host->cluster, (uint32_t)(host - host->cluster->masters), "crash point");
+        return;
+    }
+    if (axi_master_is_deposed(host->master) && host->leader != NULL) {
+        demote(host, "another master took over");
+        axi_leader_pass(host->leader);
         return;
     }
     if (axi_master_is_deposed(host->master)) {
@@ -173,7 +197,7 @@ static void retry_boot(void *context, uint64_t life)
 {
     struct sim_master *host = context;
 
-    if (host->master == NULL && host->life == life) {
+    if (host->master == NULL && host->leader == NULL && host->life == life) {
         sim_master_boot(host->cluster, (uint32_t)(host - host->cluster->masters));
     }
 }
@@ -196,9 +220,9 @@ static void listen_later(struct sim_master *host)
     settle(host);
 }
 
-void sim_master_boot(struct sim_cluster *cluster, uint32_t index)
+static int make_core(struct sim_master *host)
 {
-    struct sim_master *host = &cluster->masters[index];
+    struct sim_cluster *cluster = host->cluster;
     const struct axi_master_port port = {
         .context = host,
         .now_master_ns = port_now_master,
@@ -211,20 +235,94 @@ void sim_master_boot(struct sim_cluster *cluster, uint32_t index)
         .crash_point = port_crash_point,
     };
     struct axi_master_config config = {.store = &host->store.base};
+
+    config.election = host->leader != NULL ? axi_leader_revision(host->leader) : 0;
+    config.sync_policy = cluster->seed % 2 != 0 ? AXI_SYNC_MIGRATE : AXI_SYNC_ALARM;
+    config.skip_commit_cas = cluster->options.disable_cas;
+    host->life++;
+    return axi_master_new(&config, &port, &host->master);
+}
+
+/* As the daemon does: who leads has a core. */
+static void candidate(void *context, uint64_t process)
+{
+    struct sim_master *host = context;
+    struct sim_clock *clock = &host->cluster->clock;
+    uint64_t next = 0;
+    uint64_t now = port_now_local(host);
+    int error = 0;
+
+    if (host->leader == NULL || host->process != process) {
+        return;
+    }
+    if (host->is_paused) {
+        sim_at(clock, clock->now_ns + 5 * SIM_MS, candidate, host, process);
+        return;
+    }
+    next = axi_leader_tick(host->leader);
+    if (host->master != NULL && axi_leader_term(host->leader) != host->term) {
+        demote(host, "it lost the leader's lease");
+    }
+    if (host->master == NULL && axi_leader_revision(host->leader) != 0) {
+        host->term = axi_leader_term(host->leader);
+        error = make_core(host);
+        sim_log(host->cluster, host->host == 0 ? "m0" : "m1", "leads: %d", error);
+        if (host->is_dying) {
+            host->master = error == 0 ? host->master : NULL;
+            sim_master_crash(host->cluster, host->host, "crash point");
+            return;
+        }
+        if (error == 0) {
+            host->cluster->counts.failovers += host->cluster->current != host->host;
+            listen_later(host);
+        } else {
+            host->master = NULL;
+            axi_leader_pass(host->leader);
+        }
+    }
+    if (host->process == process && host->leader != NULL) {
+        next = next > now + SIM_MS ? next - now : SIM_MS;
+        sim_at(clock, clock->now_ns + (next < TICK_MAX_NS ? next : TICK_MAX_NS), candidate, host,
+               process);
+    }
+}
+
+static void stand_for_election(struct sim_master *host)
+{
+    const struct axi_leader_config config = {
+        .store = &host->store.base,
+        .now_ns = port_now_local,
+        .context = host,
+        .lease_ms = 1000,
+        .self = {.id = host->host + 1, .boot = sim_random(&host->cluster->clock), .name = "m"},
+    };
+
+    if (axi_leader_new(&config, &host->leader) < 0) {
+        abort();
+    }
+    axi_leader_set_images(host->leader, 1, true);
+    host->life++;
+    candidate(host, ++host->process);
+}
+
+void sim_master_boot(struct sim_cluster *cluster, uint32_t index)
+{
+    struct sim_master *host = &cluster->masters[index];
     int error = 0;
 
     host->cluster = cluster;
     host->host = index;
     host->is_dying = false;
     host->is_paused = false;
-    host->life++;
     host->store.cluster = cluster;
     if (host->store.base.ops == NULL) {
         sim_store_init(&host->store, cluster);
     }
-    config.sync_policy = cluster->seed % 2 != 0 ? AXI_SYNC_MIGRATE : AXI_SYNC_ALARM;
-    config.skip_commit_cas = cluster->options.disable_cas;
-    error = axi_master_new(&config, &port, &host->master);
+    if (cluster->has_election) {
+        stand_for_election(host);
+        return;
+    }
+    error = make_core(host);
     sim_log(cluster, index == 0 ? "m0" : "m1", "boot: %d", error);
     if (error < 0 || host->is_dying) {
         if (error == 0) {
@@ -242,7 +340,7 @@ void sim_master_crash(struct sim_cluster *cluster, uint32_t index, const char *w
 {
     struct sim_master *host = &cluster->masters[index];
 
-    if (host->master == NULL) {
+    if (host->master == NULL && host->leader == NULL) {
         return;
     }
     sim_log(cluster, index == 0 ? "m0" : "m1", "dies: %s", why);
@@ -250,12 +348,15 @@ void sim_master_crash(struct sim_cluster *cluster, uint32_t index, const char *w
     host->is_dying = true; /* nothing more is sent */
     axi_master_free(host->master);
     host->master = NULL;
+    axi_leader_free(host->leader);
+    host->leader = NULL;
+    host->process++;
     host->is_paused = false;
     host->life++;
     host->tick_generation++;
     sim_network_pause_host(cluster->network, host->host, false);
     sim_network_kill_host(cluster->network, host->host);
-    if (cluster->current == index) {
+    if (cluster->current == index || cluster->has_election) {
         /* shorter than the lease, mostly; sometimes much longer */
         uint64_t away = sim_chance(&cluster->clock, 700000)
                             ? sim_between(&cluster->clock, 20 * SIM_MS, 300 * SIM_MS)
