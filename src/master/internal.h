@@ -86,6 +86,8 @@ struct axi_flow {
     uint32_t seed_source; /* service/seed.c: which one is asked */
     size_t seed_manager;
     uint64_t target_job, frozen_ns, activated_ns;
+    uint64_t
+        room_ns; /* local: others are moved to make room for it; no node before is no failure */
     uint64_t wanted, claimed_node, claimed_holder, claimed_holder_epoch;
     uint32_t tried_count, attempts;
     uint64_t tried[AXI_TRIED_MAX];

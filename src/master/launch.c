@@ -96,6 +96,9 @@ void axi_launch_place(struct axi_master *m, struct axi_task *task)
     if (flow->attempts < m->config.attempts_max) {
         rc = axi_task_place(m, task, wanted, flow->tried, flow->tried_count, &node, reason);
     }
+    if (rc == -AXC_ENO_CANDIDATE && axi_now(m) < flow->room_ns) {
+        return; /* it is being made */
+    }
     if (rc == -AXC_ENO_CANDIDATE) {
         if (!axi_in_grace(m) || flow->op != 0) {
             give_up(m, task, flow->reason[0] != '\0' ? flow->reason : reason);

@@ -2,8 +2,11 @@
 /* What a user asks for: each request is judged here, once, with a reason; then a flow does it. */
 #include "core/meta.h"
 #include "master/internal.h"
+#include "master/service/service.h"
 
 #include <string.h>
+
+#define ROOM_NS 10000000000ull /* so long a task waits for the moves that make room for it */
 
 static int internal(char *ret_reason, int rc)
 {
@@ -253,6 +256,7 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
     struct axi_node *node = NULL;
     struct axi_task *task;
     struct axi_op *op;
+    bool has_room;
     int rc = make_record(m, request, &record, ret_reason);
 
     if (rc != 0) {
@@ -260,7 +264,8 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
     }
     probe.record = record;
     rc = axi_task_place(m, &probe, record.pin, NULL, 0, &node, ret_reason);
-    if (rc != 0) {
+    has_room = rc == 0;
+    if (rc != 0 && (record.pin != 0 || !axi_room_for_task(m, &record))) {
         return rc; /* nobody would take it: nothing is recorded */
     }
     record.id = m->port.random64(m->port.context) | 1;
@@ -280,6 +285,7 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
     axi_event(m, AXI_INFO, "deploy", task, NULL, "asked for");
     *ret_op = op->id;
     task->flow.op = op->id;
+    task->flow.room_ns = has_room ? 0 : axi_now(m) + ROOM_NS;
     axi_flow_go(m, task, AXI_STEP_LAUNCH_PLACE);
     return 0;
 }

@@ -50,8 +50,8 @@ AXC_MUST_USE int axi_declared_node_commit(struct axi_master *m, struct axi_decla
 /* ---- snapshot.c ---- */
 /* A replica that does not exist yet. */
 struct axi_snapshot_extra {
-    const char *name; /* of the task */
-    const struct axi_service_spec *spec;
+    const char *name;                    /* of the task */
+    const struct axi_service_spec *spec; /* NULL: a plain task */
     const struct axi_image_info *info;
     uint32_t image; /* variant */
     uint32_t assurance_min;

@@ -409,6 +409,33 @@ static void a_single_service_degrades_and_recovers(void **state)
     assert_int_equal(fake_active_count(&rig->c), 1);
 }
 
+/* The task of 70 % fits only on n1, and only when the replica of 40 % leaves it. */
+static void room_is_made_for_a_task_that_fits_nowhere(void **state)
+{
+    struct rig *rig = *state;
+    json_t *task = json_loads("{\"image\":\"multi\",\"name\":\"big\",\"wcet_us\":{"
+                              "\"linux-x86_64\":7000,\"linux-aarch64\":7000,"
+                              "\"axcan-virt\":9500,\"axcan-partition\":9500}}",
+                              0, NULL);
+    uint64_t op = 0;
+
+    rig_apply(rig, "{\"kind\":\"Service\",\"name\":\"a\",\"image\":\"multi\","
+                   "\"mode\":\"single\",\"nodes\":[\"n1\",\"n2\"],\"prefer\":{\"x\":\"y\"},"
+                   "\"wcet_us\":{\"linux-x86_64\":4000,\"axcan-virt\":4000}}");
+    rig_apply(rig, "{\"kind\":\"Node\",\"name\":\"n1\",\"labels\":{\"x\":\"y\"}}");
+    rig_run(rig, 12000);
+    rig_assert_ready(rig, "a", 1);
+    assert_int_equal(rig_node_of(rig, "a"), 0);
+    fake_kill(&rig->c, 3); /* the only other one that could run it */
+    rig_run(rig, 1000);
+    assert_int_equal(axi_master_deploy(rig->c.master, task, &op, rig->reason), 0);
+    rig_run(rig, 2000);
+    assert_true(rig_has_event(rig, "room-made"));
+    assert_int_equal(fake_op_code(&rig->c, op), 0);
+    assert_int_equal(rig_node_of(rig, "a"), 1);
+    json_decref(task);
+}
+
 static void a_preferred_node_is_gone_home_to(void **state)
 {
     struct rig *rig = *state;
@@ -471,6 +498,7 @@ int main(void)
         RIG_TEST(a_drain_is_gone_on_with_by_another_master),
         RIG_TEST(a_single_service_degrades_and_recovers),
         RIG_TEST(replicas_move_off_nodes_that_do_not_fit_any_more),
+        RIG_TEST(room_is_made_for_a_task_that_fits_nowhere),
         RIG_TEST(a_preferred_node_is_gone_home_to),
     };
 

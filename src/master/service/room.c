@@ -92,6 +92,19 @@ bool axi_room_make(struct axi_master *m, struct axi_service *s,
     return true;
 }
 
+bool axi_room_for_task(struct axi_master *m, const struct axi_record *record)
+{
+    struct axi_image_info info = {.spec = record->spec, .entry_count = record->entry_count};
+    struct axi_snapshot_extra extra = {
+        .name = record->name, .info = &info, .assurance_min = record->assurance_min};
+    struct axi_snapshot_options options = {.extras = &extra, .extra_count = 1};
+    char text[AXI_REASON_BYTES];
+
+    memcpy(info.entries, record->entries, sizeof(info.entries));
+    (void)snprintf(text, sizeof(text), "room for task %s", record->name);
+    return axi_room_for(m, &options, text);
+}
+
 /* ---- home ---- */
 
 static uint32_t preferred(const struct axi_plan_service *service, const struct axi_plan_node *node)

@@ -91,6 +91,9 @@ void axi_services_node_lost(struct axi_master *m, struct axi_node *node);
  * platform that was declared. ret_reason: AXI_REASON_BYTES, may be NULL. */
 bool axi_node_is_open(struct axi_master *m, const struct axi_node *node, char *ret_reason);
 
+/* No node takes this plain task: true when moves of others have begun that make room for it. */
+bool axi_room_for_task(struct axi_master *m, const struct axi_record *record);
+
 /* ---- for voters.c and rebalance.c ---- */
 struct axi_service *axi_service_find(struct axi_master *m, const char *name);
 size_t axi_services_list(struct axi_master *m, struct axi_service ***ret_services); /* borrowed */

@@ -106,7 +106,7 @@ static void add_services(struct axi_master *m, struct held *h,
     for (size_t i = 0; i < options->extra_count; i++) { /* one not declared yet, or anew */
         const struct axi_snapshot_extra *extra = &options->extras[i];
 
-        if (i == 0 || extra->spec != options->extras[i - 1].spec) {
+        if (extra->spec != NULL && (i == 0 || extra->spec != options->extras[i - 1].spec)) {
             add_service(m, h, extra->spec);
         }
     }
@@ -207,32 +207,41 @@ static void add_task(struct axi_master *m, struct held *h, const struct axi_task
         .is_movable = is_movable && !options->keeps_all};
 }
 
+/* service: index of its problem's service when it is not declared yet, or is judged anew. */
+static void add_extra(struct axi_master *m, struct held *h,
+                      const struct axi_snapshot_options *options,
+                      const struct axi_snapshot_extra *extra, uint32_t service)
+{
+    const struct axi_image_info *info = extra->info;
+    struct axi_place_entry *entries = entries_of(h, info->entries, info->entry_count);
+    uint32_t declared = extra->spec != NULL ? service_index(m, extra->spec->name) : AXI_PLAN_NONE;
+    bool is_declared = declared != AXI_PLAN_NONE && options->replacing == NULL;
+    bool has_own_wcets = extra->spec == NULL || extra->image == AXI_SERVICE_IMAGES_MAX;
+
+    for (uint32_t e = 0; e < info->entry_count && !has_own_wcets; e++) {
+        entries[e].wcet_ns = axi_service_wcet_ns(extra->spec, &info->entries[e]);
+    }
+    h->tasks[h->task_count++] = (struct axi_plan_task){
+        .id = extra->task,
+        .name = extra->name,
+        .what = what_of(&info->spec, extra->assurance_min, entries, info->entry_count),
+        .service = extra->spec == NULL ? AXI_PLAN_NONE
+                   : is_declared       ? declared
+                                       : service,
+        .image = extra->image,
+        .criticality = extra->spec != NULL ? extra->spec->criticality : info->spec.criticality,
+        .node = AXI_PLAN_NONE,
+        .is_movable = true};
+}
+
 static void add_extras(struct axi_master *m, struct held *h,
                        const struct axi_snapshot_options *options)
 {
     uint32_t service = (uint32_t)m->declared->service_count;
 
     for (size_t i = 0; i < options->extra_count; i++) {
-        const struct axi_snapshot_extra *extra = &options->extras[i];
-        const struct axi_image_info *info = extra->info;
-        struct axi_place_entry *entries = entries_of(h, info->entries, info->entry_count);
-        uint32_t declared = service_index(m, extra->spec->name);
-
-        service += i > 0 && extra->spec != options->extras[i - 1].spec;
-        for (uint32_t e = 0; e < info->entry_count; e++) {
-            entries[e].wcet_ns = extra->image == AXI_SERVICE_IMAGES_MAX
-                                     ? info->entries[e].wcet_ns
-                                     : axi_service_wcet_ns(extra->spec, &info->entries[e]);
-        }
-        h->tasks[h->task_count++] = (struct axi_plan_task){
-            .id = extra->task,
-            .name = extra->name,
-            .what = what_of(&info->spec, extra->assurance_min, entries, info->entry_count),
-            .service = declared != AXI_PLAN_NONE && options->replacing == NULL ? declared : service,
-            .image = extra->image,
-            .criticality = extra->spec->criticality,
-            .node = AXI_PLAN_NONE,
-            .is_movable = true};
+        service += i > 0 && options->extras[i].spec != options->extras[i - 1].spec;
+        add_extra(m, h, options, &options->extras[i], service);
     }
 }
 
