@@ -87,6 +87,20 @@ def test_outputs_go_on_when_a_node_dies_and_a_voter_restarts(voted, images):
     assert len(c.events("voter-joined")) == 2
 
 
+def test_a_migrated_replica_goes_on_being_voted_on(voted, images):
+    c = voted()
+    c.apply([images("ramp")], mode="tmr")
+    until(lambda: len(c.replicas()) == 3, 20, "three replicas")
+    c.goes_on()
+    free = next(n["name"] for n in c.json("nodes") if n["name"] not in c.replicas().values())
+    before = c.replicas()
+    c.ok("migrate", "brake-1", "--to", free)
+    assert c.replicas()["brake-1"] == free
+    c.goes_on(40)
+    assert {**before, "brake-1": free} == c.replicas()  # nobody was replaced for being late
+    assert not c.events("vote-failed") and not c.events("replica-disagrees")
+
+
 def test_a_wrong_replica_is_named_and_replaced_and_nothing_of_it_goes_out(voted, images):
     c = voted()
     c.apply([images("ramp"), images("ramp-twin"), images("ramp-wrong")], mode="tmr",
