@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which checkpoint a task is restored from, and where. */
+#include "cluster/asks.h"
 #include "cms/internal.h"
 
 #include <stdio.h>
@@ -141,15 +142,9 @@ int axi_cms_entry(const struct axi_record *record, const struct axi_cms_node *no
 
 static bool occupies(const struct axi_cms_task *task, uint64_t node)
 {
-    const struct axi_record *r = &task->record;
-    bool is_live = r->state == AXI_TASK_PLACING || r->state == AXI_TASK_STARTING ||
-                   r->state == AXI_TASK_RUNNING || r->state == AXI_TASK_STOPPING;
-    bool is_promised = r->state == AXI_TASK_RESTORING && task->flow.target == node;
+    bool is_promised = task->record.state == AXI_TASK_RESTORING && task->flow.target == node;
 
-    return task->revision != 0 &&
-           ((is_live && r->owner == node) || is_promised ||
-            (r->wants_standby && r->standby == node) ||
-            (r->migration.phase == AXI_MIGRATION_PREPARING && r->migration.target == node));
+    return task->revision != 0 && (is_promised || axi_record_occupies(&task->record, node));
 }
 
 static void snapshot(struct axi_cms *cms, const struct axi_cms_node *node,
@@ -165,9 +160,7 @@ static void snapshot(struct axi_cms *cms, const struct axi_cms_node *node,
         int entry = axi_cms_entry(&task->record, node);
 
         if (task != except && entry >= 0 && occupies(task, node->id)) {
-            demands[count++] =
-                axi_demand_present(task->record.entries[entry].wcet_ns, task->record.spec.period_ns,
-                                   task->record.spec.deadline_ns, &margin);
+            demands[count++] = axi_record_demand(&task->record, (uint32_t)entry, &margin);
         }
     }
     *ret = (struct axi_place_node){
@@ -242,21 +235,10 @@ int axi_cms_place(struct axi_cms *cms, struct axi_cms_task *task, const uint64_t
     struct axi_demand_task *demands = calloc(cms->task_count + 1, sizeof(*demands));
     struct axi_place_entry entries[AXI_PLATFORMS_MAX];
     const struct axi_record *r = &task->record;
-    struct axi_place_task what = {.deadline_ns = r->spec.deadline_ns,
-                                  .period_ns = r->spec.period_ns,
-                                  .needs = r->spec.needs,
-                                  .assurance_min = r->assurance_min,
-                                  .state_bytes = r->spec.state_bytes,
-                                  .stack_bytes = r->spec.stack_bytes,
-                                  .entries = entries,
-                                  .entry_count = r->entry_count};
+    const struct axi_place_task what = axi_record_asks(r, entries);
     struct axi_cms_node *best = NULL;
 
     ret_reason[0] = '\0';
-    for (uint32_t i = 0; i < r->entry_count; i++) {
-        entries[i] = (struct axi_place_entry){r->entries[i].platform, r->entries[i].wcet_ns,
-                                              r->entries[i].elf_bytes};
-    }
     for (size_t i = 0; i < cms->node_count && demands != NULL; i++) {
         struct axi_cms_node *node = cms->nodes[i];
         struct axi_place_verdict verdict;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The task table: copies of the records, and the only place that changes them. */
+#include "cluster/asks.h"
 #include "master/internal.h"
 #include "master/service/service.h"
 
@@ -256,15 +257,11 @@ void axi_task_spec_wire(const struct axi_task *task, const struct axi_node *node
     ret_spec->profile = task->is_ephemeral;
 }
 
+/* Of a task that is neither live nor being migrated, a standby is on its way out. */
 static bool occupies(const struct axi_task *task, uint64_t node)
 {
-    const struct axi_record *r = &task->record;
-    bool is_live = r->state == AXI_TASK_PLACING || r->state == AXI_TASK_STARTING ||
-                   r->state == AXI_TASK_RUNNING || r->state == AXI_TASK_STOPPING;
-
-    return is_live && !task->is_gone &&
-           (r->owner == node || (r->wants_standby && r->standby == node) ||
-            (r->migration.phase == AXI_MIGRATION_PREPARING && r->migration.target == node));
+    return !task->is_gone && axi_record_is_live(&task->record) &&
+           axi_record_occupies(&task->record, node);
 }
 
 #define DEMANDS_MORE 2u /* the node's server, and one to spare */
@@ -302,9 +299,7 @@ static void snapshot_node(struct axi_master *m, const struct axi_node *node,
         int entry = axi_task_entry(&task->record, node);
 
         if (task != except && entry >= 0 && occupies(task, node->id)) {
-            demands[count++] =
-                axi_demand_present(task->record.entries[entry].wcet_ns, task->record.spec.period_ns,
-                                   task->record.spec.deadline_ns, &margin);
+            demands[count++] = axi_record_demand(&task->record, (uint32_t)entry, &margin);
         }
     }
     if (node->hello.server_budget_ns != 0) {
@@ -371,23 +366,11 @@ int axi_task_place(struct axi_master *m, const struct axi_task *task, uint64_t w
     struct axi_demand_task *demands =
         calloc(n * (m->task_count + DEMANDS_MORE) + 1, sizeof(*demands));
     struct axi_place_entry entries[AXI_PLATFORMS_MAX];
-    const struct axi_record *r = &task->record;
-    struct axi_place_task what = {.deadline_ns = r->spec.deadline_ns,
-                                  .period_ns = r->spec.period_ns,
-                                  .needs = r->spec.needs,
-                                  .assurance_min = r->assurance_min,
-                                  .state_bytes = r->spec.state_bytes,
-                                  .stack_bytes = r->spec.stack_bytes,
-                                  .entries = entries,
-                                  .entry_count = r->entry_count,
-                                  .ignore_demand = task->is_ephemeral};
+    struct axi_place_task what = axi_record_asks(&task->record, entries);
     char closed[AXI_REASON_BYTES] = "";
     int best = -AXC_ENOMEM;
 
-    for (uint32_t i = 0; i < r->entry_count; i++) {
-        entries[i] = (struct axi_place_entry){r->entries[i].platform, r->entries[i].wcet_ns,
-                                              r->entries[i].elf_bytes};
-    }
+    what.ignore_demand = task->is_ephemeral;
     if (nodes != NULL && verdicts != NULL && demands != NULL) {
         size_t kept = 0;
 
