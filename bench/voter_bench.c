@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -300,6 +301,7 @@ static pid_t start_voter(const char *program, const char *dir, uint16_t master,
     pid_t pid = fork();
 
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a measurement fails */
         (void)execl(program, program, "--name", "bench", "--quiet", "--token-file", token,
                     "--master", master_text, "--listen", listen_text, "--out", out_text,
                     (char *)NULL);
@@ -313,6 +315,7 @@ static pid_t start_echo(int in, uint16_t out)
     pid_t pid = fork();
 
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         int to = connect_to(out);
         uint8_t bytes[2048];
         ssize_t count;
