@@ -83,13 +83,48 @@ static void take_reply(struct axi_cms *cms, const axi_HelloReply *reply)
 }
 
 /* The newest checkpoint here of a task: what a new replica of its service begins with. */
+struct whole {
+    uint64_t epoch_max;
+    struct axi_checkpoint_info info;
+    bool is_found;
+};
+
+static int visit_whole(void *context, const struct axi_checkpoint_info *info)
+{
+    struct whole *whole = context;
+    const struct axi_checkpoint_id *best = &whole->info.id;
+    bool is_newer = !whole->is_found || info->id.epoch > best->epoch ||
+                    (info->id.epoch == best->epoch && info->id.job > best->job);
+
+    if (info->id.step == 0 && info->id.epoch <= whole->epoch_max && is_newer) {
+        whole->info = *info;
+        whole->is_found = true;
+    }
+    return 0;
+}
+
+/* The newest that was made between two jobs: a half done job goes on in the same image only, and
+ * the master wants a state for another one. */
+static int find_whole(struct axi_cms *cms, const axi_GetCheckpoint *get,
+                      struct axi_checkpoint_info *ret_info)
+{
+    struct whole whole = {.epoch_max = get->epoch};
+    int rc = axi_checkpoints_list(cms->config.checkpoints, get->task_id, visit_whole, &whole);
+
+    if (rc == 0 && whole.is_found) {
+        *ret_info = whole.info;
+        return 0;
+    }
+    return axi_checkpoints_newest(cms->config.checkpoints, get->task_id, get->epoch, ret_info);
+}
+
 static void give_checkpoint(struct axi_cms *cms, const axi_GetCheckpoint *get)
 {
     axi_Result result = {.request = get->request};
     struct axi_checkpoint_info info;
     size_t bytes = 0;
 
-    result.code = axi_checkpoints_newest(cms->config.checkpoints, get->task_id, get->epoch, &info);
+    result.code = find_whole(cms, get, &info);
     if (result.code == 0) {
         result.code = axi_checkpoints_read(cms->config.checkpoints, &info.id, cms->checkpoint,
                                            AXI_CHECKPOINT_BYTES_MAX, &bytes);
