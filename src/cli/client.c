@@ -268,7 +268,7 @@ static int exchange(struct axi_client *client, const char *method, const char *p
                                                code == CURLE_OPERATION_TIMEDOUT ? -AXC_ETIMEOUT : 0,
                                                is_other ? leader : NULL);
 
-        is_one_there |= is_other;
+        is_one_there |= is_other || (client->masters.count > 1 && code == CURLE_OPERATION_TIMEDOUT);
         if ((!is_next_soon && !is_one_there) || axi_client_left_ms(client) == 0 ||
             (is_asked && axi_cli_now_ns() > until_ns)) {
             return code == 0 && !is_asked ? CURLE_OPERATION_TIMEDOUT : code;
