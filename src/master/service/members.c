@@ -227,6 +227,9 @@ static int append(struct axi_master *m, struct axi_service *next,
 {
     uint64_t now = axi_now_master(m);
 
+    if (axi_now(m) < next->refused_ns) {
+        return axi_refuse(ret_reason, AXC_EBUSY, "the last one was refused a moment ago");
+    }
     if (next->member_count >= AXI_MEMBERS_MAX) {
         return axi_refuse(ret_reason, AXC_EFULL, "%u replicas of %s are there or going",
                           next->member_count, next->spec.name);
@@ -301,9 +304,6 @@ int axi_member_add(struct axi_master *m, struct axi_service *service,
     bool is_first = service->numbers < spec->replicas;
     int rc = append(m, &next, request, ret_reason);
 
-    if (rc == 0 && axi_now(m) < service->refused_ns) {
-        rc = axi_refuse(ret_reason, AXC_EBUSY, "the last one was refused a moment ago");
-    }
     replica.seed = request->rule == AXI_STATE_RESTART ? 0 : replica.seed;
     if (request->image == AXI_SERVICE_IMAGES_MAX) { /* the declared WCETs are the full image's */
         lesser = *spec;
