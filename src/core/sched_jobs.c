@@ -223,6 +223,7 @@ static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
     struct axi_trace record = axi_slot_record(sched, slot, AXI_TRACE_COMPLETED);
     uint32_t every = slot->config.checkpoint_every == 0 ? 1 : slot->config.checkpoint_every;
+    bool was_stepped = slot->resume_step != 0; /* the newest checkpoint is from inside this job */
 
     record.exec_ns = sched->port.consumed_ns(sched->port.context, slot->index);
     record.response_ns = axi_sub_sat(sched->now_master_ns, record.release_ns);
@@ -235,7 +236,7 @@ static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
     slot->resume_step = 0;
     slot->failures_in_a_row = 0;
     slot->since_checkpoint++;
-    if (slot->since_checkpoint < every && !is_finished(slot)) {
+    if (slot->since_checkpoint < every && !was_stepped && !is_finished(slot)) {
         record.state_crc = axi_crc32c(0, slot->config.state, slot->config.state_bytes);
     } else {
         (void)axi_slot_checkpoint(sched, slot, &record.state_crc);

@@ -25,7 +25,7 @@ struct axi_entry *axi_entries_sort(const struct axi_check_source *sources, size_
 /* ---- seeds.c: a first epoch that begins with another task's state ---- */
 
 struct axi_seed_past {
-    bool is_known;      /* the seed has records */
+    bool is_known;      /* it ran: else the state was its own seed's, handed on */
     uint64_t next_job;  /* one more than the highest job that ended */
     bool has_state;     /* it is on record what its state was before `job` */
     uint32_t state_crc; /* then */

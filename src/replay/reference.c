@@ -18,6 +18,7 @@ struct axi_reference_run {
     uint32_t state_bytes;
     uint32_t resume_step;
     uint32_t since_checkpoint; /* completed jobs */
+    bool was_stepped;          /* the present job has made a step's checkpoint */
     uint64_t count;            /* checkpoints ever made; the newest is count - 1 */
     struct checkpoint headers[CHECKPOINTS_KEPT];
     uint8_t *states; /* CHECKPOINTS_KEPT * state_bytes */
@@ -101,6 +102,7 @@ static int follow_step(struct axi_reference_run *run, const struct axi_trace *re
     }
     checkpoint(run, record->job, step);
     load(run, before);
+    run->was_stepped = true;
     return 0;
 }
 
@@ -114,11 +116,14 @@ static int follow_completed(struct axi_reference_run *run, const struct axi_trac
     if (result.result != 0 || !result.is_comparable) {
         return -AXC_ESTATE;
     }
+    run->was_stepped = run->was_stepped || run->resume_step != 0;
     run->resume_step = 0;
     run->since_checkpoint++;
-    if (run->since_checkpoint >= meta->checkpoint_every || record->job + 1 == meta->jobs) {
+    if (run->was_stepped || run->since_checkpoint >= meta->checkpoint_every ||
+        record->job + 1 == meta->jobs) {
         checkpoint(run, record->job + 1, 0);
     }
+    run->was_stepped = false;
     *ret_state_crc = result.state_crc;
     *ret_output_crc = result.output_crc;
     return 1;
@@ -131,6 +136,7 @@ static int follow_killed(struct axi_reference_run *run, const struct axi_trace *
     }
     load(run, run->count - 1);
     run->resume_step = 0;
+    run->was_stepped = false;
     return 0;
 }
 

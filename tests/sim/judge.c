@@ -20,7 +20,7 @@ struct reference {
     const struct sim_cluster *cluster;
     uint64_t task_id, jobs, salt;
     uint32_t every, since;
-    bool is_wrong;
+    bool is_wrong, was_stepped;
     struct sim_state state;
     struct snapshot *snapshots;
     size_t count, capacity;
@@ -78,6 +78,7 @@ static void begin_task(struct reference *reference, uint64_t task_id)
     reference->jobs = index == UINT32_MAX ? 0 : cluster->tasks[index].jobs;
     reference->salt = sim_image_salt(cluster, index, task_id);
     reference->is_wrong = index != UINT32_MAX && cluster->images[index].defect == SIM_WRONG;
+    reference->was_stepped = false;
     memset(&reference->state, 0, sizeof reference->state);
 }
 
@@ -91,20 +92,24 @@ static int replay(void *context, const struct axi_trace *record, uint32_t *ret_s
     }
     switch (record->kind) {
     case AXI_TRACE_ACTIVATED:
+        reference->was_stepped = record->detail != 0;
         return go_back(reference, record->job);
     case AXI_TRACE_COMPLETED:
         sim_state_finish(&reference->state, reference->salt, record->job, ret_output_crc);
         *ret_output_crc ^= reference->is_wrong;
         *ret_state_crc = axi_crc32c(0, &reference->state, sizeof reference->state);
-        if (++reference->since >= reference->every ||
+        if (++reference->since >= reference->every || reference->was_stepped ||
             (reference->jobs != 0 && record->job + 1 >= reference->jobs)) {
             keep(reference, record->job + 1);
         }
+        reference->was_stepped = false;
         return 1;
     case AXI_TRACE_STEP:
         keep(reference, record->job);
+        reference->was_stepped = true;
         return 0;
     case AXI_TRACE_KILLED:
+        reference->was_stepped = record->detail2 != 0;
         if (record->detail2 == 0 && reference->count > 0) {
             reference->state = reference->snapshots[reference->count - 1].state;
         } else if (record->detail2 == 0) {

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_NS 2000000ull
+#define AGAIN_MAX_NS 50000000ull
+
 /* In the order in which they are asked. */
 enum source { SOURCE_NODE = 0, SOURCE_MANAGERS, SOURCE_STORE, SOURCE_NONE };
 
@@ -250,11 +253,10 @@ static bool use(struct axi_master *m, struct axi_task *task, const uint8_t *byte
         return true;
     }
     if (rc == -AXC_ECKPT_JOB && task->flow.seed_source == SOURCE_NODE) {
-        /* in the middle of a job: asked again a little later, not always at the same point of its
-         * period */
+        /* in the middle of a job: asked again a little later, not in step with its period */
         task->flow.request_target = 0;
-        task->flow.retry_ns = axi_now(m) + m->config.retry_ns / 8 +
-                              m->port.random64(m->port.context) % m->config.retry_ns;
+        task->flow.retry_ns =
+            axi_now(m) + AGAIN_NS + m->port.random64(m->port.context) % (AGAIN_MAX_NS - AGAIN_NS);
         axi_incoming_clear(&task->flow.incoming);
         return true;
     }
