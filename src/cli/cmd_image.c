@@ -54,7 +54,7 @@ const struct axi_command axi_command_image = {
         "  --usage FILE         'explain': measured use, to predict what an image does not state\n"
         "  --dir, --api, --token-file   'resolve --node': the cluster\n\n"
         "       axcan image os --task [NAME=]IMAGE.axi [--task ...] -o FILE [options]\n"
-        "       axcan image ecu --name NAME --master A:PORT --token-file FILE\n"
+        "       axcan image ecu --name NAME --master A:PORT[,B:PORT...] --token-file FILE\n"
         "                        (--dhcp | --address A/PREFIX) -o FILE [options]\n\n"
         "Packs the kernel of a board and its configuration into one bootable file. Nothing is\n"
         "linked. 'os' runs the packed tasks without any network; 'ecu' joins a cluster.\n\n"

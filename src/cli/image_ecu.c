@@ -171,7 +171,31 @@ static int add_channel(struct axi_boot_config *config, const char *text)
     return 0;
 }
 
-static int check_needed(const struct request *request)
+/* The first one, and the others. */
+static bool set_masters(struct request *request)
+{
+    struct axi_boot_config *config = &request->config;
+    char list[AXI_BOOT_TEXT_BYTES + AXI_BOOT_MASTERS_BYTES];
+    char *rest = list;
+    bool is_ok = set_text(list, sizeof(list), request->master);
+
+    for (char *one = is_ok ? strtok_r(list, ",", &rest) : NULL; one != NULL && is_ok;
+         one = strtok_r(NULL, ",", &rest)) {
+        size_t used = strlen(config->masters);
+
+        is_ok = is_ip_and_port(one);
+        if (config->master[0] == '\0') {
+            is_ok = is_ok && set_text(config->master, sizeof(config->master), one);
+        } else {
+            is_ok = is_ok && used + strlen(one) + 2 < sizeof(config->masters);
+            (void)snprintf(config->masters + used, sizeof(config->masters) - used, "%s%s",
+                           used > 0 ? "," : "", one);
+        }
+    }
+    return is_ok && config->master[0] != '\0';
+}
+
+static int check_needed(struct request *request)
 {
     if (request->out == NULL || request->name == NULL || request->master == NULL ||
         request->token_file == NULL) {
@@ -186,8 +210,9 @@ static int check_needed(const struct request *request)
     if (!axi_os_is_board(request->board)) {
         return axi_cli_usage(COMMAND, "--board: '%s' is none of virt, zcu102", request->board);
     }
-    if (!is_ip_and_port(request->master)) {
-        return axi_cli_usage(COMMAND, "--master: '%s' is not a.b.c.d:PORT", request->master);
+    if (!set_masters(request)) {
+        return axi_cli_usage(COMMAND, "--master: '%s' is not a.b.c.d:PORT[,a.b.c.d:PORT...]",
+                             request->master);
     }
     if (request->advertise != NULL && !is_ip_and_port(request->advertise)) {
         return axi_cli_usage(COMMAND, "--advertise: '%s' is not a.b.c.d:PORT", request->advertise);
@@ -219,8 +244,7 @@ static int fill(struct request *request)
         return r;
     }
     (void)set_text(config->name, sizeof(config->name), request->name);
-    if (!set_text(config->master, sizeof(config->master), request->master) ||
-        !set_text(config->advertise, sizeof(config->advertise), request->advertise) ||
+    if (!set_text(config->advertise, sizeof(config->advertise), request->advertise) ||
         !set_ip(config->gateway, request->gateway) ||
         !set_ip(config->loopback, request->loopback)) {
         return axi_cli_usage(COMMAND, "--gateway or --loopback is no IPv4 "
