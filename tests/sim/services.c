@@ -34,6 +34,7 @@ static void make_versions(struct sim_cluster *cluster, uint32_t service)
         info->spec.deadline_ns = first->spec.period_ns;
         memcpy(info->spec.schema_hash, first->spec.schema_hash, sizeof first->spec.schema_hash);
         wcet_ns = info->spec.period_ns * sim_between(clock, 4, 12) / 100;
+        wcet_ns = cluster->options.disable_admission ? info->spec.period_ns * 6 / 10 : wcet_ns;
         info->entry_count = 3;
         for (uint32_t p = 0; p < 3; p++) {
             info->entries[p] = info->entries[0];
@@ -42,7 +43,9 @@ static void make_versions(struct sim_cluster *cluster, uint32_t service)
         }
     }
     cluster->images[s->image + SIM_VERSIONS - 1].defect =
-        sim_chance(clock, 500000) ? SIM_CRASHES : SIM_OVERRUNS;
+        cluster->options.disable_proof ? SIM_WRONG /* nobody compares */
+        : sim_chance(clock, 500000)    ? SIM_CRASHES
+                                       : SIM_OVERRUNS;
 }
 
 void sim_services_prepare(struct sim_cluster *cluster)
@@ -83,14 +86,16 @@ static json_t *manifest(const struct sim_cluster *cluster, const struct sim_serv
 {
     const struct sim_options *options = &cluster->options;
     bool is_lax = options->disable_proof;
+    bool is_free = options->disable_diversity;
 
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:i, s:{s:b, s:b}, s:{s:i, s:i, s:i, s:f}}", "kind", "Service",
-        "name", s->name, "image", cluster->images[s->image + version].info.reference, "mode",
-        s->mode, "replicas", (int)s->replicas, "minimum",
-        options->disable_minimum ? 0 : (int)s->minimum, "diversity", "platform", s->differs,
-        "required", s->must_differ && !options->disable_diversity, "update", "surge", (int)surge,
-        "good_jobs", is_lax ? 1 : 6, "misses_max", is_lax ? 1000000 : 0, "timeout_s", 8.0);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:{s:b, s:b}, s:{s:i, s:i, s:i, s:f}}", "kind",
+                     "Service", "name", s->name, "image",
+                     cluster->images[s->image + version].info.reference, "mode", s->mode,
+                     "replicas", (int)s->replicas, "minimum",
+                     options->disable_minimum ? 0 : (int)s->minimum, "diversity", "platform",
+                     s->differs && !is_free, "required", s->must_differ && !is_free, "update",
+                     "surge", (int)surge, "good_jobs", is_lax ? 1 : 6, "misses_max",
+                     is_lax ? 1000000 : 0, "timeout_s", 8.0);
 }
 
 /* An error tells nothing of what became of it, unless it says that nothing did. */

@@ -404,8 +404,7 @@ static void begin_round(struct axi_master *m, struct axi_service *s)
         return;
     }
     victim = axi_member_find(s, task);
-    s->rollout->retry_ns =
-        axi_now(m) + RETRY_NS; /* one that is refused at once is not followed at once */
+    s->rollout->retry_ns = axi_now(m) + RETRY_NS; /* should it be refused at once */
     rc = add(m, s, victim, is_beside ? AXI_MEMBER_OLD : AXI_MEMBER_GOING, reason);
     if (rc == -AXC_ENO_CANDIDATE && is_beside && may_lose) { /* no room beside it */
         victim = axi_member_find(s, task);
