@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Updates of a service with real processes: a good version comes in, a bad one goes back out by
+itself, and never are fewer replicas at work than was declared."""
+import os
+
+import pytest
+
+from conftest import ROOT, axcan, until
+
+COUNTER = os.path.join(ROOT, "tests", "e2e", "tasks", "counter.c")
+MANIFEST = """kind: Service
+name: brake
+image: %s
+mode: tmr
+update:
+  good_jobs: 40
+  timeout_s: 20
+"""
+RETURN = "return state->count == job->number + 1 ? 0 : 7;"
+BAD = {  # what the new version does once it has caught up, and what the master says of it
+    "crash": ("if (job->number % 64 == 63) { *(volatile int *)0 = 0; }\n    " + RETURN,
+              "failed"),
+    "overrun": ("for (volatile int spin = 0; job->number % 8 == 7 && spin < 2000000000; spin++) { }\n"
+                "    " + RETURN, "failed"),
+}
+
+
+def version(folder, name, statement):
+    """An image of the counter that differs in how its job ends."""
+    with open(COUNTER, encoding="utf-8") as file:
+        text = file.read()
+    assert RETURN in text
+    source, image = str(folder / (name + ".c")), str(folder / (name + ".axi"))
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(text.replace(RETURN, statement))
+    built = axcan("build", source, "-o", image)
+    assert built.code == 0, repr(built)
+    return image
+
+
+def apply(cluster, image):
+    path = cluster.dir + ".yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(MANIFEST % image)
+    cluster.ok("apply", "-f", path)
+
+
+class Watch:
+    """The service again and again, and the fewest that ran meanwhile."""
+
+    def __init__(self, cluster):
+        self.cluster, self.fewest = cluster, 99
+
+    def look(self):
+        one = next(s for s in self.cluster.json("services") if s["name"] == "brake")
+        self.fewest = min(self.fewest, one["running"])
+        return one
+
+    def until(self, condition, what):
+        return until(lambda: (lambda one: condition(one) and one)(self.look()), 60, what)
+
+
+def begin(cluster, image):
+    apply(cluster, image)
+    watch = Watch(cluster)
+    first = watch.until(lambda s: s["ready"] == 3 and s["state"] == "ready", "three replicas")
+    watch.fewest = 99
+    return watch, first["members"][0]["image"]
+
+
+def of_image(service, image):
+    return sum(1 for m in service["members"] if m["image"] == image and m["state"] == "running")
+
+
+def state(service):
+    return (service["rollout"] or {}).get("state")
+
+
+def test_a_good_version_replaces_all(own_cluster, images, tmp_path):
+    cluster = own_cluster(4)
+    watch, old = begin(cluster, images("counter"))
+    apply(cluster, version(tmp_path, "second", "volatile int second = 2;\n    (void)second;\n    " + RETURN))
+    last = watch.until(lambda s: state(s) == "done" and s["ready"] == 3, "the update")
+    watch.until(lambda s: len(s["members"]) == 3, "the end of the old ones")
+    assert of_image(last, old) == 0
+    assert watch.fewest >= 3  # each new one was proved beside the old one
+    for member in watch.look()["members"]:
+        cluster.wait_jobs(member["task"], 20)  # the counter fails when state or jobs were lost
+        assert cluster.task(member["task"])["killed"] == 0
+    cluster.judge()
+
+
+@pytest.mark.parametrize("kind", sorted(BAD))
+def test_a_bad_version_goes_back_out_by_itself(own_cluster, images, tmp_path, kind):
+    cluster = own_cluster(4)
+    watch, old = begin(cluster, images("counter"))
+    apply(cluster, version(tmp_path, kind, BAD[kind][0]))
+    watch.until(lambda s: state(s) == "reverted" and len(s["members"]) == 3, "the way back")
+    last = watch.until(lambda s: s["state"] == "ready", "the former version")
+    assert of_image(last, old) == 3
+    assert BAD[kind][1] in last["rollout"]["reason"]
+    assert watch.fewest >= 3
+    for member in last["members"]:
+        cluster.wait_jobs(member["task"], 20)
+    cluster.judge()
