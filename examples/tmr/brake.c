@@ -46,8 +46,8 @@ static int job(const struct axc_job *job, void *memory)
     return job->services->output(job, "force", &s->force, sizeof(s->force)) == 0 ? 0 : 1;
 }
 
-/* A slow period and large budgets because the boards of the example are emulated: while the host does
- * something else they stand still, and that counts as the job's time. */
+/* A slow period and large budgets because the boards of the example are emulated: while the host
+ * does something else they stand still, and that counts as the job's time. */
 AXCAN_TASK("brake", .job = job, .state_bytes = sizeof(struct state), .state_version = 1,
            .period_us = 100000, .deadline_us = 100000, .criticality = 12, .needs = AXC_SVC_IO,
            .wcet = {{"linux-x86_64", 500},

@@ -25,8 +25,6 @@
 #define CHANNEL_BYTES (2u << 20) /* memory is mapped in such blocks */
 #define OS_PATH "boot/axcan.img"
 
-extern char **environ;
-
 uint64_t axi_partition_node_channel(const char *board)
 {
     return axi_board_find(board)->ram + AXI_PARTITION_MEMORY_BYTES;

@@ -28,8 +28,8 @@ struct axi_masters {
  * most 63 characters. */
 AXC_MUST_USE int axi_masters_check(const char *list);
 
-/* list: as above, or NULL or "" (none); borrowed. An address may be any text that the user's connect
- * understands. */
+/* list: as above, or NULL or "" (none); borrowed. An address may be any text that the user's
+ * connect understands. */
 void axi_masters_init(struct axi_masters *masters, const char *list);
 
 /* The address to connect to now, "" when there is none; valid until the next call. */
