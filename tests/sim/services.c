@@ -221,7 +221,8 @@ static void act(void *context, uint64_t argument)
         apply(cluster, s, (uint32_t)sim_below(clock, SIM_VERSIONS - 1));
     } else if (dice < 30) {
         undeclare(cluster, s);
-    } else if (s->is_declared) { /* a bad one only once there is something to go back to */
+    } else if (s->is_declared &&
+               !s->is_deleting) { /* a bad one only once there is something to go back to */
         uint32_t version = (uint32_t)sim_below(clock, SIM_VERSIONS);
 
         apply(cluster, s, version);
