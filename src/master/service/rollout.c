@@ -12,9 +12,7 @@
 #define MS 1000000ull
 #define LOOK_NS (100 * MS)
 #define RETRY_NS (1000 * MS)
-#define AGAIN_NS                                                                                   \
-    (5000 * MS) /* after a replica that was to bring the former version back failed                \
-                 */
+#define AGAIN_NS (5000 * MS) /* after a replica of the former version failed */
 
 /* ---- the record ---- */
 
