@@ -29,7 +29,8 @@ struct axi_plan_node {
     double platform_fail_per_hour; /* common to all nodes of its first platform */
     uint32_t predicted_ppm; /* upper quantile of its load within the horizon, with all tasks where
                                they are; 0 = not known */
-    bool is_cordoned;       /* keeps what it has, gets nothing */
+    bool is_cordoned;       /* keeps what it has, gets nothing ... */
+    const char *closed_why; /* ... because, in words after "is"; NULL: "cordoned" */
     bool is_leaving;        /* drained: what may move leaves, nothing comes */
 };
 

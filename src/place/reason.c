@@ -143,7 +143,9 @@ void axi_reason_refused(struct axi_planner *planner, uint32_t task, uint32_t nod
     case -AXC_EUNAVAILABLE:
         if (given->is_leaving || given->is_cordoned) {
             append(reason, "%s is %s", given->place.name,
-                   given->is_leaving ? "being drained" : "cordoned");
+                   given->is_leaving           ? "being drained"
+                   : given->closed_why != NULL ? given->closed_why
+                                               : "cordoned");
             break;
         }
         explain_place(planner, task, node, reason);

@@ -83,7 +83,7 @@ static struct findings look(const struct axi_vote_table *table, uint64_t job)
 {
     struct findings f = {0};
 
-    for (uint32_t i = 0; i < table->config.member_count; i++) {
+    for (uint32_t i = 0; i < table->config.member_count && i < AXI_VOTE_MEMBERS_MAX; i++) {
         if (axi_vote_job_of(table->seats[i].jobs, job) != NULL) {
             f.delivered |= 1u << i;
             f.counted |= table->seats[i].config.is_counted ? 1u << i : 0;

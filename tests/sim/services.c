@@ -98,6 +98,13 @@ static json_t *manifest(const struct sim_cluster *cluster, const struct sim_serv
                      is_lax ? 1000000 : 0, "timeout_s", 8.0);
 }
 
+/* A node that flaps is left alone for a while, but not until the end of the run. */
+static json_t *policy(void)
+{
+    return json_pack("{s:s, s:s, s:{s:f, s:i}}", "kind", "Policy", "name", "cluster", "flapping",
+                     "window_s", 10.0, "limit", 3);
+}
+
 /* An error tells nothing of what became of it, unless it says that nothing did. */
 static bool may_hold(int error)
 {
@@ -116,8 +123,8 @@ static void apply(struct sim_cluster *cluster, struct sim_service *s, uint32_t v
     if (host == NULL) {
         return;
     }
-    request =
-        json_pack("{s:[o], s:b}", "objects", manifest(cluster, s, version, surge), "dry_run", 0);
+    request = json_pack("{s:[o, o], s:b}", "objects", policy(),
+                        manifest(cluster, s, version, surge), "dry_run", 0);
     error = axi_master_apply(host->master, request, &answer, reason);
     sim_log(cluster, "client", "apply %s %s surge %u: %d %s", s->name, versions[version], surge,
             error, reason);

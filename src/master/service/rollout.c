@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/service/rollout.h"
 
+#include "master/service/rollout_internal.h"
 #include "master/service/rollout_proof.h"
 #include "master/service/voters.h"
 
@@ -27,7 +28,7 @@ bool axi_rollout_is_open(const struct axi_service *s)
            (strcmp(state_of(s), "progressing") == 0 || strcmp(state_of(s), "reverting") == 0);
 }
 
-static bool is_reverting(const struct axi_service *s)
+bool axi_rollout_is_reverting(const struct axi_service *s)
 {
     return axi_rollout_is_open(s) && strcmp(state_of(s), "reverting") == 0;
 }
@@ -82,7 +83,7 @@ static bool is_old(const struct axi_service *s, const struct axi_member *member)
     return member->generation != s->generation && member->role != AXI_MEMBER_GOING;
 }
 
-static uint32_t count_old(const struct axi_service *s)
+uint32_t axi_rollout_count_old(const struct axi_service *s)
 {
     uint32_t count = 0;
 
@@ -93,7 +94,7 @@ static uint32_t count_old(const struct axi_service *s)
 }
 
 /* Those of the new version that count and live. */
-static uint32_t count_updated(struct axi_master *m, const struct axi_service *s)
+uint32_t axi_rollout_count_updated(struct axi_master *m, const struct axi_service *s)
 {
     uint32_t count = 0;
 
@@ -168,14 +169,28 @@ static bool has_image_of(struct axi_master *m, const struct axi_member *member,
            memcmp(task->record.image, images->digests[member->image], 32) == 0;
 }
 
+/* A member of another version lives, and so does the state. */
+static bool has_living_old(struct axi_master *m, const struct axi_service *s)
+{
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        if (is_old(s, &s->members[i]) && axi_member_runs(m, s->members[i].task)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The new ones go; one that alone has the state stays until its successor has begun with it. */
 static void give_back(struct axi_master *m, const struct axi_service *s, struct axi_service *next)
 {
+    bool is_alone = !has_living_old(m, s);
+
     for (uint32_t i = 0; i < next->member_count; i++) {
         struct axi_member *member = &next->members[i];
         enum axi_member_role before = member->role;
 
         if (member->generation == s->generation && member->role == AXI_MEMBER_NEW) {
-            member->role = AXI_MEMBER_GOING;
+            member->role = is_alone ? AXI_MEMBER_OLD : AXI_MEMBER_GOING;
         } else if (is_old(s, member)) {
             member->role = member->role == AXI_MEMBER_OLD ? AXI_MEMBER_ACTIVE : member->role;
             if (has_image_of(m, member, &next->images)) {
@@ -188,7 +203,7 @@ static void give_back(struct axi_master *m, const struct axi_service *s, struct 
     }
 }
 
-static int revert(struct axi_master *m, struct axi_service *s, const char *reason)
+int axi_rollout_revert(struct axi_master *m, struct axi_service *s, const char *reason)
 {
     struct axi_service next = *s;
     char why[AXI_REASON_BYTES];
@@ -217,8 +232,8 @@ static int revert(struct axi_master *m, struct axi_service *s, const char *reaso
 static void fail(struct axi_master *m, struct axi_service *s, const struct axi_member *newcomer,
                  const char *reason)
 {
-    if (!is_reverting(s) && s->previous != NULL) {
-        (void)revert(m, s, reason);
+    if (!axi_rollout_is_reverting(s) && s->previous != NULL) {
+        (void)axi_rollout_revert(m, s, reason);
         return;
     }
     s->rollout->retry_ns = axi_now(m) + AGAIN_NS;
@@ -312,16 +327,18 @@ static int add(struct axi_master *m, struct axi_service *s, const struct axi_mem
                                          .rule = s->spec.update.state,
                                          .instead_of = victim != NULL ? victim->task : 0,
                                          .instead_role = victim_role};
-    uint64_t like = is_reverting(s) ? find_like(m, s) : 0;
+    uint64_t like = axi_rollout_is_reverting(s) ? find_like(m, s) : 0;
     uint64_t task = 0;
     int rc;
 
     request.image = victim != NULL && victim->image < s->spec.image_count ? victim->image : 0;
     request.has_seed = like != 0;
     request.seed = like;
-    rc = axi_member_add(m, s, &request, is_reverting(s) ? "former version" : "new version", &task,
+    rc = axi_member_add(m, s, &request,
+                        axi_rollout_is_reverting(s) ? "former version" : "new version", &task,
                         ret_reason);
-    while (is_reverting(s) && is_schema_refusal(rc) && request.rule != AXI_STATE_RESTART) {
+    while (axi_rollout_is_reverting(s) && is_schema_refusal(rc) &&
+           request.rule != AXI_STATE_RESTART) {
         request.rule = request.rule == AXI_STATE_CARRY ? AXI_STATE_MAP : AXI_STATE_RESTART;
         rc = axi_member_add(m, s, &request, "former version", &task, ret_reason);
     }
@@ -376,18 +393,25 @@ static int open_round(struct axi_master *m, struct axi_service *s, const struct 
     return rc;
 }
 
+static bool is_single(const struct axi_service *s)
+{
+    return s->spec.mode == AXI_MODE_SINGLE;
+}
+
 static void begin_round(struct axi_master *m, struct axi_service *s)
 {
     char reason[AXI_REASON_BYTES] = "";
     const struct axi_member *victim = pick_victim(m, s);
     uint64_t task = victim != NULL ? victim->task : 0;
     bool may_lose = task == 0 || axi_service_may_lose(m, s, task);
-    bool is_beside = s->spec.update.surge > 0;
+    bool is_beside =
+        s->spec.update.surge > 0 && !(axi_rollout_is_reverting(s) && may_lose && is_single(s));
     struct axi_service_counts counts;
     int rc;
 
     axi_service_count(m, s, &counts);
-    if ((is_reverting(s) || (!is_beside && !may_lose)) && counts.alive < s->spec.replicas) {
+    if ((axi_rollout_is_reverting(s) || (!is_beside && !may_lose)) &&
+        counts.alive < s->spec.replicas) {
         victim = NULL; /* first the one that is missing: nobody else makes it now */
         task = 0;
         may_lose = true;
@@ -453,7 +477,7 @@ static void promote_old(struct axi_master *m, struct axi_service *s)
 
 static void finish(struct axi_master *m, struct axi_service *s)
 {
-    bool was_reverting = is_reverting(s);
+    bool was_reverting = axi_rollout_is_reverting(s);
 
     if (set_state(m, s, was_reverting ? "reverted" : "done") == 0) {
         s->condition[0] = '\0';
@@ -483,29 +507,38 @@ static bool make_volatile(struct axi_service *s)
     return s->rollout != NULL;
 }
 
+/* Another version was declared while nothing of the former one was left: of several replicas the
+ * votes will judge it, a single one must prove itself. */
+static bool is_unproved_alone(const struct axi_service *s)
+{
+    return is_single(s) && s->previous != NULL && s->generation > 1 &&
+           axi_json_get_u64(s->rollout_record, "generation") != s->generation;
+}
+
 bool axi_rollout_step(struct axi_master *m, struct axi_service *s)
 {
     const struct axi_member *newcomer;
     bool is_paused = s->is_paused || s->spec.update.is_paused;
     char reason[AXI_REASON_BYTES];
 
-    if (s->is_deleting || (count_old(s) == 0 && !axi_rollout_is_open(s))) {
+    if (s->is_deleting ||
+        (axi_rollout_count_old(s) == 0 && !axi_rollout_is_open(s) && !is_unproved_alone(s))) {
         return false;
     }
     s->next_ns = axi_now(m) + LOOK_NS < s->next_ns ? axi_now(m) + LOOK_NS : s->next_ns;
     if (!make_volatile(s) || (!axi_rollout_is_open(s) && (is_paused || begin(m, s) != 0))) {
         return true;
     }
-    if (!is_reverting(s) && s->previous != NULL && count_old(s) > 0 &&
+    if (!axi_rollout_is_reverting(s) && s->previous != NULL && axi_rollout_count_old(s) > 0 &&
         axi_rollout_is_spoilt(m, s, reason)) {
-        (void)revert(m, s, reason);
+        (void)axi_rollout_revert(m, s, reason);
         return true;
     }
     promote_old(m, s);
     newcomer = find_newcomer(s);
     if (newcomer != NULL) {
         prove(m, s, newcomer);
-    } else if (count_updated(m, s) >= s->spec.replicas) {
+    } else if (axi_rollout_count_updated(m, s) >= s->spec.replicas) {
         end_round(m, s);
     } else if (!is_paused && axi_now(m) >= s->rollout->retry_ns) {
         begin_round(m, s);
@@ -517,83 +550,4 @@ void axi_rollout_free(struct axi_service *s)
 {
     free(s->rollout);
     s->rollout = NULL;
-}
-
-/* ---- by hand ---- */
-
-static int undo(struct axi_master *m, struct axi_service *s, char *ret_reason)
-{
-    struct axi_service_spec spec;
-    struct axi_service_images images = s->previous_images;
-    json_t *declared;
-    int rc;
-
-    if (is_reverting(s)) {
-        return axi_refuse(ret_reason, AXC_ESTATE, "%s goes back already", s->spec.name);
-    }
-    if (s->previous == NULL) {
-        return axi_refuse(ret_reason, AXC_ESTATE, "%s has no former declaration", s->spec.name);
-    }
-    if (axi_rollout_is_open(s) && count_old(s) > 0) {
-        rc = revert(m, s, "undone by hand");
-    } else {
-        declared = json_deep_copy(s->previous);
-        rc = axi_service_spec_from_json(declared, &spec, NULL);
-        if (rc == 0) {
-            rc = axi_service_redeclare(m, s, declared, &spec, &images, "undone by hand");
-        }
-        if (rc != 0) {
-            json_decref(declared);
-        }
-    }
-    axi_service_look_now(m, s);
-    return rc == 0 ? 0 : axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));
-}
-
-int axi_master_rollout(struct axi_master *m, const char *name, const char *action, char *ret_reason)
-{
-    struct axi_service *s = axi_service_find(m, name);
-    struct axi_service next;
-    bool is_pause = strcmp(action, "pause") == 0;
-    int rc;
-
-    if (s == NULL) {
-        return axi_refuse(ret_reason, AXC_ENOENT, "no service %.31s; see: axcan get services",
-                          name);
-    }
-    if (s->is_deleting || s->is_uncertain) {
-        return axi_refuse(ret_reason, AXC_EBUSY, "%s is being changed", s->spec.name);
-    }
-    if (strcmp(action, "undo") == 0) {
-        return undo(m, s, ret_reason);
-    }
-    if (!is_pause && strcmp(action, "resume") != 0) {
-        return axi_refuse(ret_reason, AXC_EINVALID, "action must be undo, pause or resume");
-    }
-    next = *s;
-    next.is_paused = is_pause;
-    rc = next.is_paused == s->is_paused ? 0 : axi_service_commit(m, s, &next);
-    axi_service_look_now(m, s);
-    return rc == 0 ? 0 : axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));
-}
-
-json_t *axi_rollout_json(struct axi_master *m, const struct axi_service *s)
-{
-    json_t *json = s->rollout_record != NULL ? json_deep_copy(s->rollout_record) : NULL;
-
-    if (json == NULL) {
-        return NULL;
-    }
-    json_object_set_new(json, "updated", json_integer((json_int_t)count_updated(m, s)));
-    json_object_set_new(json, "replicas", json_integer((json_int_t)s->spec.replicas));
-    json_object_set_new(json, "paused", json_boolean(s->is_paused || s->spec.update.is_paused));
-    if (axi_rollout_is_open(s) && s->rollout != NULL && s->rollout->task != 0) {
-        const struct axi_task *task = axi_task_find(m, s->rollout->task);
-
-        json_object_set_new(json, "task", json_string(task != NULL ? task->record.name : ""));
-        json_object_set_new(json, "good", json_integer((json_int_t)s->rollout->good));
-        json_object_set_new(json, "good_needed",
-                            json_integer((json_int_t)s->spec.update.good_jobs));
-    }
-    return json;
 }

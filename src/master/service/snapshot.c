@@ -308,6 +308,9 @@ static void add_node(struct axi_master *m, struct held *h, uint32_t index,
     n->platform_fail_per_hour = platform_failures(axi_policy(m), node->hello.platforms[0]);
     n->predicted_ppm = axi_predicted_ppm(m, node->id);
     n->is_cordoned = !is_open;
+    n->closed_why = axi_node_is_cordoned(m, node)   ? "cordoned"
+                    : axi_node_is_flapping(m, node) ? "left alone: it was lost too often lately"
+                                                    : "not of the platform declared for it";
     n->is_leaving = axi_node_is_draining(m, node) || node->is_leaving;
 }
 

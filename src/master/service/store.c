@@ -371,6 +371,19 @@ struct axi_declared_node *axi_declared_node_get(struct axi_master *m, const char
     return node;
 }
 
+/* The key's revision now; `known` when the store cannot say. */
+static uint64_t revision_now(struct axi_master *m, const char *key, uint64_t known)
+{
+    struct axi_store_value value;
+    int rc = axi_store_get(m->config.store, key, &value);
+    uint64_t revision = rc == 0 ? value.revision : known;
+
+    if (rc == 0) {
+        axi_store_value_clear(&value);
+    }
+    return rc == -AXC_ENOENT ? 0 : revision;
+}
+
 int axi_declared_node_commit(struct axi_master *m, struct axi_declared_node *node,
                              const struct axi_declared_node *next)
 {
@@ -380,10 +393,12 @@ int axi_declared_node_commit(struct axi_master *m, struct axi_declared_node *nod
     int rc;
 
     (void)snprintf(key, sizeof(key), "declared-node/%s", next->spec.name);
-    /* Nobody but the one leader writes it, and the same again does no harm. */
-    rc = json == NULL ? -AXC_ENOMEM : -AXC_ETIMEOUT;
-    for (int i = 0; i < STORE_TRIES && rc == -AXC_ETIMEOUT; i++) {
-        rc = axi_put_json(m, key, AXI_STORE_ANY, json, &revision);
+    rc = json == NULL ? -AXC_ENOMEM : -AXC_ECONFLICT;
+    for (int i = 0; i < STORE_TRIES && (rc == -AXC_ETIMEOUT || rc == -AXC_ECONFLICT); i++) {
+        if (i > 0) { /* nobody but the one leader writes it: what came between was ours, late */
+            node->revision = revision_now(m, key, node->revision);
+        }
+        rc = axi_put_json(m, key, node->revision, json, &revision);
     }
     json_decref(json);
     if (rc == 0) {
