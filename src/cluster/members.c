@@ -11,7 +11,7 @@ const char *axi_member_event(const struct axi_store_member *member, const char *
     return "store-member-lost";
 }
 
-json_t *axi_members_json(const struct axi_store_member members[AXI_STORE_MEMBERS_MAX])
+json_t *axi_members_json(const struct axi_store_member *members)
 {
     json_t *list = json_array();
 

@@ -9,8 +9,8 @@
 
 /* Type of the event of a change; *ret_text: what the member does. Both static. */
 const char *axi_member_event(const struct axi_store_member *member, const char **ret_text);
-/* {"member": "HOST:PORT", "state": "alive|silent|no-majority"} of each, as an array; a new
- * reference. */
-json_t *axi_members_json(const struct axi_store_member members[AXI_STORE_MEMBERS_MAX]);
+/* {"member": "HOST:PORT", "state": "alive|silent|no-majority"} of each of AXI_STORE_MEMBERS_MAX
+ * members, as an array; a new reference. */
+json_t *axi_members_json(const struct axi_store_member *members);
 
 #endif

@@ -19,7 +19,9 @@ static void make_versions(struct sim_cluster *cluster, uint32_t service)
     struct sim_clock *clock = &cluster->clock;
     struct sim_service *s = &cluster->services[service];
     struct axi_image_info *first = &cluster->images[s->image].info;
+    char name[sizeof s->name];
 
+    memcpy(name, s->name, sizeof name);
     for (uint32_t v = 0; v < SIM_VERSIONS; v++) {
         struct sim_image *image = &cluster->images[s->image + v];
         struct axi_image_info *info = &image->info;
@@ -27,8 +29,8 @@ static void make_versions(struct sim_cluster *cluster, uint32_t service)
 
         sim_image_make(cluster, s->image + v);
         image->salt = 0x5a17 + service;
-        (void)snprintf(info->reference, sizeof info->reference, "%s-%s", s->name, versions[v]);
-        (void)snprintf(info->spec.name, sizeof info->spec.name, "%s-%s", s->name, versions[v]);
+        (void)snprintf(info->reference, sizeof info->reference, "%s-%s", name, versions[v]);
+        (void)snprintf(info->spec.name, sizeof info->spec.name, "%s-%s", name, versions[v]);
         info->spec.jobs = 0;
         info->spec.period_ns = first->spec.period_ns;
         info->spec.deadline_ns = first->spec.period_ns;
@@ -61,7 +63,7 @@ void sim_services_prepare(struct sim_cluster *cluster)
         struct sim_service *s = &cluster->services[i];
         uint64_t mode = sim_below(clock, 4);
 
-        (void)snprintf(s->name, sizeof s->name, "s%u", i);
+        (void)snprintf(s->name, sizeof s->name, "s%u", i & 0xffu);
         s->mode = modes[mode];
         s->replicas = replicas[mode];
         s->minimum = minima[mode];
