@@ -5,6 +5,7 @@
 #include "support/test.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,8 @@ static void a_lease_that_is_not_kept_ends(void **state)
     axi_store_free(store);
 }
 
+static sem_t is_restarted;
+
 static void *kill_and_restart(void *argument)
 {
     int member = etcd_rig_leader(&rig);
@@ -183,6 +186,10 @@ static void *kill_and_restart(void *argument)
     etcd_rig_kill(&rig, member);
     usleep(700000);
     etcd_rig_start(&rig, member);
+    sem_post(&is_restarted);
+    for (;;) { /* a member dies with the thread that started it (PR_SET_PDEATHSIG) */
+        pause();
+    }
     return NULL;
 }
 
@@ -200,9 +207,10 @@ static void claims_stay_exactly_once_while_the_leader_dies(void **state)
     assert_int_equal(axi_store_cas(a, "claims/now", 0, "start", 5, NULL), 0);
     assert_int_equal(axi_store_changes(b, "race/", 0, count_change, &counts, &after),
                      -AXC_ECOMPACTED);
+    assert_int_equal(sem_init(&is_restarted, 0, 0), 0);
     assert_int_equal(pthread_create(&killer, NULL, kill_and_restart, NULL), 0);
     axi_store_race(a, b);
-    pthread_join(killer, NULL);
+    sem_wait(&is_restarted);
     for (int i = 0; i < 5000 && counts.puts < 500; i++) {
         int rc = axi_store_changes(b, "race/", after, count_change, &counts, &after);
 
