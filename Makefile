@@ -42,6 +42,7 @@ fuzz: ## longer fuzzing of every parser (SECONDS_EACH, default 300)
 
 soak: build ## the long simulation (SEEDS=20000 and more), 24 virtual hours of Axcan OS
 	@$(BUILD)/tests/sim/axcan-sim --seeds 20000
+	@$(BUILD)/tests/sim/axcan-sim --services --seeds 5000
 	@AXCAN_BUILD=$(abspath $(BUILD)) AXCAN_SOAK=1 /usr/bin/python3 -m pytest -q tests/qemu -k soak
 
 lint: ## format, static analysis, layers
