@@ -28,7 +28,8 @@ static void stop_tasks(struct axi_client *client)
         const char *name = json_string_value(json_object_get(task, "name"));
         const char *state = json_string_value(json_object_get(task, "state"));
 
-        if (name == NULL || state == NULL || strcmp(state, "running") != 0) {
+        if (name == NULL || state == NULL || strcmp(state, "running") != 0 ||
+            json_object_get(task, "service") != NULL || json_object_get(task, "replica") != NULL) {
             continue;
         }
         (void)snprintf(path, sizeof(path), "/v1/tasks/%s/stop", name);

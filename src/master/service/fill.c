@@ -78,7 +78,10 @@ static void close_avoided(struct axi_master *m, const struct axi_service *s,
         struct axi_plan_node *node = (struct axi_plan_node *)&snapshot->problem.nodes[n];
 
         for (size_t i = 0; i < count; i++) {
-            node->is_cordoned |= node->place.id == avoided[i];
+            if (node->place.id == avoided[i]) {
+                node->is_cordoned = true;
+                node->closed_why = "left alone for a while: a replica failed there";
+            }
         }
     }
 }
