@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STORE_TRIES 3
-
 static void image_key(const uint8_t digest[32], char key[80])
 {
     char text[65];
@@ -91,11 +89,7 @@ int axi_image_store(struct axi_master *m, const struct axi_image_info *info)
         return -AXC_EINVALID;
     }
     image_key(info->digest, key);
-    /* The same value again does no harm, so an unknown outcome is settled by another try. */
     rc = axi_put_json(m, key, AXI_STORE_ANY, json, NULL);
-    for (int i = 1; i < STORE_TRIES && rc == -AXC_ETIMEOUT; i++) {
-        rc = axi_put_json(m, key, AXI_STORE_ANY, json, NULL);
-    }
     json_decref(json);
     if (rc == 0 && add(m, info) == NULL) {
         rc = -AXC_ENOMEM;
@@ -180,13 +174,13 @@ int axi_master_schema_add(struct axi_master *m, const char *text, const uint8_t 
                           "the schema text is not the one that the image was built with");
     }
     schema_key(hash, key);
-    rc = axi_commit(m,
-                    &(struct axi_store_op){.kind = AXI_STORE_PUT,
-                                           .key = key,
-                                           .expected = AXI_STORE_ANY,
-                                           .value = text,
-                                           .value_bytes = bytes},
-                    1, NULL);
+    rc = axi_commit_again(m,
+                          &(struct axi_store_op){.kind = AXI_STORE_PUT,
+                                                 .key = key,
+                                                 .expected = AXI_STORE_ANY,
+                                                 .value = text,
+                                                 .value_bytes = bytes},
+                          1, NULL);
     return rc == 0 ? 0 : axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));
 }
 
@@ -272,7 +266,7 @@ int axi_master_image_delete(struct axi_master *m, const char *name, char *ret_re
     const struct axi_store_op ops[] = {
         {.kind = AXI_STORE_DELETE, .key = key, .expected = AXI_STORE_ANY},
         {.kind = AXI_STORE_DELETE, .key = schema, .expected = AXI_STORE_ANY}};
-    rc = axi_commit(m, ops, is_schema_shared(m, info) ? 1 : 2, NULL);
+    rc = axi_commit_again(m, ops, is_schema_shared(m, info) ? 1 : 2, NULL);
     if (rc != 0) {
         return axi_refuse(ret_reason, -rc, "%s", axi_error_text(rc));
     }

@@ -232,6 +232,10 @@ int axi_put_json(struct axi_master *m, const char *key, uint64_t expected, const
                  uint64_t *ret_revision);
 int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t count,
                uint64_t *ret_revision);
+/* For ops that expect AXI_STORE_ANY: doing them twice does no harm, so an outcome that is unknown
+ * (a member of the store died meanwhile) is settled by doing them again. */
+int axi_commit_again(struct axi_master *m, const struct axi_store_op *ops, size_t count,
+                     uint64_t *ret_revision);
 
 /* ---- frames.c ---- */
 bool axi_send(struct axi_master *m, struct axi_node *node, uint32_t type, const void *message);

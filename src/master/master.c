@@ -15,6 +15,7 @@
 #define OPS_KEPT 1000u
 #define OPS_OF_TERM 1000000u /* an id is never another operation's at the next master */
 #define STORE_LOST_NS (500 * MS)
+#define STORE_TRIES 3
 
 uint64_t axi_now(struct axi_master *m)
 {
@@ -101,6 +102,17 @@ int axi_commit(struct axi_master *m, const struct axi_store_op *ops, size_t coun
     return rc == -AXC_ECONFLICT && !m->config.skip_commit_cas ? explain_conflict(m) : rc;
 }
 
+int axi_commit_again(struct axi_master *m, const struct axi_store_op *ops, size_t count,
+                     uint64_t *ret_revision)
+{
+    int rc = axi_commit(m, ops, count, ret_revision);
+
+    for (int i = 1; i < STORE_TRIES && rc == -AXC_ETIMEOUT; i++) {
+        rc = axi_commit(m, ops, count, ret_revision);
+    }
+    return rc;
+}
+
 /* Reads who leads: 0, its term, and whether it is this one. */
 static int read_leader(struct axi_master *m, uint64_t id, uint64_t *ret_revision,
                        uint64_t *ret_term, bool *ret_is_own)
@@ -174,7 +186,8 @@ int axi_put_json(struct axi_master *m, const char *key, uint64_t expected, const
     }
     op.value = text;
     op.value_bytes = strlen(text);
-    rc = axi_commit(m, &op, 1, ret_revision);
+    rc = expected == AXI_STORE_ANY ? axi_commit_again(m, &op, 1, ret_revision)
+                                   : axi_commit(m, &op, 1, ret_revision);
     free(text);
     return rc;
 }

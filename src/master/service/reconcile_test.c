@@ -3,6 +3,7 @@
  * degraded replicas and back. */
 #include "master/service/fake_services.h"
 
+#include "base/sha256.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -244,6 +245,37 @@ static void unknown_outcomes_are_settled(void **state)
         rig_assert_ready(rig, "brake", 3);
         assert_int_equal(fake_active_count(&rig->c), 3);
     }
+}
+
+static void images_come_and_go_although_outcomes_are_unknown(void **state)
+{
+    struct rig *rig = *state;
+    struct axi_image_info image = {.digest = {77},
+                                   .reference = "fleeting",
+                                   .spec = {.name = "fleeting",
+                                            .period_ns = 10 * MS,
+                                            .deadline_ns = 10 * MS,
+                                            .state_bytes = 16},
+                                   .entry_count = 1,
+                                   .entries = {{"linux-x86_64", {1}, 100, MS}}};
+    struct bad_store bad;
+    struct axi_sha256 sha;
+
+    axi_sha256_init(&sha);
+    axi_sha256_update(&sha, "{}", 2);
+    axi_sha256_final(&sha, image.spec.schema_hash);
+    use_bad_store(rig, &bad);
+    bad.every = 2;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(axi_master_image_add(rig->c.master, &image, rig->reason), 0);
+        assert_int_equal(
+            axi_master_schema_add(rig->c.master, "{}", image.spec.schema_hash, rig->reason), 0);
+        assert_int_equal(axi_master_image_delete(rig->c.master, "fleeting", rig->reason), 0);
+    }
+    assert_true(bad.commits >= 16);
+    bad.every = 1;
+    bad.is_down = true;
+    assert_int_equal(axi_master_image_add(rig->c.master, &image, rig->reason), -AXC_EUNAVAILABLE);
 }
 
 static void a_wrong_replica_is_replaced_elsewhere(void **state)
@@ -490,6 +522,7 @@ int main(void)
         cmocka_unit_test(another_master_goes_on_at_every_crash_point),
         RIG_TEST(nothing_is_lost_while_the_store_is_away),
         RIG_TEST(unknown_outcomes_are_settled),
+        RIG_TEST(images_come_and_go_although_outcomes_are_unknown),
         RIG_TEST(a_wrong_replica_is_replaced_elsewhere),
         RIG_TEST(at_the_minimum_a_wrong_one_goes_only_after_its_successor_counts),
         RIG_TEST(a_flapping_node_is_left_alone_until_it_is_quiet),
