@@ -29,7 +29,7 @@ static void stop_tasks(struct axi_client *client)
         const char *state = json_string_value(json_object_get(task, "state"));
 
         if (name == NULL || state == NULL || strcmp(state, "running") != 0 ||
-            json_object_get(task, "service") != NULL || json_object_get(task, "replica") != NULL) {
+            json_object_get(task, "replica") != NULL) {
             continue;
         }
         (void)snprintf(path, sizeof(path), "/v1/tasks/%s/stop", name);

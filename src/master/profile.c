@@ -192,22 +192,11 @@ static int judge(struct axi_master *m, const struct axi_record *record, struct a
     return axi_task_place(m, &probe, node->id, NULL, 0, &chosen, ret_reason);
 }
 
-int axi_master_profile(struct axi_master *m, const json_t *request, uint64_t *ret_op,
-                       char *ret_reason)
+static int check_request(const json_t *request, const struct axi_node *node, char *ret_reason)
 {
-    struct axi_image_info *info =
-        axi_image_lookup(m, axi_json_get_text(request, "image"), ret_reason);
-    struct axi_node *node = axi_node_lookup(m, axi_json_get_text(request, "node"));
     json_int_t jobs = json_integer_value(json_object_get(request, "jobs"));
     const json_t *margin = json_object_get(request, "margin_percent");
-    struct axi_record record = {0};
-    struct axi_task *task;
-    struct axi_op *op;
-    int rc;
 
-    if (info == NULL) {
-        return -AXC_ENOENT;
-    }
     if (node == NULL) {
         return axi_refuse(ret_reason, AXC_ENOENT, "no node %.31s",
                           axi_json_get_text(request, "node"));
@@ -218,37 +207,62 @@ int axi_master_profile(struct axi_master *m, const json_t *request, uint64_t *re
     if (margin != NULL && (json_integer_value(margin) < 0 || json_integer_value(margin) > 1000)) {
         return axi_refuse(ret_reason, AXC_EINVALID, "margin_percent must be 0 to 1000");
     }
-    record.id = m->port.random64(m->port.context) | 1;
-    record.spec = info->spec;
-    record.spec.jobs = jobs > 0 ? (uint64_t)jobs : 100;
-    record.owner = node->id;
-    record.epoch = record.epoch_last = 1;
-    record.state = AXI_TASK_STARTING;
-    record.entry_count = info->entry_count;
-    memcpy(record.image, info->digest, 32);
-    memcpy(record.entries, info->entries, sizeof(record.entries));
-    axi_copy_text(record.name, sizeof(record.name), info->spec.name);
+    return 0;
+}
+
+static void fill_record(struct axi_master *m, const struct axi_image_info *info,
+                        const struct axi_node *node, json_int_t jobs, struct axi_record *record)
+{
+    record->id = m->port.random64(m->port.context) | 1;
+    record->spec = info->spec;
+    record->spec.jobs = jobs > 0 ? (uint64_t)jobs : 100;
+    record->owner = node->id;
+    record->epoch = record->epoch_last = 1;
+    record->state = AXI_TASK_STARTING;
+    record->entry_count = info->entry_count;
+    memcpy(record->image, info->digest, 32);
+    memcpy(record->entries, info->entries, sizeof(record->entries));
+    axi_copy_text(record->name, sizeof(record->name), info->spec.name);
+}
+
+int axi_master_profile(struct axi_master *m, const json_t *request, uint64_t *ret_op,
+                       char *ret_reason)
+{
+    struct axi_image_info *info =
+        axi_image_lookup(m, axi_json_get_text(request, "image"), ret_reason);
+    struct axi_node *node = axi_node_lookup(m, axi_json_get_text(request, "node"));
+    const json_t *margin = json_object_get(request, "margin_percent");
+    struct axi_record record = {0};
+    struct axi_profile *profile = NULL;
+    struct axi_task *task = NULL;
+    struct axi_op *op = NULL;
+    int rc = info != NULL ? check_request(request, node, ret_reason) : -AXC_ENOENT;
+
+    if (rc != 0) {
+        return rc;
+    }
+    fill_record(m, info, node, json_integer_value(json_object_get(request, "jobs")), &record);
     rc = judge(m, &record, node, ret_reason);
     if (rc != 0) {
         return rc;
     }
-    op = axi_op_new(m, "profile", record.name);
-    task = axi_task_add(m, &record, 0);
-    if (op == NULL || task == NULL) {
-        return -AXC_ENOMEM;
+    profile = calloc(1, sizeof(*profile));
+    task = profile != NULL ? axi_task_add(m, &record, 0) : NULL;
+    op = task != NULL ? axi_op_new(m, "profile", record.name) : NULL;
+    if (op == NULL) {
+        free(profile);
+        if (task != NULL) {
+            axi_task_drop(m, task);
+        }
+        return axi_refuse(ret_reason, AXC_ENOMEM, "%s", axi_error_text(AXC_ENOMEM));
     }
     task->is_ephemeral = true;
     task->flow.op = op->id;
-    task->flow.profile = calloc(1, sizeof(*task->flow.profile));
-    if (task->flow.profile == NULL) {
-        axi_task_drop(m, task);
-        return -AXC_ENOMEM;
-    }
-    memcpy(task->flow.profile->image, info->digest, 32);
-    axi_copy_text(task->flow.profile->platform, 24,
-                  record.entries[axi_task_entry(&record, node)].platform);
-    task->flow.profile->margin_percent = margin != NULL ? (uint32_t)json_integer_value(margin) : 20;
-    task->flow.profile->is_saved = json_is_true(json_object_get(request, "save"));
+    task->flow.profile = profile;
+    memcpy(profile->image, info->digest, 32);
+    axi_copy_text(profile->platform, 24, record.entries[axi_task_entry(&record, node)].platform);
+    profile->margin_percent = margin != NULL ? (uint32_t)json_integer_value(margin) : 20;
+    profile->is_saved = json_is_true(json_object_get(request, "save"));
     task->flow.request_target = m->port.random64(m->port.context);
     *ret_op = op->id;
     axi_flow_go(m, task, AXI_STEP_PROFILE_LOAD);

@@ -110,6 +110,17 @@ static void remove_orphans(struct axi_master *m, struct axi_service *s)
     }
 }
 
+static bool has_tasks(struct axi_master *m, const struct axi_service *s)
+{
+    for (size_t i = 0; i < m->task_count; i++) {
+        if (!m->tasks[i]->is_gone && strcmp(m->tasks[i]->record.service, s->spec.name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The record goes last: without it nobody would remove what is left. */
 static void delete_step(struct axi_master *m, struct axi_service *s)
 {
     char key[AXI_SERVICE_KEY_BYTES];
@@ -125,7 +136,7 @@ static void delete_step(struct axi_master *m, struct axi_service *s)
     if (s->member_count > 0) {
         (void)forget_and_remove(m, s);
     }
-    if (s->member_count > 0) {
+    if (s->member_count > 0 || has_tasks(m, s)) {
         return;
     }
     axi_service_key(s->spec.name, key);

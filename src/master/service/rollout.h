@@ -4,7 +4,8 @@
  * so that what is diverse keeps running and never fewer than the minimum do. The new one is proved
  * (good jobs in a row: agreeing by the voter's counts, else completed without a miss) before it
  * counts and its forerunner goes. Wrong outputs, a crash, misses or silence for too long bring
- * the former declaration back: unproved members go at once, proved ones give way in rounds again.
+ * the former declaration back: unproved members go at once (one that alone has the state when its
+ * successor has begun with it), proved ones give way in rounds again.
  *
  * Everything is decided in the service's record (its member "rollout") before it is done; only
  * the proof is volatile: another master begins it anew. Part of the master's core. */

@@ -34,8 +34,8 @@ static void add_image(struct fake_cluster *c, const char *reference, uint8_t num
     assert_int_equal(axi_master_image_add(c->master, &image, NULL), 0);
 }
 
-/* more: further members, each with a comma before it. */
-static int apply(struct rig *rig, const char *image, const char *more)
+/* name_and_mode: two members; more: further ones, each with a comma before it. */
+static int declare(struct rig *rig, const char *name_and_mode, const char *image, const char *more)
 {
     char text[512];
     char reason[AXI_REASON_BYTES] = "";
@@ -45,9 +45,8 @@ static int apply(struct rig *rig, const char *image, const char *more)
     json_t *request;
     int rc;
 
-    (void)snprintf(text, sizeof(text),
-                   "{\"kind\":\"Service\",\"name\":\"svc\",\"mode\":\"tmr\",\"image\":\"%s\"%s}",
-                   image, more);
+    (void)snprintf(text, sizeof(text), "{\"kind\":\"Service\",%s,\"image\":\"%s\"%s}",
+                   name_and_mode, image, more);
     object = json_loads(text, 0, NULL);
     assert_non_null(object);
     assert_int_equal(axi_manifest_check(object, &normalised, NULL), 0);
@@ -61,6 +60,11 @@ static int apply(struct rig *rig, const char *image, const char *more)
     json_decref(request);
     json_decref(object);
     return rc;
+}
+
+static int apply(struct rig *rig, const char *image, const char *more)
+{
+    return declare(rig, "\"name\":\"svc\",\"mode\":\"tmr\"", image, more);
 }
 
 static void run(struct rig *rig, uint64_t ms)
@@ -251,6 +255,29 @@ static void without_surge_the_minimum_is_kept(void **state)
     assert_true(rig->least >= 2);
 }
 
+/* The bad version replaced the only replica: its state must outlast it. */
+static void a_single_replica_goes_back_with_its_state(void **state)
+{
+    static const char one[] = "\"name\":\"one\",\"mode\":\"single\"";
+    struct rig *rig = *state;
+
+    rig->c.faults[2] = FAKE_KILLED;
+    assert_int_equal(declare(rig, one, "v1", ""), 0);
+    run(rig, 2000);
+    assert_int_equal(running_elf(rig, 1), 4);
+    assert_int_equal(declare(rig, one, "v2", ", \"update\": {\"surge\": 0, \"good_jobs\": 60}"), 0);
+    for (int i = 0; i < 500 && !was_said(rig, "rollout-done", "former version"); i++) {
+        run(rig, 10);
+    }
+    assert_true(was_said(rig, "rollout-reverted", "killed"));
+    assert_true(was_said(rig, "seeded", "the state of one-1"));
+    assert_true(was_said(rig, "seeded", "the state of one-2"));
+    assert_false(was_said(rig, "replica-placed", "warm restart"));
+    run(rig, 500);
+    assert_int_equal(running_elf(rig, 1), 4);
+    assert_int_equal(running_elf(rig, 2), 0);
+}
+
 static void paused_it_begins_no_round(void **state)
 {
     struct rig *rig = *state;
@@ -351,6 +378,7 @@ int main(void)
         CASE(wrong_outputs_bring_the_former_version_back),
         CASE(proved_ones_give_way_in_rounds_too),
         CASE(without_surge_the_minimum_is_kept),
+        CASE(a_single_replica_goes_back_with_its_state),
         CASE(paused_it_begins_no_round),
         CASE(undone_it_goes_back),
         CASE(state_that_cannot_be_carried_over_is_no_update),
