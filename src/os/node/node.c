@@ -216,16 +216,17 @@ static void report_drops(struct axi_node *node, uint64_t now_ns)
         return;
     }
     axi_net_drops(&d);
-    uint64_t sum = d.device + d.foreign + d.memory + d.malformed + d.unexpected;
+    uint64_t outputs = axi_runtime_outputs_lost(node->runtime);
+    uint64_t sum = d.device + d.foreign + d.memory + d.malformed + d.unexpected + outputs;
 
     if (sum != node->drops_told) {
         node->drops_told = sum;
         node->drops_tell_ns = now_ns + DROPS_NS;
         axi_log(AXI_LOG_INFO, "frames-dropped",
-                "device=%llu foreign=%llu memory=%llu malformed=%llu unexpected=%llu",
+                "device=%llu foreign=%llu memory=%llu malformed=%llu unexpected=%llu outputs=%llu",
                 (unsigned long long)d.device, (unsigned long long)d.foreign,
                 (unsigned long long)d.memory, (unsigned long long)d.malformed,
-                (unsigned long long)d.unexpected);
+                (unsigned long long)d.unexpected, (unsigned long long)outputs);
     }
 }
 
