@@ -47,23 +47,6 @@ void axi_hist_add(struct axi_hist *hist, uint64_t value_ns)
     }
 }
 
-void axi_hist_merge(struct axi_hist *into, const struct axi_hist *from)
-{
-    for (uint32_t i = 0; i < AXI_HIST_BUCKETS; i++) {
-        uint64_t sum = (uint64_t)into->buckets[i] + from->buckets[i];
-
-        into->buckets[i] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
-    }
-    into->count += from->count;
-    into->sum_ns = axi_add_sat(into->sum_ns, from->sum_ns);
-    if (from->min_ns < into->min_ns) {
-        into->min_ns = from->min_ns;
-    }
-    if (from->max_ns > into->max_ns) {
-        into->max_ns = from->max_ns;
-    }
-}
-
 uint64_t axi_hist_quantile(const struct axi_hist *hist, uint32_t per_mille)
 {
     uint64_t total = 0;

@@ -21,7 +21,6 @@ struct axi_hist {
 
 void axi_hist_init(struct axi_hist *hist);
 void axi_hist_add(struct axi_hist *hist, uint64_t value_ns);
-void axi_hist_merge(struct axi_hist *into, const struct axi_hist *from);
 
 /* Bucket of a value and the smallest value of a bucket (inverse on bucket edges). */
 uint32_t axi_hist_bucket(uint64_t value_ns);

@@ -22,7 +22,6 @@ struct axi_http_request {
     size_t body_bytes, body_capacity, body_limit;
     struct axi_http_request *next_parked;
     uint64_t deadline_ms; /* of the long poll; 0 = has not waited yet */
-    uint64_t cookie;
     json_t *reply;
     uint8_t *reply_bytes; /* instead of reply */
     size_t reply_count;
@@ -112,11 +111,6 @@ const uint8_t *axi_http_body(const struct axi_http_request *request, size_t *ret
 {
     *ret_bytes = request->body_bytes;
     return request->body;
-}
-
-uint64_t *axi_http_cookie(struct axi_http_request *request)
-{
-    return &request->cookie;
 }
 
 bool axi_http_matches(const char *pattern, const char *path, char name[AXI_HTTP_SEGMENT_BYTES])

@@ -48,8 +48,6 @@ const char *axi_http_query(const struct axi_http_request *request, const char *n
 bool axi_http_query_number(const struct axi_http_request *request, const char *name,
                            uint64_t fallback, uint64_t *ret_value);
 const uint8_t *axi_http_body(const struct axi_http_request *request, size_t *ret_bytes);
-/* One word of the handler's own that survives waiting (0 at first). */
-uint64_t *axi_http_cookie(struct axi_http_request *request);
 
 /* takes body. */
 void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *takes_body);

@@ -28,8 +28,6 @@ struct axi_replay {
     size_t image_bytes;
     job_function entry;
     uint8_t *state;
-    axi_replay_sink sink;
-    void *sink_context;
 };
 
 static struct run *run_of(const struct axc_job *job)
@@ -63,7 +61,6 @@ static int32_t put(const struct axc_job *job, const char *name, const void *valu
                    uint32_t value_bytes)
 {
     struct run *run = run_of(job);
-    const struct axi_replay *replay = run->replay;
     int32_t refusal = axi_output_check(name, value_bytes, run->result.output_bytes);
 
     if (refusal != 0) {
@@ -71,9 +68,6 @@ static int32_t put(const struct axc_job *job, const char *name, const void *valu
     }
     run->result.output_bytes += axi_output_name_bytes(name) + 4 + value_bytes;
     run->result.output_crc = axi_output_crc(run->result.output_crc, name, value, value_bytes);
-    if (replay->sink != NULL) {
-        replay->sink(replay->sink_context, job->number, name, value, value_bytes);
-    }
     return 0;
 }
 
@@ -182,12 +176,6 @@ const struct axi_task_meta *axi_replay_meta(const struct axi_replay *replay)
 uint8_t *axi_replay_state(struct axi_replay *replay)
 {
     return replay->state;
-}
-
-void axi_replay_set_sink(struct axi_replay *replay, axi_replay_sink sink, void *context)
-{
-    replay->sink = sink;
-    replay->sink_context = context;
 }
 
 void axi_replay_step(struct axi_replay *replay, uint64_t job, uint32_t resume_step, uint32_t step,

@@ -40,9 +40,4 @@ void axi_replay_job(struct axi_replay *replay, uint64_t job, uint32_t resume_ste
 void axi_replay_step(struct axi_replay *replay, uint64_t job, uint32_t resume_step, uint32_t step,
                      struct axi_replay_result *ret_result);
 
-/* Called for each successful output() and publish() of later jobs; NULL stops. */
-typedef void (*axi_replay_sink)(void *context, uint64_t job, const char *name, const void *value,
-                                uint32_t value_bytes);
-void axi_replay_set_sink(struct axi_replay *replay, axi_replay_sink sink, void *context);
-
 #endif

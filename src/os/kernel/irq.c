@@ -11,7 +11,6 @@ static struct {
     const struct axi_irq_controller *controller;
     axi_irq_handler handlers[AXI_IRQ_COUNT];
     void *arguments[AXI_IRQ_COUNT];
-    uint64_t strays;
 } irq;
 
 void axi_irq_init(void)
@@ -43,11 +42,6 @@ void axi_irq_disable(uint32_t intid)
     irq.controller->disable(intid);
 }
 
-uint64_t axi_irq_strays(void)
-{
-    return irq.strays;
-}
-
 void axi_irq_dispatch(void)
 {
     for (unsigned i = 0; i < AT_ONCE_MAX; i++) {
@@ -59,7 +53,6 @@ void axi_irq_dispatch(void)
         if (intid < AXI_IRQ_COUNT && irq.handlers[intid] != NULL) {
             irq.handlers[intid](irq.arguments[intid]);
         } else {
-            irq.strays++;
             irq.controller->disable(intid);
         }
         irq.controller->end(intid);

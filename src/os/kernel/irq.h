@@ -15,8 +15,6 @@ void axi_irq_attach(uint32_t intid, axi_irq_handler handler, void *argument);
 /* Any context. A disabled interrupt stays pending while the device asserts it. */
 void axi_irq_enable(uint32_t intid);
 void axi_irq_disable(uint32_t intid);
-/* Interrupts nobody attached to (disabled when seen). */
-uint64_t axi_irq_strays(void);
 
 /* For drivers of controllers. acknowledge returns an INTID or one >= 1020 (nothing pending). */
 struct axi_irq_controller {

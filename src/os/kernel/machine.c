@@ -79,16 +79,6 @@ void axi_cache_clean(const void *data, size_t bytes)
     __asm__ volatile("dsb sy" ::: "memory");
 }
 
-void axi_cache_discard(void *data, size_t bytes)
-{
-    uintptr_t at = (uintptr_t)data & ~(uintptr_t)(LINE_BYTES - 1);
-
-    for (; at < (uintptr_t)data + bytes; at += LINE_BYTES) {
-        __asm__ volatile("dc ivac, %0" ::"r"(at) : "memory");
-    }
-    __asm__ volatile("dsb sy" ::: "memory");
-}
-
 void axi_cache_sync_code(const void *code, size_t bytes)
 {
     uintptr_t at = (uintptr_t)code & ~(uintptr_t)(LINE_BYTES - 1);

@@ -56,9 +56,7 @@ size_t axi_pages_total_bytes(void);
 /* After code was written through the linear map: makes it visible to instruction fetch at any
  * address it is mapped at. */
 void axi_cache_sync_code(const void *code, size_t bytes);
-/* For devices that read or write memory past the caches (DMA): write back before the device reads;
- * discard before the processor reads what the device wrote. Ranges of whole 64-byte lines. */
+/* For devices that read memory past the caches: writes whole 64-byte lines back. */
 void axi_cache_clean(const void *data, size_t bytes);
-void axi_cache_discard(void *data, size_t bytes);
 
 #endif
