@@ -4,6 +4,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* The source of a migration removes what it froze soon. One that was given up meanwhile, so that
+ * its task was restored, does so when it is heard of again. */
+#define MIGRATED_NS 500000000ull
+
 struct event {
     const struct axi_trace *record;
     uint32_t source;
@@ -14,10 +18,10 @@ struct walk {
     const struct axi_check_source *sources;
     struct axi_verdict *verdict;
     struct axi_grid *grid;
-    uint64_t epoch;
-    uint64_t removed_ns;         /* of the epoch before: when it was gone; 0 = it never was */
-    uint64_t epoch_removed_ns;   /* of this epoch */
-    uint64_t epoch_activated_ns; /* of this epoch */
+    uint64_t epoch;                 /* the one that is or was active */
+    uint64_t frozen_ns, removed_ns; /* of this epoch; 0 = it never was */
+    /* Since the last release the task was stopped and started; restored. */
+    bool may_begin_anew, may_begin_later;
     uint32_t source;
     bool has_source;
     int error;
@@ -40,7 +44,7 @@ static int compare(const void *left, const void *right)
 static bool is_of_interest(const struct axi_trace *record)
 {
     return record->kind == AXI_TRACE_RELEASED || record->kind == AXI_TRACE_ACTIVATED ||
-           record->kind == AXI_TRACE_REMOVED;
+           record->kind == AXI_TRACE_FROZEN || record->kind == AXI_TRACE_REMOVED;
 }
 
 /* Sorted; NULL when there is no memory. */
@@ -101,19 +105,26 @@ static void violate(struct walk *walk, const struct axi_trace *record, int64_t n
     walk->error = r < 0 ? r : walk->error;
 }
 
+static bool may_move(const struct walk *walk, uint64_t origin_ns)
+{
+    const struct axi_grid *grid = walk->grid;
+
+    return walk->may_begin_anew || (walk->may_begin_later && origin_ns > grid->origin_ns &&
+                                    (origin_ns - grid->origin_ns) % grid->period_ns == 0);
+}
+
 static void take_release(struct walk *walk, const struct event *event)
 {
     const struct axi_trace *record = event->record;
     struct axi_grid *grid = walk->grid;
     uint64_t origin_ns = record->release_ns - record->job * grid->period_ns;
     int64_t late_ns = (int64_t)(record->master_ns - record->release_ns);
-    bool may_move = walk->removed_ns != 0 && walk->removed_ns <= walk->epoch_activated_ns;
 
     if (grid->releases == 0) {
         grid->origin_ns = origin_ns;
         grid->earliest_ns = late_ns;
         grid->latest_ns = late_ns;
-    } else if (origin_ns != grid->origin_ns && !may_move) {
+    } else if (origin_ns != grid->origin_ns && !may_move(walk, origin_ns)) {
         violate(walk, record, (int64_t)(origin_ns - grid->origin_ns), "off r + kT");
     }
     if (late_ns < 0 && (uint64_t)-late_ns > walk->sources[event->source].bound_ns) {
@@ -126,24 +137,38 @@ static void take_release(struct walk *walk, const struct event *event)
     grid->releases++;
     walk->source = event->source;
     walk->has_source = true;
-    walk->removed_ns = 0; /* it may move once */
+    walk->may_begin_anew = walk->may_begin_later = false; /* it may move once */
+}
+
+/* How this epoch follows the one that was active before it. A copy that never was active (a
+ * standby, a migration that was given up) says nothing. */
+static void take_activation(struct walk *walk, const struct axi_trace *record)
+{
+    bool is_gone = walk->removed_ns != 0;
+    bool was_migrated =
+        is_gone && walk->frozen_ns != 0 && walk->removed_ns - walk->frozen_ns <= MIGRATED_NS;
+
+    if (record->epoch == walk->epoch) {
+        return;
+    }
+    walk->may_begin_anew |= is_gone && walk->removed_ns <= record->master_ns;
+    walk->may_begin_later |= !was_migrated;
+    walk->epoch = record->epoch;
+    walk->frozen_ns = walk->removed_ns = 0;
 }
 
 static void take(struct walk *walk, const struct event *event)
 {
     const struct axi_trace *record = event->record;
 
-    if (record->epoch != walk->epoch) {
-        walk->removed_ns = walk->epoch_removed_ns;
-        walk->epoch_removed_ns = 0;
-        walk->epoch = record->epoch;
-    }
     if (record->kind == AXI_TRACE_RELEASED) {
         take_release(walk, event);
     } else if (record->kind == AXI_TRACE_ACTIVATED) {
-        walk->epoch_activated_ns = record->master_ns;
-    } else {
-        walk->epoch_removed_ns = record->master_ns;
+        take_activation(walk, record);
+    } else if (record->epoch == walk->epoch && record->kind == AXI_TRACE_FROZEN) {
+        walk->frozen_ns = record->master_ns;
+    } else if (record->epoch == walk->epoch) {
+        walk->removed_ns = record->master_ns;
     }
 }
 

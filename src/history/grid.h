@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Invariant I7: job k of a task is released for r + kT in master time, whichever node releases it,
  * and on that node's clock not before it but for the clock's error. A task that was stopped and
- * started again may have another r; one that was migrated or restored may not.
+ * started again may have another r; one that was restored one that is whole periods later (what it
+ * missed is not made up for); one that was migrated may not.
  *
  * Heap is used; no I/O. */
 #ifndef AXI_HISTORY_GRID_H

@@ -96,6 +96,35 @@ static void only_a_stopped_task_may_begin_anew(void **unused)
     (void)judge(1);
 }
 
+static void a_restored_task_goes_on_at_a_later_point_of_its_grid(void **unused)
+{
+    (void)unused;
+    migrate(); /* its source is removed too late to have been stopped, and never froze */
+    for (size_t i = 1; i < 4; i++) {
+        b[i].release_ns += 3 * T;
+        b[i].master_ns += 3 * T;
+    }
+    (void)judge(0);
+    for (size_t i = 1; i < 4; i++) {
+        b[i].release_ns -= T / 2;
+    }
+    (void)judge(1);
+}
+
+static void a_migrated_task_keeps_its_grid(void **unused)
+{
+    (void)unused;
+    migrate();
+    a[sources[0].count] = event(AXI_TRACE_FROZEN, 1, 3, R + 2 * T + 4000);
+    sources[0].count++;
+    (void)judge(0);
+    for (size_t i = 1; i < 4; i++) {
+        b[i].release_ns += T;
+        b[i].master_ns += T;
+    }
+    (void)judge(1);
+}
+
 static void an_early_release_is_a_violation_beyond_the_clocks_error(void **unused)
 {
     (void)unused;
@@ -121,6 +150,8 @@ int main(void)
         cmocka_unit_test(finds_the_grid_across_nodes),
         cmocka_unit_test(a_phase_that_moves_is_a_violation),
         cmocka_unit_test(only_a_stopped_task_may_begin_anew),
+        cmocka_unit_test(a_restored_task_goes_on_at_a_later_point_of_its_grid),
+        cmocka_unit_test(a_migrated_task_keeps_its_grid),
         cmocka_unit_test(an_early_release_is_a_violation_beyond_the_clocks_error),
         cmocka_unit_test(one_release_is_no_grid),
     };
