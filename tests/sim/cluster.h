@@ -22,6 +22,7 @@
 #define SIM_SERVICES_MAX 3u
 #define SIM_VERSIONS 4u /* of a service: three good ones, the last one bad */
 #define SIM_MEMBERS_MAX 64u
+#define SIM_GRIDS_MAX 32u
 #define SIM_MASTERS 2u
 #define SIM_MANAGERS_MAX 3u
 #define SIM_NODE_HOST SIM_MASTERS                        /* host number of node 0 */
@@ -40,6 +41,7 @@ struct sim_options {
     /* what services.c does not declare, or does not do, and judges all the same */
     bool disable_admission, disable_minimum, disable_diversity, disable_proof, disable_removal,
         disable_return;
+    bool disable_grid;  /* nodes start an instance's later epochs on a grid of their own */
     bool disable_epoch; /* consumers use outputs of superseded epochs, nodes take such commands */
     bool is_verbose;
 };
@@ -71,7 +73,9 @@ struct sim_service {
     /* the record, as committed last */
     bool is_declared, is_deleting;
     uint32_t version;
-    uint64_t declared_ns; /* its version or presence changed */
+    uint64_t declared_ns;          /* its version or presence changed */
+    uint64_t grids[SIM_GRIDS_MAX]; /* r of its release grid, the present one last */
+    uint32_t grid_count;
     struct sim_member members[SIM_MEMBERS_MAX];
     uint32_t member_count;
 };
@@ -268,6 +272,9 @@ void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_
 /* An instance was activated: what runs there must pass the exact test. */
 void sim_services_activated(struct sim_node *node);
 void sim_services_judge(struct sim_cluster *cluster);
+
+/* grid_judge.c: I7. sources: what axi_check judged, one per node; their bounds are set here. */
+void sim_grid_judge(struct sim_cluster *cluster, struct axi_check_source *sources);
 
 /* faults.c */
 void sim_faults_start(struct sim_cluster *cluster);

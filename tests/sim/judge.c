@@ -192,6 +192,7 @@ static bool check_history(struct sim_cluster *cluster)
                                   early->violations[i].text);
     }
     axi_verdict_free(early);
+    sim_grid_judge(cluster, sources);
     free(state.snapshots);
     return true;
 }

@@ -174,6 +174,9 @@ static bool judge_clock(struct sim_machine *machine)
         machine->clock_lie_ns = error - bound;
         machine->clock_lie_at_ns = truth;
     }
+    if (bound != UINT64_MAX && bound > machine->bound_max_ns) {
+        machine->bound_max_ns = bound;
+    }
     return bound > SIM_CLOCK_GOOD_NS || machine->was_paused;
 }
 

@@ -71,6 +71,7 @@ struct sim_machine {
     bool *is_clock_bad; /* per trace: the clock's declared error was too large to judge deadlines */
     size_t trace_count, trace_capacity;
     uint64_t clock_lie_ns, clock_lie_at_ns; /* largest error beyond the declared bound */
+    uint64_t bound_max_ns;                  /* largest error declared while something was traced */
     size_t seen_count;                      /* traces already given to the agent */
     uint32_t overrun_ppm, fault_ppm;
     bool in_run;

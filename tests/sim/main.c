@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -180,7 +181,7 @@ static int usage(void)
                 "  --managers N  so many checkpoint managers (default: drawn, 0, 2 or 3)\n"
                 "  --services  declared services instead of single tasks\n"
                 "  --disable X turns one protection off: the run must then fail; cas, fence,\n"
-                "              epoch, claim, lapse; of services also admission, minimum,\n"
+                "              epoch, claim, lapse, grid; of services also admission, minimum,\n"
                 "              diversity, proof, removal, return\n"
                 "  --keep-going  do not stop at the fifth failing seed\n"
                 "  -v          event log\n",
@@ -188,27 +189,50 @@ static int usage(void)
     return 2;
 }
 
+static const struct {
+    const char *name;
+    size_t offset; /* of its flag */
+} switches[] = {
+    {"cas", offsetof(struct sim_options, disable_cas)},
+    {"fence", offsetof(struct sim_options, disable_fence)},
+    {"epoch", offsetof(struct sim_options, disable_epoch)},
+    {"claim", offsetof(struct sim_options, disable_claim)},
+    {"lapse", offsetof(struct sim_options, disable_lapse)},
+    {"grid", offsetof(struct sim_options, disable_grid)},
+    {"admission", offsetof(struct sim_options, disable_admission)},
+    {"minimum", offsetof(struct sim_options, disable_minimum)},
+    {"diversity", offsetof(struct sim_options, disable_diversity)},
+    {"proof", offsetof(struct sim_options, disable_proof)},
+    {"removal", offsetof(struct sim_options, disable_removal)},
+    {"return", offsetof(struct sim_options, disable_return)},
+};
+#define SWITCHES (sizeof switches / sizeof switches[0])
+
 static bool disable(struct sim_options *options, const char *what)
 {
-    const struct {
-        const char *name;
-        bool *flag;
-    } switches[] = {
-        {"cas", &options->disable_cas},         {"fence", &options->disable_fence},
-        {"epoch", &options->disable_epoch},     {"claim", &options->disable_claim},
-        {"lapse", &options->disable_lapse},     {"admission", &options->disable_admission},
-        {"minimum", &options->disable_minimum}, {"diversity", &options->disable_diversity},
-        {"proof", &options->disable_proof},     {"removal", &options->disable_removal},
-        {"return", &options->disable_return},
-    };
-
-    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+    for (size_t i = 0; i < SWITCHES; i++) {
         if (strcmp(switches[i].name, what) == 0) {
-            *switches[i].flag = true;
+            *(bool *)((char *)options + switches[i].offset) = true;
             return true;
         }
     }
     return false;
+}
+
+static void print_replay(uint64_t seed, const struct sim_options *options)
+{
+    (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s", (unsigned long long)seed,
+                 (unsigned long long)seed, options->has_services ? " --services" : "");
+    for (size_t i = 0; i < SWITCHES; i++) {
+        if (*(const bool *)((const char *)options + switches[i].offset)) {
+            (void)printf(" --disable %s", switches[i].name);
+        }
+    }
+    if (options->managers >= 0) {
+        (void)printf(" --managers %d", options->managers);
+    }
+    (void)putchar('\n');
+    (void)fflush(stdout);
 }
 
 static int run_all(uint64_t first, uint64_t count, const struct sim_options *options,
@@ -218,23 +242,11 @@ static int run_all(uint64_t first, uint64_t count, const struct sim_options *opt
     uint64_t failed = 0;
     uint64_t done = 0;
     clock_t began = clock();
-    char managers[24] = "";
-
-    if (options->managers >= 0) {
-        (void)snprintf(managers, sizeof managers, " --managers %d", options->managers);
-    }
 
     for (; done < count && (failed < 5 || is_going_on); done++) {
         if (!run_seed(first + done, options, &totals)) {
             failed++;
-            (void)printf("seed %llu FAILED; replay: axcan-sim --seed %llu -v%s%s%s%s%s%s\n",
-                         (unsigned long long)(first + done), (unsigned long long)(first + done),
-                         options->disable_cas ? " --disable cas" : "",
-                         options->disable_fence ? " --disable fence" : "",
-                         options->disable_epoch ? " --disable epoch" : "",
-                         options->disable_claim ? " --disable claim" : "",
-                         options->disable_lapse ? " --disable lapse" : "", managers);
-            (void)fflush(stdout);
+            print_replay(first + done, options);
         }
     }
     (void)printf("%llu seeds, %llu failed: %llu jobs, %llu migrations, %llu restores, %llu failed "

@@ -176,7 +176,14 @@ static void on_release_slot(void *context, uint32_t slot)
 static bool port_post(void *context, const struct axi_sched_command *command)
 {
     struct sim_node *node = context;
-    bool is_taken = axi_sched_post(node->machine.sched, command);
+    struct axi_sched_command given = *command;
+    bool is_taken = false;
+
+    if (node->cluster->options.disable_grid && given.op == AXI_SCHED_ACTIVATE &&
+        given.config.epoch > 1) {
+        given.config.release_ns += SIM_MS;
+    }
+    is_taken = axi_sched_post(node->machine.sched, &given);
 
     sim_machine_wake(&node->machine);
     return is_taken;

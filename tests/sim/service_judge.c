@@ -141,6 +141,15 @@ static void check_minimum(struct sim_cluster *cluster, const struct sim_service 
     }
 }
 
+static void take_grid(struct sim_service *next, uint64_t release_ns)
+{
+    bool is_known = next->grid_count > 0 && next->grids[next->grid_count - 1] == release_ns;
+
+    if (release_ns != 0 && !is_known && next->grid_count < SIM_GRIDS_MAX) {
+        next->grids[next->grid_count++] = release_ns;
+    }
+}
+
 static void committed(struct sim_cluster *cluster, struct sim_service *s, const json_t *record)
 {
     struct sim_service next = *s;
@@ -149,6 +158,7 @@ static void committed(struct sim_cluster *cluster, struct sim_service *s, const 
     next.is_deleting = json_is_true(json_object_get(record, "deleting"));
     next.version = version_of(cluster, s, record);
     read_members(record, &next);
+    take_grid(&next, (uint64_t)json_integer_value(json_object_get(record, "release_ns")));
     if (next.version != s->version || next.is_declared != s->is_declared) {
         next.declared_ns = cluster->clock.now_ns;
     }
