@@ -15,7 +15,8 @@ mode: tmr
 update:
   good_jobs: 40
   timeout_s: 20
-"""
+  misses_max: 1000000
+"""  # deadlines missed on a busy machine say nothing of the version
 RETURN = "return state->count == job->number + 1 ? 0 : 7;"
 BAD = {  # what the new version does once it has caught up, and what the master says of it
     "crash": ("if (job->number % 64 == 63) { *(volatile int *)0 = 0; }\n    " + RETURN,
