@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "net/host.h"
+#include "net/links.h"
 #include "net/startup.h"
 #include "vote/master_link.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000ull
@@ -19,6 +21,7 @@
 #define BATCHES_AT_ONCE 16u /* ... and so many calls before timers have their turn */
 #define DATAGRAM_BYTES (AXI_STAMP_BYTES + AXC_VALUE_BYTES_MAX + 1) /* one more: too long */
 #define RECEIVE_BYTES (4 << 20)
+#define CONNECT_MS 2000u
 #define DROPS_NS (5000 * NS_PER_MS)
 
 struct daemon {
@@ -30,6 +33,7 @@ struct daemon {
     int fd;
     struct axi_vote *vote;
     struct axi_vote_link link;
+    struct axi_links links; /* the present one to a master, and those that are closing */
     struct axi_vote_outs outs;
     uint64_t drops_told, drops_ns;
     bool is_stopping;
@@ -37,6 +41,51 @@ struct daemon {
     char bound[AXI_NET_ADDRESS_BYTES];
     uint8_t datagrams[BATCH][DATAGRAM_BYTES];
 };
+
+/* ---- the link's port ---- */
+
+static uint64_t local_ns(void *context)
+{
+    (void)context;
+    return axi_host_clock_ns(CLOCK_BOOTTIME);
+}
+
+static int port_connect(void *context, const char *address, uint64_t *ret_number)
+{
+    struct daemon *daemon = context;
+
+    if (!daemon->options->allow_remote && !axi_address_is_loopback(address)) {
+        return -AXC_EPERM;
+    }
+    return axi_links_connect(&daemon->links, address, CONNECT_MS, ret_number);
+}
+
+static void port_send(void *context, uint64_t number, const uint8_t *frame, size_t bytes)
+{
+    axi_links_send(&((struct daemon *)context)->links, number, frame, bytes);
+}
+
+static void port_close(void *context, uint64_t number)
+{
+    axi_links_close(&((struct daemon *)context)->links, number);
+}
+
+static void on_up(void *context, uint64_t number, bool is_incoming, const char *peer)
+{
+    (void)is_incoming;
+    (void)peer;
+    axi_vote_link_up(&((struct daemon *)context)->link, number);
+}
+
+static void on_bytes(void *context, uint64_t number, const uint8_t *bytes, size_t count)
+{
+    axi_vote_link_bytes(&((struct daemon *)context)->link, number, bytes, count);
+}
+
+static void on_down(void *context, uint64_t number, int code)
+{
+    axi_vote_link_down(&((struct daemon *)context)->link, number, code);
+}
 
 /* ---- votes ---- */
 
@@ -46,7 +95,7 @@ static void on_put(void *context, const char *service, const struct axi_stamp *s
     axi_vote_outs_put(&((struct daemon *)context)->outs, service, stamp, value, bytes);
 }
 
-static void on_verdict(void *context, const char *service, const struct axi_verdict *verdict)
+static void on_verdict(void *context, const char *service, const struct axi_vote_verdict *verdict)
 {
     axi_vote_outs_verdict(&((struct daemon *)context)->outs, service, verdict);
 }
@@ -86,14 +135,14 @@ static void tick(struct daemon *daemon)
     if (daemon->is_stopping) {
         return;
     }
-    uint64_t local_ns = axi_vote_link_local_ns();
+    uint64_t start_ns = local_ns(daemon);
     uint64_t now_ns = axi_vote_link_now(&daemon->link);
     uint64_t judge_ns = axi_vote_tick(daemon->vote, now_ns);
     uint64_t link_ns = axi_vote_link_tick(&daemon->link);
-    uint64_t wait_ns = link_ns > local_ns ? link_ns - local_ns : 0;
+    uint64_t wait_ns = link_ns > start_ns ? link_ns - start_ns : 0;
     uint64_t judge_wait_ns = judge_ns > now_ns ? judge_ns - now_ns : 0;
 
-    report_drops(daemon, local_ns);
+    report_drops(daemon, start_ns);
     wait_ns = judge_wait_ns < wait_ns ? judge_wait_ns : wait_ns;
 
     uv_update_time(&daemon->loop);
@@ -145,10 +194,11 @@ static void stop(struct daemon *daemon)
     }
     daemon->is_stopping = true;
     daemon->drops_ns = 0;
-    report_drops(daemon, axi_vote_link_local_ns());
+    report_drops(daemon, local_ns(daemon));
     axi_log(AXI_LOG_INFO, "voter-stop", "name=%s taken=%" PRIu64, daemon->options->name,
             axi_vote_taken(daemon->vote));
     axi_vote_link_close(&daemon->link, "the voter ends");
+    axi_links_close_all(&daemon->links);
     uv_close((uv_handle_t *)&daemon->readable, NULL);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
@@ -253,14 +303,24 @@ static int start(struct daemon *daemon)
         .version = AXI_VERSION,
         .output_address = options->advertise != NULL ? options->advertise : daemon->bound,
         .masters = options->master,
-        .is_remote_allowed = options->allow_remote != 0,
+        .boot_id = axi_host_random(),
     };
 
     daemon->vote = axi_vote_new(&port);
     if (daemon->vote == NULL) {
         return -AXC_ENOMEM;
     }
-    axi_vote_link_init(&daemon->link, &daemon->loop, daemon->vote, &config);
+    static const struct axi_links_handler handler = {
+        .up = on_up, .bytes = on_bytes, .down = on_down};
+    const struct axi_vote_link_port link_port = {.context = daemon,
+                                                 .local_ns = local_ns,
+                                                 .connect = port_connect,
+                                                 .send = port_send,
+                                                 .close = port_close};
+
+    daemon->links =
+        (struct axi_links){.loop = &daemon->loop, .handler = &handler, .context = daemon};
+    axi_vote_link_init(&daemon->link, daemon->vote, &config, &link_port);
     axi_log(AXI_LOG_INFO, "voter-ready", "name=%s listen=%s", options->name, daemon->bound);
     return axi_startup_ready(options->ready_file, daemon->bound, "-");
 }

@@ -163,10 +163,10 @@ static void examine(const struct axi_vote_table *table, uint64_t job, struct fin
 
 /* ---- members ---- */
 
-static void tell(struct axi_vote *vote, struct axi_vote_table *table, enum axi_verdict_kind kind,
-                 uint64_t job, uint64_t task)
+static void tell(struct axi_vote *vote, struct axi_vote_table *table,
+                 enum axi_vote_verdict_kind kind, uint64_t job, uint64_t task)
 {
-    const struct axi_verdict verdict = {.kind = kind, .job = job, .task = task};
+    const struct axi_vote_verdict verdict = {.kind = kind, .job = job, .task = task};
 
     table->is_urgent = table->is_urgent || kind != AXI_VERDICT_AGREED;
     if (vote->port.verdict != NULL) {

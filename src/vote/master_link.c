@@ -3,14 +3,11 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "net/host.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define MS 1000000ull
-#define CONNECT_MS 2000u
 #define RETRY_NS (250 * MS)
 #define REPORT_NS (1000 * MS)
 #define URGENT_NS (20 * MS)    /* between reports of what went wrong */
@@ -19,15 +16,14 @@
 #define SLACK_NS (1 * MS)      /* for the nodes' clocks */
 #define SLACK_NS_MAX (5 * MS)
 
-uint64_t axi_vote_link_local_ns(void)
+static uint64_t local_ns(const struct axi_vote_link *link)
 {
-    return axi_host_clock_ns(CLOCK_BOOTTIME);
+    return link->port.local_ns(link->port.context);
 }
 
 uint64_t axi_vote_link_now(struct axi_vote_link *link)
 {
-    return axi_time_to_master(&link->timebase, (struct axc_time_local){axi_vote_link_local_ns()})
-        .ns;
+    return axi_time_to_master(&link->timebase, (struct axc_time_local){local_ns(link)}).ns;
 }
 
 static void copy(char *to, size_t size, const char *from)
@@ -41,7 +37,7 @@ static void send_message(struct axi_vote_link *link, uint32_t type, const void *
     size_t bytes = 0;
 
     if (axi_wire_encode(type, message, NULL, 0, frame, sizeof(frame), &bytes) == 0) {
-        axi_links_send(&link->links, link->number, frame, bytes);
+        link->port.send(link->port.context, link->number, frame, bytes);
     }
 }
 
@@ -57,12 +53,12 @@ static void lost(struct axi_vote_link *link, int code, const char *leader)
     }
     link->number = 0;
     link->is_up = link->has_joined = false;
-    link->try_ns = axi_vote_link_local_ns() + (is_next ? 0 : RETRY_NS);
+    link->try_ns = local_ns(link) + (is_next ? 0 : RETRY_NS);
 }
 
 static void give_up(struct axi_vote_link *link, int code, const char *leader)
 {
-    axi_links_close(&link->links, link->number);
+    link->port.close(link->port.context, link->number);
     lost(link, code, leader);
 }
 
@@ -70,7 +66,7 @@ static void give_up(struct axi_vote_link *link, int code, const char *leader)
 
 static void take_time(struct axi_vote_link *link, uint64_t sent_ns, uint64_t master_ns)
 {
-    const struct axc_time_local now = {axi_vote_link_local_ns()};
+    const struct axc_time_local now = {local_ns(link)};
 
     if (axi_timebase_sample(&link->timebase, (struct axc_time_local){sent_ns}, now,
                             (struct axc_time_master){master_ns}) > 0) {
@@ -179,16 +175,13 @@ static void take_message(struct axi_vote_link *link, uint32_t type,
 
 /* ---- the link ---- */
 
-static void on_up(void *context, uint64_t number, bool is_incoming, const char *peer)
+void axi_vote_link_up(struct axi_vote_link *link, uint64_t number)
 {
-    struct axi_vote_link *link = context;
     axi_VoterJoin join = {.protocol_min = AXI_WIRE_VERSION,
                           .protocol_max = AXI_WIRE_VERSION,
                           .voter_id = axi_vote_id(link->config.name, 0),
-                          .boot_id = link->boot_id};
+                          .boot_id = link->config.boot_id};
 
-    (void)is_incoming;
-    (void)peer;
     if (number != link->number) {
         return;
     }
@@ -198,13 +191,13 @@ static void on_up(void *context, uint64_t number, bool is_incoming, const char *
     copy(join.name, sizeof(join.name), link->config.name);
     copy(join.output_address, sizeof(join.output_address), link->config.output_address);
     copy(join.version, sizeof(join.version), link->config.version);
-    link->asked_ns = link->heard_ns = axi_vote_link_local_ns();
+    link->asked_ns = link->heard_ns = local_ns(link);
     send_message(link, AXI_WIRE_VOTER_JOIN, &join);
 }
 
-static void on_bytes(void *context, uint64_t number, const uint8_t *bytes, size_t count)
+void axi_vote_link_bytes(struct axi_vote_link *link, uint64_t number, const uint8_t *bytes,
+                         size_t count)
 {
-    struct axi_vote_link *link = context;
     struct axi_wire_frame frame;
     union axi_wire_message message;
     int r = 0;
@@ -222,22 +215,18 @@ static void on_bytes(void *context, uint64_t number, const uint8_t *bytes, size_
     }
 }
 
-static void on_down(void *context, uint64_t number, int code)
+void axi_vote_link_down(struct axi_vote_link *link, uint64_t number, int code)
 {
-    struct axi_vote_link *link = context;
-
     if (number == link->number) {
         lost(link, code, NULL);
     }
 }
 
-static const struct axi_links_handler handler = {.up = on_up, .bytes = on_bytes, .down = on_down};
-
-void axi_vote_link_init(struct axi_vote_link *link, uv_loop_t *loop, struct axi_vote *vote,
-                        const struct axi_vote_link_config *config)
+void axi_vote_link_init(struct axi_vote_link *link, struct axi_vote *vote,
+                        const struct axi_vote_link_config *config,
+                        const struct axi_vote_link_port *port)
 {
-    *link = (struct axi_vote_link){.config = *config, .vote = vote, .boot_id = axi_host_random()};
-    link->links = (struct axi_links){.loop = loop, .handler = &handler, .context = link};
+    *link = (struct axi_vote_link){.config = *config, .vote = vote, .port = *port};
     axi_masters_init(&link->masters, config->masters);
     axi_timebase_init(&link->timebase);
 }
@@ -245,13 +234,10 @@ void axi_vote_link_init(struct axi_vote_link *link, uv_loop_t *loop, struct axi_
 static void connect_master(struct axi_vote_link *link, uint64_t now_ns)
 {
     const char *address = axi_masters_next(&link->masters);
-    int r = *address == '\0' ? -AXC_EINVALID : 0;
+    int r = *address == '\0' ? -AXC_EINVALID
+                             : link->port.connect(link->port.context, address, &link->number);
 
     link->try_ns = now_ns + RETRY_NS;
-    if (r == 0 && !link->config.is_remote_allowed && !axi_address_is_loopback(address)) {
-        r = -AXC_EPERM;
-    }
-    r = r < 0 ? r : axi_links_connect(&link->links, address, CONNECT_MS, &link->number);
     if (r < 0) {
         lost(link, r, NULL);
     }
@@ -297,7 +283,7 @@ static void report(struct axi_vote_link *link, bool is_due)
     }
     if (is_due) { /* of no service: asks for the time */
         message = (axi_VoteReport)axi_VoteReport_init_zero;
-        link->asked_ns = axi_vote_link_local_ns();
+        link->asked_ns = local_ns(link);
         message.sequence = ++link->sequence;
         message.send_local_ns = link->asked_ns;
         send_message(link, AXI_WIRE_VOTE_REPORT, &message);
@@ -348,7 +334,7 @@ static void keep(struct axi_vote_link *link, uint64_t now_ns)
 
 uint64_t axi_vote_link_tick(struct axi_vote_link *link)
 {
-    uint64_t now_ns = axi_vote_link_local_ns();
+    uint64_t now_ns = local_ns(link);
 
     axi_vote_clock(link->vote, link->slack_ns,
                    link->has_joined && now_ns - link->heard_ns < MUTE_NS);
@@ -368,6 +354,6 @@ void axi_vote_link_close(struct axi_vote_link *link, const char *reason)
         copy(message.reason, sizeof(message.reason), reason);
         send_message(link, AXI_WIRE_GOODBYE, &message);
     }
-    axi_links_close_all(&link->links);
     link->number = 0;
+    link->is_up = link->has_joined = false;
 }

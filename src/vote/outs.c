@@ -172,7 +172,7 @@ void axi_vote_outs_put(struct axi_vote_outs *outs, const char *service,
 }
 
 void axi_vote_outs_verdict(struct axi_vote_outs *outs, const char *service,
-                           const struct axi_verdict *verdict)
+                           const struct axi_vote_verdict *verdict)
 {
     static const char *const names[] = {[AXI_VERDICT_AGREED] = "agreed",
                                         [AXI_VERDICT_FAILED] = "failed",

@@ -44,6 +44,6 @@ void axi_vote_outs_stop(struct axi_vote_outs *outs);
 void axi_vote_outs_put(struct axi_vote_outs *outs, const char *service,
                        const struct axi_stamp *stamp, const uint8_t *value, uint32_t bytes);
 void axi_vote_outs_verdict(struct axi_vote_outs *outs, const char *service,
-                           const struct axi_verdict *verdict);
+                           const struct axi_vote_verdict *verdict);
 
 #endif

@@ -75,15 +75,15 @@ enum axi_vote_drop {
     AXI_VOTE_DROP_COUNT
 };
 
-enum axi_verdict_kind {
+enum axi_vote_verdict_kind {
     AXI_VERDICT_AGREED = 0, /* of the job */
     AXI_VERDICT_FAILED,     /* some place of the job was not agreed on: nothing of it put out */
     AXI_VERDICT_WRONG,      /* of a member */
     AXI_VERDICT_SILENT,     /* of a member */
 };
 
-struct axi_verdict {
-    enum axi_verdict_kind kind;
+struct axi_vote_verdict {
+    enum axi_vote_verdict_kind kind;
     uint64_t job;
     uint64_t task; /* the member; 0 = none */
 };
@@ -95,7 +95,7 @@ struct axi_vote_port {
     void (*put)(void *context, const char *service, const struct axi_stamp *stamp,
                 const uint8_t *value, uint32_t bytes);
     /* optional */
-    void (*verdict)(void *context, const char *service, const struct axi_verdict *verdict);
+    void (*verdict)(void *context, const char *service, const struct axi_vote_verdict *verdict);
 };
 
 struct axi_vote;
