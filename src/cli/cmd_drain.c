@@ -12,17 +12,14 @@
 #define DEADLINE_NS_DEFAULT 60000000000ull
 #define ANSWER_NS 5000000000ull /* of the master, after the deadline */
 
-static void print_list(const char *node, const json_t *result, const char *key, const char *what)
+static void print_stayed(const char *node, const json_t *stayed)
 {
     size_t i = 0;
     json_t *one = NULL;
 
-    json_array_foreach (json_object_get(result, key), i, one) {
-        const char *task =
-            json_is_string(one) ? json_string_value(one) : axi_declare_text(one, "task");
-        const char *why = axi_declare_text(one, "reason");
-
-        (void)printf("%s %s %s%s%s\n", task, what, node, *why != '\0' ? ": " : "", why);
+    json_array_foreach (stayed, i, one) {
+        (void)printf("%s stays on %s: %s\n", axi_declare_text(one, "task"), node,
+                     axi_declare_text(one, "reason"));
     }
 }
 
@@ -36,10 +33,7 @@ static int drain(struct axi_client *client, const char *node, uint64_t deadline_
     int r = axi_operation_run(client, "POST", path, body, false, &op);
 
     if (op != NULL) {
-        const json_t *result = json_object_get(op, "result");
-
-        print_list(node, result, "moved", "left");
-        print_list(node, result, "left", "stays on");
+        print_stayed(node, json_object_get(json_object_get(op, "result"), "stayed"));
     }
     if (r == 0 && op != NULL) {
         (void)printf("%s is drained and cordoned\n", node);

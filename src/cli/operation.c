@@ -146,7 +146,7 @@ int axi_operation_run(struct axi_client *client, const char *method, const char 
         r = axi_operation_wait(client, id, every_step, &op);
     }
     json_decref(answer);
-    if (ret_op != NULL && r == 0) {
+    if (ret_op != NULL) {
         *ret_op = op;
     } else {
         json_decref(op);

@@ -7,7 +7,8 @@
 
 /* POSTs (or DELETEs) and, unless --no-wait, waits for the end. every_step: one line per step on
  * stdout with its time; else progress goes to stderr, and only when that is a terminal. ret_op (may
- * be NULL): the ended operation, new reference; NULL with --no-wait. Returns an exit code, said. */
+ * be NULL): the operation that ended, well or not, new reference; NULL with --no-wait or when its
+ * end is not known. Returns an exit code, said. */
 int axi_operation_run(struct axi_client *client, const char *method, const char *path,
                       const json_t *body, bool every_step, json_t **ret_op);
 

@@ -148,6 +148,12 @@ def test_cordon_drain_rollout(declared, images, manifest):
     assert declared.run("rollout", "stop", "two").code == 2
     assert declared.run("rollout", "status", "none").code == 1
     assert declared.run("drain", "none").code == 1
+    declared.ok("deploy", images("counter"), "--name", "pinned", "--node", node)
+    left = declared.run("drain", node, "--deadline", "1s")
+    assert left.code == 1 and "pinned stays on %s: was deployed for this node" % node in left.out
+    assert "1 stays on %s: pinned (TIMEOUT)" % node in left.err
+    declared.ok("uncordon", node)
+    declared.ok("delete", "pinned")
     assert declared.run("cordon", "none").code == 1
 
 

@@ -148,12 +148,17 @@ static void end_drain(struct axi_master *m, struct axi_declared_node *declared, 
         return;
     }
     if (count > 0) {
-        (void)snprintf(reason, sizeof(reason), "%zu stayed on %s: %.31s: %.60s", count,
-                       declared->spec.name, axi_json_get_text(json_array_get(stayed, 0), "task"),
-                       axi_json_get_text(json_array_get(stayed, 0), "reason"));
+        const json_t *first = json_array_get(stayed, 0);
+
+        (void)snprintf(reason, sizeof(reason), "%zu stay%s on %s: %.31s%s", count,
+                       count == 1 ? "s" : "", declared->spec.name, axi_json_get_text(first, "task"),
+                       count == 1 ? "" : " and others");
+        axi_event(m, AXI_WARNING, "node-drained", NULL, node, "%s: %s", reason,
+                  axi_json_get_text(first, "reason"));
+    } else {
+        axi_event(m, AXI_INFO, "node-drained", NULL, node,
+                  "nothing runs there any more; it stays cordoned");
     }
-    axi_event(m, count > 0 ? AXI_WARNING : AXI_INFO, "node-drained", NULL, node, "%s",
-              count > 0 ? reason : "nothing runs there any more; it stays cordoned");
     axi_op_end(m, declared->drain_op, count > 0 ? -AXC_ETIMEOUT : 0, reason,
                json_pack("{s:s, s:o}", "node", declared->spec.name, "stayed", stayed));
     declared->drain_op = 0;

@@ -373,6 +373,7 @@ static void a_drain_that_cannot_end_names_what_stayed(void **state)
     struct rig *rig = *state;
     json_t *pinned = json_loads("{\"image\":\"multi\",\"name\":\"p\",\"node\":\"n1\"}", 0, NULL);
     uint64_t op = 0;
+    const json_t *stayed;
     json_t *json;
 
     assert_int_equal(axi_master_deploy(rig->c.master, pinned, &op, rig->reason), 0);
@@ -384,7 +385,10 @@ static void a_drain_that_cannot_end_names_what_stayed(void **state)
     rig_run(rig, 2000);
     json = axi_master_op(rig->c.master, op);
     assert_int_equal(fake_op_code(&rig->c, op), -AXC_ETIMEOUT);
-    assert_non_null(strstr(json_string_value(json_object_get(json, "reason")), "p: was deployed"));
+    assert_string_equal(json_string_value(json_object_get(json, "reason")), "1 stays on n1: p");
+    stayed = json_array_get(json_object_get(json_object_get(json, "result"), "stayed"), 0);
+    assert_string_equal(axi_json_get_text(stayed, "task"), "p");
+    assert_non_null(strstr(axi_json_get_text(stayed, "reason"), "was deployed for this node"));
     json_decref(json);
 }
 
