@@ -70,6 +70,10 @@ const struct axi_field axi_fields[] = {
      .doc = "Replicas that no update and no move may go below.", .example = "2"},
     {"service.criticality", INTEGER(0, 15, "0"), .unit = "",
      .doc = "Higher goes first when replicas are placed, and may displace lower.", .example = "12"},
+    {"service.preemptible", BOOLEAN("false"),
+     .doc = "Replicas above minimum may be taken away while a more critical service has no other "
+            "place; they come back when it has.",
+     .example = "true"},
     {"service.assurance", CHOICE(axi_assurance_choices, "\"shared\""),
      .doc = "The least a node must offer: shared: an ordinary process; realtime: real-time "
             "scheduling; isolated: processors of its own; partition: a machine or partition of "

@@ -172,6 +172,7 @@ int axi_service_spec_from_json(const json_t *json, struct axi_service_spec *ret_
     ret_spec->failure_per_hour = number(object, "failure_per_hour");
     ret_spec->survives_node_loss = is_set(object, "survive_node_loss");
     ret_spec->is_movable = is_set(object, "movable");
+    ret_spec->is_preemptible = is_set(object, "preemptible");
     ret_spec->latency_max_ns = scaled(object, "latency_max_ms", 1e6);
     decode_placing(object, ret_spec);
     decode_degraded(json_object_get(object, "degraded"), &ret_spec->degraded);

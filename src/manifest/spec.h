@@ -81,6 +81,7 @@ struct axi_service_spec {
     double failure_per_hour;    /* target; 0 = none */
     bool survives_node_loss;    /* N-1: any one node may fail and it can still be placed */
     bool is_movable;            /* may be migrated to make room or for load */
+    bool is_preemptible;        /* above minimum: taken away for what is more critical */
     uint64_t latency_max_ns;    /* 0 = any */
     uint32_t label_count, prefer_count, node_count;
     char labels[AXI_SERVICE_LABELS_MAX][AXI_LABEL_BYTES]; /* a node must have */

@@ -47,6 +47,7 @@ static void service_defaults_follow_the_mode(void **state)
         assert_int_equal(spec.minimum, cases[i].minimum);
         assert_int_equal(axi_service_needed(&spec), cases[i].needed);
         assert_true(spec.is_movable);
+        assert_false(spec.is_preemptible);
         assert_false(spec.degraded.is_allowed);
         assert_int_equal(spec.update.surge, 1);
         assert_int_equal(spec.update.good_jobs, 20);
@@ -62,7 +63,8 @@ static void decodes_every_member_of_a_service(void **state)
         "\"variants\":[\"b\",\"c\"],\"mode\":\"at-least-one\",\"replicas\":3,\"minimum\":1,"
         "\"criticality\":12,\"assurance\":\"isolated\",\"diversity\":{\"platform\":true,"
         "\"image\":true,\"required\":true},\"failure_per_hour\":1e-7,\"survive_node_loss\":true,"
-        "\"movable\":false,\"latency_max_ms\":2.5,\"labels\":{\"zone\":\"front\"},"
+        "\"movable\":false,\"preemptible\":true,\"latency_max_ms\":2.5,\"labels\":{\"zone\":"
+        "\"front\"},"
         "\"prefer\":{\"rack\":\"a\"},\"nodes\":[\"n1\",\"n2\",\"n3\",\"n4\"],"
         "\"degraded\":{\"image\":\"s\",\"assurance\":\"realtime\",\"state\":\"restart\","
         "\"after_s\":1.5},\"output\":{\"voter\":\"v\",\"compare\":\"f64\",\"tolerance\":0.25,"
@@ -87,6 +89,7 @@ static void decodes_every_member_of_a_service(void **state)
     assert_float_equal(spec.failure_per_hour, 1e-7, 1e-20);
     assert_true(spec.survives_node_loss);
     assert_false(spec.is_movable);
+    assert_true(spec.is_preemptible);
     assert_int_equal(spec.latency_max_ns, 2500000);
     assert_string_equal(spec.labels[0], "zone=front");
     assert_string_equal(spec.prefer[0], "rack=a");

@@ -5,7 +5,7 @@
  * Mode single is special: its managers restore the one task there is. When they find no node, its
  * record is given up and the degraded replica created in one transaction, so that never both are
  * restored; the old record stays, LOST, until its newest checkpoint has been fetched. */
-#include "master/service/internal.h"
+#include "master/service/yield.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,29 @@ static bool is_waiting(struct axi_master *m, const struct axi_member *member)
 
     axi_replica_look(m, member->task, &view);
     return view.state == AXI_REPLICA_WAITING || view.state == AXI_REPLICA_RESTORING;
+}
+
+/* No node takes the full one that is to be restored: others may make room for it. */
+static bool make_room(struct axi_master *m, struct axi_service *s, const struct axi_member *member)
+{
+    struct axi_member_request request = {.image = member->image, .instead_of = member->task};
+    struct axi_snapshot_extra extra = {.name = s->spec.name,
+                                       .spec = &s->spec,
+                                       .info = axi_service_image(m, &s->images, member->image),
+                                       .image = member->image,
+                                       .assurance_min = s->spec.assurance};
+    struct axi_snapshot_options options = {
+        .extras = &extra, .extra_count = 1, .without = member->task};
+    char reason[AXI_REASON_BYTES] = "";
+    uint64_t node = 0;
+
+    if (axi_now(m) < s->room_look_ns) {
+        return axi_yield_is_under_way(m, s->spec.name);
+    }
+    s->room_look_ns = axi_now(m) + SECOND / 2;
+    return extra.info != NULL &&
+           axi_service_choose(m, s, &request, &node, reason) == -AXC_ENO_CANDIDATE &&
+           axi_room_make(m, s, &options, 1, reason);
 }
 
 /* Nothing of it may have been told to start; a dead owner's lease is compared once more. */
@@ -145,6 +168,10 @@ static int recover(struct axi_master *m, struct axi_service *s, const struct axi
     if (axi_now(m) < s->recover_ns) {
         return 0;
     }
+    if (axi_yield_must_last(m, s)) {
+        s->recover_looks = 0;
+        return 0;
+    }
     s->recover_ns = axi_now(m) + SECOND;
     if (axi_service_choose(m, s, &request, &request.node, reason) != 0) {
         s->recover_looks = 0;
@@ -185,6 +212,9 @@ int axi_service_degrade(struct axi_master *m, struct axi_service *s)
         }
         is_one_waiting = true;
         s->wait_ns = s->wait_ns != 0 ? s->wait_ns : now;
+        if (make_room(m, s, &member)) {
+            return 0;
+        }
         if (s->spec.degraded.is_allowed && now - s->wait_ns >= s->spec.degraded.after_ns) {
             return degrade_single(m, s, &member);
         }

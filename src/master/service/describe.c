@@ -102,6 +102,8 @@ static json_t *service_json(struct axi_master *m, const struct axi_service *s)
     json_object_set_new(json, "release_ns", json_integer((json_int_t)s->release_ns));
     rollout = axi_rollout_json(m, s);
     json_object_set_new(json, "rollout", rollout != NULL ? rollout : json_null());
+    json_object_set_new(json, "yielded",
+                        s->yielded.to[0] != '\0' ? axi_yielded_json(&s->yielded) : json_null());
     if (votes != NULL) {
         json_object_set_new(json, "votes", votes);
     }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether what is declared can be: all replicas of the new services planned together, with few
- * moves of others; what cannot be says which filter refused which node. */
+ * moves of others, or with less critical ones that yield; what cannot be says which filter refused
+ * which node. */
 #include "master/service/declare.h"
+#include "master/service/yield.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,21 +44,25 @@ static json_t *refusals(const struct axi_plan_problem *problem, const struct axi
                         size_t index)
 {
     json_t *array = json_array();
-    struct axi_plan_task *tasks = (struct axi_plan_task *)problem->tasks; /* the snapshot's own */
+    struct axi_planner *planner = NULL;
+    int made = axi_planner_new(problem, &planner);
 
-    for (size_t i = 0; i < problem->task_count; i++) {
-        tasks[i].node = plan->choices[i].node;
+    for (size_t i = 0; i < problem->task_count && made == 0; i++) {
+        if (plan->choices[i].node != problem->tasks[i].node) {
+            made = axi_planner_assume(planner, i, plan->choices[i].node);
+        }
     }
-    for (size_t n = 0; n < problem->node_count; n++) {
+    for (size_t n = 0; n < problem->node_count && made == 0; n++) {
         char reason[AXI_PLAN_REASON_BYTES] = "";
         double score = 0;
-        int rc = axi_plan_judge(problem, index, n, &score, reason);
+        int rc = axi_planner_judge(planner, index, n, &score, reason);
 
         json_array_append_new(
             array, json_pack("{s:s, s:s, s:s}", "node", problem->nodes[n].place.name, "error",
                              rc == 0 ? "" : axi_error_name(rc), "reason",
                              rc == 0 ? "takes it alone, but not in this arrangement" : reason));
     }
+    axi_planner_free(planner);
     return array;
 }
 
@@ -104,6 +110,73 @@ static void judge_plan(struct axi_master *m, const struct question *q,
     }
 }
 
+/* Others yield to what a service cannot be without, not to every replica of it (yield.h). */
+static void mark_urgent(const struct question *q, const struct axi_plan *plan, size_t first,
+                        bool *ret_may)
+{
+    for (size_t i = 0; i < q->count; i++) {
+        const struct axi_service_spec *spec = &q->of[i]->spec;
+        uint32_t least = spec->minimum > 1 ? spec->minimum : 1;
+        uint32_t there = 0;
+
+        for (size_t k = 0; k < q->count; k++) {
+            there += q->of[k] == q->of[i] &&
+                     (plan->choices[first + k].node != AXI_PLAN_NONE || (k < i && ret_may[k]));
+        }
+        ret_may[i] = plan->choices[first + i].node == AXI_PLAN_NONE && there < least;
+    }
+}
+
+/* Gives nodes to extras that found none, where others can yield. */
+static int let_yield(struct axi_master *m, const struct question *q, size_t first,
+                     struct axi_plan *plan, struct axi_yields *ret_yields)
+{
+    bool may[AXI_DECLARE_MAX] = {false};
+    uint32_t nodes[AXI_DECLARE_MAX];
+    struct axi_yield_question question = {
+        .extras = q->extras, .extra_count = q->count, .at = plan, .may = may};
+    int rc;
+
+    mark_urgent(q, plan, first, may);
+    rc = axi_yield_find(m, &question, nodes, ret_yields);
+    for (size_t i = 0; i < q->count && rc == 0; i++) {
+        struct axi_plan_choice *choice = &plan->choices[first + i];
+
+        if (choice->node == AXI_PLAN_NONE && nodes[i] != AXI_PLAN_NONE) {
+            choice->node = nodes[i];
+            choice->code = 0;
+            (void)snprintf(choice->reason, sizeof(choice->reason),
+                           "less critical ones make room there");
+        }
+    }
+    return rc;
+}
+
+static void add_yields(struct axi_master *m, const struct question *q,
+                       const struct axi_yields *yields, json_t *ret_plan)
+{
+    for (size_t i = 0; i < yields->count && ret_plan != NULL; i++) {
+        const struct axi_yield *yield = &yields->list[i];
+        const struct axi_service_spec *to = &q->of[yield->extra]->spec;
+        const struct axi_service *service = axi_service_find(m, yield->service);
+        bool is_lesser = yield->lesser_node != AXI_PLAN_NONE;
+        char why[AXI_REASON_BYTES];
+
+        if (q->of[yield->extra]->code != 0) {
+            continue;
+        }
+        (void)snprintf(why, sizeof(why), "%s: makes room for %s (criticality %u, its own is %u)",
+                       is_lesser ? "its degraded variant takes over" : "goes", to->name,
+                       to->criticality, service->spec.criticality);
+        json_array_append_new(
+            ret_plan,
+            json_pack("{s:s, s:s, s:s, s:s, s:s}", "task",
+                      axi_task_find(m, yield->task)->record.name, "service", yield->service, "from",
+                      m->nodes[yield->node]->hello.name, "to",
+                      is_lesser ? m->nodes[yield->lesser_node]->hello.name : "", "why", why));
+    }
+}
+
 static int plan_question(struct axi_master *m, const struct question *q, const char *replacing,
                          json_t *ret_plan)
 {
@@ -112,10 +185,15 @@ static int plan_question(struct axi_master *m, const struct question *q, const c
     struct axi_snapshot *snapshot = axi_snapshot_build(m, &options);
     struct axi_plan_options how = {.moves_max = MOVES_MAX};
     struct axi_plan plan = {0};
+    struct axi_yields yields = {.count = 0};
     int rc = snapshot != NULL ? axi_plan_make(&snapshot->problem, &how, &plan) : -AXC_ENOMEM;
 
     if (rc == 0) {
+        if (replacing == NULL && plan.refused > 0) {
+            rc = let_yield(m, q, snapshot->problem.task_count - q->count, &plan, &yields);
+        }
         judge_plan(m, q, snapshot, &plan, ret_plan);
+        add_yields(m, q, &yields, ret_plan);
         axi_plan_clear(&plan);
     }
     axi_snapshot_free(snapshot);

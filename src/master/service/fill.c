@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making the replicas that are missing: all of them planned together, so that what they must
  * differ in is reachable; then room is made by moves of others, and last a lesser one is taken. */
-#include "master/service/internal.h"
 #include "master/service/voters.h"
+#include "master/service/yield.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,9 +67,8 @@ static int prepare(struct axi_master *m, const struct axi_service *s, uint32_t c
     return 0;
 }
 
-/* Nodes that refused lately are as good as cordoned. */
-static void close_avoided(struct axi_master *m, const struct axi_service *s,
-                          struct axi_snapshot *snapshot)
+void axi_service_close_avoided(struct axi_master *m, const struct axi_service *s,
+                               struct axi_snapshot *snapshot)
 {
     uint64_t avoided[AXI_AVOIDED_MAX];
     size_t count = axi_service_avoided(m, s, avoided);
@@ -100,7 +99,7 @@ static int place_all(struct axi_master *m, const struct axi_service *s, const st
     if (snapshot == NULL) {
         return -AXC_ENOMEM;
     }
-    close_avoided(m, s, snapshot);
+    axi_service_close_avoided(m, s, snapshot);
     if (axi_plan_make(&snapshot->problem, &how, &plan) != 0) {
         axi_snapshot_free(snapshot);
         return -AXC_ENOMEM;
@@ -202,6 +201,47 @@ static int try_kind(struct axi_master *m, struct axi_service *s, uint32_t count,
     return placed;
 }
 
+bool axi_service_fits_more(struct axi_master *m, struct axi_service *s)
+{
+    char reason[AXI_REASON_BYTES];
+    uint64_t node = 0;
+    int placed = 0;
+
+    for (int lesser = 0; placed <= 0 && lesser <= (int)s->spec.degraded.is_allowed; lesser++) {
+        struct wanted wanted = {
+            .request = {.spec = &s->spec, .images = &s->images, .is_degraded = lesser != 0}};
+
+        placed = prepare(m, s, 1, &wanted, reason);
+        placed = placed == 0 ? place_all(m, s, &wanted, &node, reason) : placed;
+    }
+    return placed > 0;
+}
+
+/* Something stands against it for the moment. */
+static bool must_wait(struct axi_master *m, struct axi_service *s)
+{
+    bool is_waiting = axi_now(m) < s->create_ns;
+
+    if (!is_waiting && ((s->numbers == 0 && axi_voter_is_awaited(m, s)) ||
+                        axi_yield_is_reserved(m, s->spec.criticality))) {
+        s->create_ns = axi_now(m) + SECOND / 4;
+        is_waiting = true;
+    }
+    if (is_waiting) {
+        s->next_ns = s->create_ns < s->next_ns ? s->create_ns : s->next_ns;
+    }
+    return is_waiting;
+}
+
+static bool make_room(struct axi_master *m, struct axi_service *s, const struct wanted *w,
+                      const char *reason)
+{
+    struct axi_snapshot_options options = {.extras = w->extras, .extra_count = w->count};
+    uint32_t urgent = axi_yield_urgent(m, s);
+
+    return axi_room_make(m, s, &options, urgent < w->count ? urgent : w->count, reason);
+}
+
 int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rolling)
 {
     struct axi_service_spec former;
@@ -213,19 +253,14 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     int placed;
 
     axi_service_count(m, s, &counts);
-    missing = counts.alive < s->spec.replicas ? s->spec.replicas - counts.alive : 0;
+    missing = axi_service_wanted(s);
+    missing = counts.alive < missing ? missing - counts.alive : 0;
     if (missing == 0) {
         s->short_ns = 0;
         return 0;
     }
     s->short_ns = s->short_ns != 0 ? s->short_ns : axi_now(m);
-    if (axi_now(m) < s->create_ns) {
-        s->next_ns = s->create_ns < s->next_ns ? s->create_ns : s->next_ns;
-        return 0;
-    }
-    if (s->numbers == 0 && axi_voter_is_awaited(m, s)) {
-        s->create_ns = axi_now(m) + SECOND / 4;
-        s->next_ns = s->create_ns < s->next_ns ? s->create_ns : s->next_ns;
+    if (must_wait(m, s)) {
         return 0;
     }
     if (is_of_former(s, is_rolling, &former)) {
@@ -237,7 +272,7 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     }
     wanted.request.rule = update == AXI_STATE_MAP ? AXI_STATE_MAP : AXI_STATE_CARRY;
     placed = try_kind(m, s, missing, &wanted, reason);
-    if (placed == 0 && axi_room_make(m, s, wanted.extras, wanted.count, reason)) {
+    if (placed == 0 && make_room(m, s, &wanted, reason)) {
         return 0;
     }
     if (placed == 0 && may_degrade(m, s)) {

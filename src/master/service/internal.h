@@ -31,6 +31,7 @@ struct axi_declared {
 /* ---- store.c: the keys as JSON ---- */
 void axi_service_key(const char *name, char key[AXI_SERVICE_KEY_BYTES]);
 json_t *axi_service_to_json(const struct axi_service *service);
+json_t *axi_yielded_json(const struct axi_yielded *yielded);
 /* -AXC_EINVALID; *ret_service: nothing volatile set. */
 AXC_MUST_USE int axi_service_from_json(const json_t *json, struct axi_service *ret_service);
 void axi_service_clear(struct axi_service *service); /* what it owns */
@@ -85,11 +86,15 @@ void axi_service_back_off(struct axi_master *m, struct axi_service *service);
 AXC_MUST_USE int axi_service_fill(struct axi_master *m, struct axi_service *service,
                                   bool is_rolling);
 AXC_MUST_USE int axi_service_degrade(struct axi_master *m, struct axi_service *service);
-/* room.c: true when moves have begun that make room for all of options->extras. */
-bool axi_room_for(struct axi_master *m, const struct axi_snapshot_options *options,
-                  const char *what_for);
+/* True when a node takes one replica more, a degraded one where that is allowed. */
+bool axi_service_fits_more(struct axi_master *m, struct axi_service *service);
+/* Nodes that refused this service lately are as good as cordoned. */
+void axi_service_close_avoided(struct axi_master *m, const struct axi_service *service,
+                               struct axi_snapshot *snapshot);
+/* room.c: true when room is being made: by moves for all of options->extras, or for the first
+ * `urgent` of them; or by less critical ones that yield (yield.h), for the urgent ones. */
 bool axi_room_make(struct axi_master *m, struct axi_service *service,
-                   const struct axi_snapshot_extra *extras, uint32_t count, const char *reason);
+                   const struct axi_snapshot_options *options, uint32_t urgent, const char *reason);
 /* fit.c: moves a member that may not be where it is. */
 void axi_service_fit(struct axi_master *m, struct axi_service *service);
 void axi_room_bring_home(struct axi_master *m, struct axi_service *service);

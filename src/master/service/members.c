@@ -77,6 +77,15 @@ void axi_service_count(struct axi_master *m, const struct axi_service *service,
     *ret_counts = counts;
 }
 
+uint32_t axi_service_wanted(const struct axi_service *service)
+{
+    const struct axi_service_spec *spec = &service->spec;
+    uint32_t fewer = spec->is_preemptible ? service->yielded.replicas : 0;
+    uint32_t wanted = fewer < spec->replicas ? spec->replicas - fewer : 0;
+
+    return wanted < spec->minimum ? spec->minimum : wanted;
+}
+
 bool axi_service_may_lose(struct axi_master *m, const struct axi_service *service, uint64_t task)
 {
     struct axi_service_counts counts;
@@ -226,6 +235,7 @@ static int append(struct axi_master *m, struct axi_service *next,
                   const struct axi_member_request *request, char *ret_reason)
 {
     uint64_t now = axi_now_master(m);
+    uint64_t task = m->port.random64(m->port.context) | 1;
 
     if (axi_now(m) < next->refused_ns) {
         return axi_refuse(ret_reason, AXC_EBUSY, "the last one was refused a moment ago");
@@ -238,10 +248,15 @@ static int append(struct axi_master *m, struct axi_service *next,
         if (request->instead_of != 0 && next->members[i].task == request->instead_of) {
             next->members[i].role = request->instead_role;
             next->members[i].since_ns = now;
+            next->members[i].successor = request->yields_to != NULL ? task : 0;
         }
     }
+    if (request->yields_to != NULL) {
+        axi_copy_text(next->yielded.to, sizeof(next->yielded.to), request->yields_to);
+        next->yielded.since_ns = now;
+    }
     next->members[next->member_count++] = (struct axi_member){
-        .task = m->port.random64(m->port.context) | 1,
+        .task = task,
         .number = ++next->numbers,
         .generation = request->generation != 0 ? request->generation : next->generation,
         .image = request->image,

@@ -50,8 +50,9 @@ struct axi_member_request {
      * counts as free when a node is chosen (OLD: goes once its successor counts) */
     uint64_t instead_of;
     enum axi_member_role instead_role;
-    bool has_seed; /* else it is chosen: a running member, an agreeing one first */
-    uint64_t seed; /* 0 = from zero */
+    bool has_seed;         /* else it is chosen: a running member, an agreeing one first */
+    uint64_t seed;         /* 0 = from zero */
+    const char *yields_to; /* NULL; else instead_of goes to make room for this service or task */
     enum axi_state_rule rule;
     const struct axi_store_op *also; /* for the same transaction, at most AXI_ALSO_MAX */
     size_t also_count;
@@ -79,6 +80,8 @@ struct axi_service_counts {
 };
 void axi_service_count(struct axi_master *m, const struct axi_service *service,
                        struct axi_service_counts *ret_counts);
+/* Replicas that there should be: those declared but for what was yielded, never below minimum. */
+uint32_t axi_service_wanted(const struct axi_service *service);
 /* True when a counted running member may go without the service falling below its minimum. */
 bool axi_service_may_lose(struct axi_master *m, const struct axi_service *service, uint64_t task);
 

@@ -2,9 +2,9 @@
 /* One look at one service: what is gone is forgotten, what is bad goes, what is missing is made.
  * Level-triggered: everything follows from the record and from what its tasks are now, so it may
  * run at any time, in any master. Each change is committed before the next is thought of. */
-#include "master/service/internal.h"
 #include "master/service/rollout.h"
 #include "master/service/voters.h"
+#include "master/service/yield.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -187,8 +187,8 @@ static int replace_bad(struct axi_master *m, struct axi_service *s)
     int rc;
 
     axi_service_count(m, s, &counts);
-    if (task == 0 ||
-        (member != NULL && counts.alive < s->spec.replicas && member->role == AXI_MEMBER_ACTIVE)) {
+    if (task == 0 || (member != NULL && counts.alive < axi_service_wanted(s) &&
+                      member->role == AXI_MEMBER_ACTIVE)) {
         return 0; /* another one is being replaced: first that */
     }
     if (member != NULL && member->role != AXI_MEMBER_GOING && member->role != AXI_MEMBER_OLD) {
@@ -265,16 +265,20 @@ static int remove_surplus(struct axi_master *m, struct axi_service *s)
 {
     struct axi_service_counts counts;
     const struct axi_member *member = NULL;
+    uint32_t wanted = axi_service_wanted(s);
 
     axi_service_count(m, s, &counts);
-    if (counts.ready >= s->spec.replicas) {
+    if (wanted == 0) {
+        return 0; /* the last ones are stopped, for their state */
+    }
+    if (counts.ready >= wanted) {
         member = pick_surplus(m, s, AXI_MEMBER_OLD);
         if (member != NULL) {
             return axi_member_set_role(m, s, member->task, AXI_MEMBER_GOING,
                                        "its successor counts");
         }
     }
-    if (counts.alive > s->spec.replicas) {
+    if (counts.alive > wanted) {
         member = pick_surplus(m, s, AXI_MEMBER_NEW);
         member = member != NULL ? member : pick_surplus(m, s, AXI_MEMBER_ACTIVE);
         if (member != NULL) {
@@ -292,6 +296,7 @@ static void say_condition(struct axi_master *m, struct axi_service *s)
 {
     struct axi_service_counts counts;
     bool was_short = s->condition[0] != '\0';
+    char text[AXI_REASON_BYTES];
 
     axi_service_count(m, s, &counts);
     s->is_stateless &= counts.running == 0;
@@ -306,9 +311,10 @@ static void say_condition(struct axi_master *m, struct axi_service *s)
             axi_event(m, AXI_INFO, "service-ready", NULL, NULL, "%s is as declared: %u of %u",
                       s->spec.name, counts.ready, s->spec.replicas);
         }
+    } else if (s->yielded.to[0] != '\0' && counts.alive >= axi_service_wanted(s)) {
+        axi_yield_describe(s, counts.degraded, text);
+        axi_service_condition(m, s, "service-yields", text);
     } else if (counts.alive < s->spec.replicas && s->condition[0] == '\0') {
-        char text[AXI_REASON_BYTES];
-
         (void)snprintf(text, sizeof(text), "%u of %u replicas", counts.alive, s->spec.replicas);
         axi_service_condition(m, s, "service-short", text);
     }
@@ -338,7 +344,8 @@ void axi_service_reconcile(struct axi_master *m, struct axi_service *s)
     is_rolling = axi_rollout_step(m, s);
     if (s->is_uncertain || drop_failed(m, s) != 0 || replace_bad(m, s) != 0 ||
         (!is_rolling && promote(m, s) != 0) || (!is_rolling && remove_surplus(m, s) != 0) ||
-        axi_service_degrade(m, s) != 0 || axi_service_fill(m, s, is_rolling) != 0) {
+        axi_service_degrade(m, s) != 0 || axi_yield_step(m, s) != 0 ||
+        axi_service_fill(m, s, is_rolling) != 0) {
         again_in(m, s, AGAIN_NS);
         return;
     }

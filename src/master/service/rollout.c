@@ -411,7 +411,7 @@ static void begin_round(struct axi_master *m, struct axi_service *s)
 
     axi_service_count(m, s, &counts);
     if ((axi_rollout_is_reverting(s) || (!is_beside && !may_lose)) &&
-        counts.alive < s->spec.replicas) {
+        counts.alive < axi_service_wanted(s)) {
         victim = NULL; /* first the one that is missing: nobody else makes it now */
         task = 0;
         may_lose = true;
@@ -526,6 +526,9 @@ bool axi_rollout_step(struct axi_master *m, struct axi_service *s)
         return false;
     }
     s->next_ns = axi_now(m) + LOOK_NS < s->next_ns ? axi_now(m) + LOOK_NS : s->next_ns;
+    if (axi_service_wanted(s) == 0) {
+        return true; /* it is stopped for others: when it is back */
+    }
     if (!make_volatile(s) || (!axi_rollout_is_open(s) && (is_paused || begin(m, s) != 0))) {
         return true;
     }
@@ -538,7 +541,7 @@ bool axi_rollout_step(struct axi_master *m, struct axi_service *s)
     newcomer = find_newcomer(s);
     if (newcomer != NULL) {
         prove(m, s, newcomer);
-    } else if (axi_rollout_count_updated(m, s) >= s->spec.replicas) {
+    } else if (axi_rollout_count_updated(m, s) >= axi_service_wanted(s)) {
         end_round(m, s);
     } else if (!is_paused && axi_now(m) >= s->rollout->retry_ns) {
         begin_round(m, s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Breathing: moves of some tasks make room for others that found none, and bring home by `prefer`
- * what was moved away. Few moves at a time, and a pause after each. */
-#include "master/service/internal.h"
+ * what was moved away. Few moves at a time, and a pause after each. Where moves do not help, less
+ * critical ones yield. */
 #include "master/service/rebalance.h"
+#include "master/service/yield.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #define MOVES_MAX 2u
 #define ROOM_PAUSE_NS (5 * SECOND)
 #define HOME_EVERY_NS (3 * SECOND)
+#define AGAIN_NS (SECOND / 4)
 
 /* Carries out the plan's moves; how many began. */
 static uint32_t carry_out(struct axi_master *m, const struct axi_snapshot *snapshot,
@@ -51,8 +53,9 @@ static bool is_all_placed(const struct axi_plan *plan, size_t first, size_t coun
     return true;
 }
 
-bool axi_room_for(struct axi_master *m, const struct axi_snapshot_options *options,
-                  const char *what_for)
+/* True when moves have begun that make room for all of options->extras. */
+static bool move_for(struct axi_master *m, const struct axi_snapshot_options *options,
+                     const char *what_for)
 {
     struct axi_snapshot *snapshot = axi_snapshot_build(m, options);
     struct axi_plan_options how = {.moves_max = MOVES_MAX};
@@ -74,21 +77,48 @@ bool axi_room_for(struct axi_master *m, const struct axi_snapshot_options *optio
     return begun > 0;
 }
 
-bool axi_room_make(struct axi_master *m, struct axi_service *s,
-                   const struct axi_snapshot_extra *extras, uint32_t count, const char *reason)
+static bool move_for_service(struct axi_master *m, struct axi_service *s,
+                             const struct axi_snapshot_options *options, uint32_t urgent,
+                             const char *reason)
 {
-    struct axi_snapshot_options options = {.extras = extras, .extra_count = count};
+    struct axi_snapshot_options least = *options;
     char text[AXI_REASON_BYTES];
 
-    if (axi_now(m) < s->moved_ns + ROOM_PAUSE_NS && s->moved_ns != 0) {
-        return false;
-    }
     (void)snprintf(text, sizeof(text), "room for %s (%.90s)", s->spec.name, reason);
-    if (!axi_room_for(m, &options, text)) {
+    least.extra_count = urgent;
+    if (!move_for(m, options, text) &&
+        (urgent == 0 || urgent >= options->extra_count || !move_for(m, &least, text))) {
         return false;
     }
     s->moved_ns = axi_now(m);
-    s->next_ns = axi_now(m) + SECOND / 2;
+    return true;
+}
+
+static bool yield_for_service(struct axi_master *m, struct axi_service *s,
+                              const struct axi_snapshot_options *options, uint32_t urgent)
+{
+    struct axi_yield_question question = {
+        .extras = options->extras, .extra_count = urgent, .without = options->without, .asking = s};
+
+    if (urgent == 0 || urgent > options->extra_count ||
+        !axi_yield_begin(m, &question, s->spec.name)) {
+        return false;
+    }
+    s->room_ns = axi_now(m);
+    return true;
+}
+
+bool axi_room_make(struct axi_master *m, struct axi_service *s,
+                   const struct axi_snapshot_options *options, uint32_t urgent, const char *reason)
+{
+    bool is_resting = s->moved_ns != 0 && axi_now(m) < s->moved_ns + ROOM_PAUSE_NS;
+
+    if (!axi_yield_is_under_way(m, s->spec.name) &&
+        (is_resting || (!move_for_service(m, s, options, urgent, reason) &&
+                        !yield_for_service(m, s, options, urgent)))) {
+        return false;
+    }
+    s->next_ns = axi_now(m) + AGAIN_NS;
     return true;
 }
 
@@ -98,11 +128,12 @@ bool axi_room_for_task(struct axi_master *m, const struct axi_record *record)
     struct axi_snapshot_extra extra = {
         .name = record->name, .info = &info, .assurance_min = record->assurance_min};
     struct axi_snapshot_options options = {.extras = &extra, .extra_count = 1};
+    struct axi_yield_question question = {.extras = &extra, .extra_count = 1};
     char text[AXI_REASON_BYTES];
 
     memcpy(info.entries, record->entries, sizeof(info.entries));
     (void)snprintf(text, sizeof(text), "room for task %s", record->name);
-    return axi_room_for(m, &options, text);
+    return move_for(m, &options, text) || axi_yield_begin(m, &question, record->name);
 }
 
 /* ---- home ---- */

@@ -27,6 +27,14 @@ struct axi_member {
     uint64_t since_ns;                            /* master time of the role */
     uint64_t good_from, missed_from, killed_from; /* counters when its proof began */
     bool is_degraded;
+    uint64_t successor; /* OLD: the degraded one for which it makes room; 0 = none */
+};
+
+/* What a service goes without for a more critical one (yield_step.c). */
+struct axi_yielded {
+    char to[32];       /* the service or task that it made room for last; "" = it lacks nothing */
+    uint64_t since_ns; /* master time */
+    uint32_t replicas; /* so many fewer than declared */
 };
 
 #define AXI_MEMBERS_MAX (2u * AXI_SERVICE_REPLICAS_MAX)
@@ -51,6 +59,7 @@ struct axi_service {
     struct axi_member members[AXI_MEMBERS_MAX];
     uint32_t member_count;
     bool is_deleting, is_paused;
+    struct axi_yielded yielded;
     /* volatile */
     uint64_t next_ns;               /* local: when to look again */
     uint64_t create_ns, backoff_ns; /* local: no replica is created before; the pause after the
@@ -63,6 +72,11 @@ struct axi_service {
     uint64_t wait_ns;    /* local: since when its one task waits to be restored; 0 = it does not */
     uint64_t recover_ns; /* local: when a full one is thought of again */
     uint32_t recover_looks; /* so often in a row there was a node for it */
+    uint64_t room_ns;       /* local: when others yielded to it last; 0 = never */
+    uint64_t room_look_ns;  /* local: when room for its one task is thought of again */
+    uint64_t yield_ns;      /* local: it is not asked to yield before */
+    uint64_t return_ns;     /* local: when a replica that it goes without is thought of again */
+    uint32_t return_looks;  /* so often in a row there was a node for it */
     bool is_stateless;      /* nobody has a checkpoint of it any more */
     bool wants_nodes;       /* no node took a replica: any news of nodes ends the pause */
     bool is_uncertain;      /* a commit's outcome is unknown: settled before anything else */

@@ -215,7 +215,9 @@ static void add_extra(struct axi_master *m, struct held *h,
     const struct axi_image_info *info = extra->info;
     struct axi_place_entry *entries = entries_of(h, info->entries, info->entry_count);
     uint32_t declared = extra->spec != NULL ? service_index(m, extra->spec->name) : AXI_PLAN_NONE;
-    bool is_declared = declared != AXI_PLAN_NONE && options->replacing == NULL;
+    bool is_declared =
+        declared != AXI_PLAN_NONE &&
+        (options->replacing == NULL || strcmp(options->replacing, extra->spec->name) != 0);
     bool has_own_wcets = extra->spec == NULL || extra->image == AXI_SERVICE_IMAGES_MAX;
 
     for (uint32_t e = 0; e < info->entry_count && !has_own_wcets; e++) {

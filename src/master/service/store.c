@@ -51,13 +51,14 @@ static int images_from_json(const json_t *json, struct axi_service_images *ret_i
 
 static json_t *member_json(const struct axi_member *member)
 {
-    return json_pack("{s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "task",
+    return json_pack("{s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "task",
                      axi_json_id(member->task), "number", (json_int_t)member->number, "generation",
                      (json_int_t)member->generation, "image", (json_int_t)member->image, "role",
                      axi_member_role_name(member->role), "since_ns", (json_int_t)member->since_ns,
                      "good_from", (json_int_t)member->good_from, "missed_from",
                      (json_int_t)member->missed_from, "killed_from",
-                     (json_int_t)member->killed_from, "degraded", member->is_degraded);
+                     (json_int_t)member->killed_from, "degraded", member->is_degraded, "successor",
+                     axi_json_id(member->successor));
 }
 
 static int member_from_json(const json_t *json, struct axi_member *ret_member)
@@ -78,10 +79,24 @@ static int member_from_json(const json_t *json, struct axi_member *ret_member)
                             .good_from = axi_json_get_u64(json, "good_from"),
                             .missed_from = axi_json_get_u64(json, "missed_from"),
                             .killed_from = axi_json_get_u64(json, "killed_from"),
-                            .is_degraded = json_is_true(json_object_get(json, "degraded"))};
+                            .is_degraded = json_is_true(json_object_get(json, "degraded")),
+                            .successor = axi_json_get_id(json, "successor")};
     return found < 0 || ret_member->task == 0 || ret_member->image > AXI_SERVICE_IMAGES_MAX
                ? -AXC_EINVALID
                : 0;
+}
+
+json_t *axi_yielded_json(const struct axi_yielded *yielded)
+{
+    return json_pack("{s:s, s:I, s:I}", "to", yielded->to, "since_ns",
+                     (json_int_t)yielded->since_ns, "replicas", (json_int_t)yielded->replicas);
+}
+
+static void yielded_from_json(const json_t *json, struct axi_yielded *ret)
+{
+    axi_copy_text(ret->to, sizeof(ret->to), axi_json_get_text(json, "to"));
+    ret->since_ns = axi_json_get_u64(json, "since_ns");
+    ret->replicas = (uint32_t)axi_json_get_u64(json, "replicas");
 }
 
 json_t *axi_service_to_json(const struct axi_service *s)
@@ -102,6 +117,9 @@ json_t *axi_service_to_json(const struct axi_service *s)
     }
     if (json != NULL && s->rollout_record != NULL) {
         json_object_set(json, "rollout", s->rollout_record);
+    }
+    if (json != NULL && s->yielded.to[0] != '\0') {
+        json_object_set_new(json, "yielded", axi_yielded_json(&s->yielded));
     }
     return json;
 }
@@ -129,6 +147,7 @@ int axi_service_from_json(const json_t *json, struct axi_service *ret)
     if (rc == 0) {
         rc = images_from_json(json_object_get(json, "previous_images"), &s.previous_images);
     }
+    yielded_from_json(json_object_get(json, "yielded"), &s.yielded);
     if (rc == 0) {
         s.declared = json_incref(json_object_get(json, "declared"));
         s.previous = json_incref(json_object_get(json, "previous"));
@@ -214,6 +233,7 @@ void axi_service_adopt(struct axi_master *m, struct axi_service *s, const struct
     merged.member_count = next->member_count;
     merged.is_deleting = next->is_deleting;
     merged.is_paused = next->is_paused;
+    merged.yielded = next->yielded;
     merged.revision = revision;
     merged.is_uncertain = false;
     *s = merged;
