@@ -30,6 +30,16 @@ static bool has_label(const struct axi_plan_node *node, const char *label)
     return false;
 }
 
+size_t axi_plan_preferred(const struct axi_plan_service *service, const struct axi_plan_node *node)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < service->prefer_count; i++) {
+        count += has_label(node, service->prefer[i]);
+    }
+    return count;
+}
+
 static bool is_allowed(const struct axi_plan_service *service, uint64_t id)
 {
     for (size_t i = 0; i < service->node_count; i++) {
@@ -173,11 +183,8 @@ static double score_preferences(const struct axi_plan_service *service,
     double score = 0;
 
     if (service->prefer_count > 0) {
-        size_t missing = 0;
+        size_t missing = service->prefer_count - axi_plan_preferred(service, node->given);
 
-        for (size_t i = 0; i < service->prefer_count; i++) {
-            missing += !has_label(node->given, service->prefer[i]);
-        }
         score += AXI_WEIGHT_PREFER * (double)missing / (double)service->prefer_count;
     }
     if (service->fail_per_hour_max > 0 && node->risk > service->fail_per_hour_max) {

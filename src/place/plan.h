@@ -117,6 +117,9 @@ AXC_MUST_USE int axi_plan_make(const struct axi_plan_problem *problem,
                                const struct axi_plan_options *options, struct axi_plan *ret_plan);
 void axi_plan_clear(struct axi_plan *plan);
 
+/* How many of the labels that the service prefers the node has. */
+size_t axi_plan_preferred(const struct axi_plan_service *service, const struct axi_plan_node *node);
+
 /* Probability that the service fails within an hour with its replicas where they are, nothing being
  * replaced meanwhile; 1 when it has fewer than it needs. An upper bound: a fault, also of one wrong
  * value, counts for the whole hour. */

@@ -22,17 +22,26 @@ static bool is_waiting(struct axi_master *m, const struct axi_member *member)
     return view.state == AXI_REPLICA_WAITING || view.state == AXI_REPLICA_RESTORING;
 }
 
-/* No node takes the full one that is to be restored: others may make room for it. */
-static bool make_room(struct axi_master *m, struct axi_service *s, const struct axi_member *member)
+/* Room for the full one: of this image, as though the member were not there. */
+static bool make_room(struct axi_master *m, struct axi_service *s, const struct axi_member *member,
+                      uint32_t image, uint32_t urgent, const char *reason)
 {
-    struct axi_member_request request = {.image = member->image, .instead_of = member->task};
     struct axi_snapshot_extra extra = {.name = s->spec.name,
                                        .spec = &s->spec,
-                                       .info = axi_service_image(m, &s->images, member->image),
-                                       .image = member->image,
+                                       .info = axi_service_image(m, &s->images, image),
+                                       .image = image,
                                        .assurance_min = s->spec.assurance};
     struct axi_snapshot_options options = {
         .extras = &extra, .extra_count = 1, .without = member->task};
+
+    return extra.info != NULL && axi_room_make(m, s, &options, urgent, reason);
+}
+
+/* Others make room for one that waits to be restored and finds no node. */
+static bool make_room_to_restore(struct axi_master *m, struct axi_service *s,
+                                 const struct axi_member *member)
+{
+    struct axi_member_request request = {.image = member->image, .instead_of = member->task};
     char reason[AXI_REASON_BYTES] = "";
     uint64_t node = 0;
 
@@ -40,9 +49,8 @@ static bool make_room(struct axi_master *m, struct axi_service *s, const struct 
         return axi_yield_is_under_way(m, s->spec.name);
     }
     s->room_look_ns = axi_now(m) + SECOND / 2;
-    return extra.info != NULL &&
-           axi_service_choose(m, s, &request, &node, reason) == -AXC_ENO_CANDIDATE &&
-           axi_room_make(m, s, &options, 1, reason);
+    return axi_service_choose(m, s, &request, &node, reason) == -AXC_ENO_CANDIDATE &&
+           make_room(m, s, member, member->image, 1, reason);
 }
 
 /* Nothing of it may have been told to start; a dead owner's lease is compared once more. */
@@ -152,15 +160,46 @@ static int degrade_single(struct axi_master *m, struct axi_service *s,
 
 /* ---- back to the full one ---- */
 
-/* Twice in a row it must find a node: one that flaps is no reason to move. */
-static int recover(struct axi_master *m, struct axi_service *s, const struct axi_member *member)
+static bool is_lesser(struct axi_master *m, const struct axi_member *member)
 {
-    struct axi_member_request request = {.role = AXI_MEMBER_NEW,
-                                         .instead_of = member->task,
-                                         .instead_role = AXI_MEMBER_OLD,
-                                         .has_seed = true,
-                                         .seed = member->task,
-                                         .rule = s->spec.degraded.state};
+    struct axi_replica_view view;
+
+    axi_replica_look(m, member->task, &view);
+    return member->role == AXI_MEMBER_ACTIVE && member->is_degraded &&
+           view.state == AXI_REPLICA_RUNNING;
+}
+
+/* A degraded member for whose full one there is a node; NULL: none. */
+static const struct axi_member *find_recoverable(struct axi_master *m, struct axi_service *s,
+                                                 uint64_t *ret_node)
+{
+    const struct axi_member *first = NULL;
+    char reason[AXI_REASON_BYTES] = "";
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        const struct axi_member *member = &s->members[i];
+        struct axi_member_request request = {.instead_of = member->task};
+
+        if (!is_lesser(m, member)) {
+            continue;
+        }
+        if (axi_service_choose(m, s, &request, ret_node, reason) == 0) {
+            return member;
+        }
+        first = first == NULL ? member : first;
+    }
+    if (first != NULL) {
+        (void)make_room(m, s, first, 0, 0, reason); /* by moves only */
+    }
+    return NULL;
+}
+
+/* Twice in a row it must find a node: one that flaps is no reason to move. */
+static int recover(struct axi_master *m, struct axi_service *s)
+{
+    struct axi_member_request request = {
+        .role = AXI_MEMBER_NEW, .instead_role = AXI_MEMBER_OLD, .has_seed = true};
+    const struct axi_member *member;
     char reason[AXI_REASON_BYTES] = "";
     uint64_t created = 0;
     int rc;
@@ -168,20 +207,16 @@ static int recover(struct axi_master *m, struct axi_service *s, const struct axi
     if (axi_now(m) < s->recover_ns) {
         return 0;
     }
-    if (axi_yield_must_last(m, s)) {
-        s->recover_looks = 0;
-        return 0;
-    }
     s->recover_ns = axi_now(m) + SECOND;
-    if (axi_service_choose(m, s, &request, &request.node, reason) != 0) {
-        s->recover_looks = 0;
-        return 0;
-    }
-    if (++s->recover_looks < LOOKS_TO_RECOVER) {
+    member = axi_yield_must_last(m, s) ? NULL : find_recoverable(m, s, &request.node);
+    s->recover_looks = member != NULL ? s->recover_looks + 1 : 0;
+    if (s->recover_looks < LOOKS_TO_RECOVER) {
         s->next_ns = s->recover_ns < s->next_ns ? s->recover_ns : s->next_ns;
         return 0;
     }
     s->recover_looks = 0;
+    request.instead_of = request.seed = member->task;
+    request.rule = s->spec.degraded.state;
     rc = axi_member_add(m, s, &request, "recovered: the full one fits again", &created, reason);
     if (rc == 0) {
         axi_event(m, AXI_INFO, "recovered", axi_task_find(m, created), NULL,
@@ -205,14 +240,14 @@ int axi_service_degrade(struct axi_master *m, struct axi_service *s)
         }
         axi_replica_look(m, member.task, &view);
         if (member.is_degraded && view.state == AXI_REPLICA_RUNNING) {
-            return recover(m, s, &member);
+            return recover(m, s);
         }
         if (s->spec.mode != AXI_MODE_SINGLE || member.is_degraded || !is_waiting(m, &member)) {
             continue;
         }
         is_one_waiting = true;
         s->wait_ns = s->wait_ns != 0 ? s->wait_ns : now;
-        if (make_room(m, s, &member)) {
+        if (make_room_to_restore(m, s, &member)) {
             return 0;
         }
         if (s->spec.degraded.is_allowed && now - s->wait_ns >= s->spec.degraded.after_ns) {

@@ -16,17 +16,24 @@ static bool is_misplacement(int code)
            code == -AXC_EADMIT_SERVICE;
 }
 
-/* Its record's assurance is that of the declaration it was made for. */
-static void demand_present_assurance(const struct axi_service *s, const struct axi_member *member,
-                                     struct axi_plan_task *task)
+/* A member's record has the assurance of the declaration it was made for. */
+static void demand_present_assurance(const struct axi_service *s, struct axi_snapshot *snapshot)
 {
-    uint32_t least = member->is_degraded ? s->spec.degraded.assurance : s->spec.assurance;
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        const struct axi_member *member = &s->members[i];
+        uint32_t index = axi_snapshot_task(snapshot, member->task);
 
-    task->what.assurance_min = least;
+        if (index != AXI_PLAN_NONE) {
+            struct axi_plan_task *task = (struct axi_plan_task *)&snapshot->problem.tasks[index];
+
+            task->what.assurance_min =
+                member->is_degraded ? s->spec.degraded.assurance : s->spec.assurance;
+        }
+    }
 }
 
-static int move(struct axi_master *m, const struct axi_plan_problem *problem, uint32_t index,
-                const char *why)
+static int move(struct axi_master *m, const struct axi_plan_problem *problem,
+                struct axi_planner *planner, uint32_t index, const char *why)
 {
     const struct axi_plan_task *task = &problem->tasks[index];
     struct axi_plan_choice choice = {.node = AXI_PLAN_NONE};
@@ -34,7 +41,7 @@ static int move(struct axi_master *m, const struct axi_plan_problem *problem, ui
     char reason[AXI_REASON_BYTES] = "";
     const struct axi_task *known = axi_task_find(m, task->id);
     uint64_t op = 0;
-    int rc = axi_plan_best(problem, index, &here, 1, &choice);
+    int rc = axi_planner_best(planner, index, &here, 1, &choice);
 
     if (rc == 0 && known != NULL) {
         rc = axi_master_migrate(m, known->record.name, problem->nodes[choice.node].place.name, &op,
@@ -47,33 +54,44 @@ static int move(struct axi_master *m, const struct axi_plan_problem *problem, ui
     return rc;
 }
 
+static bool is_settled(struct axi_master *m, const struct axi_member *member)
+{
+    const struct axi_task *known = axi_task_find(m, member->task);
+
+    return known != NULL && known->flow.step == AXI_STEP_IDLE &&
+           known->record.state == AXI_TASK_RUNNING && member->role == AXI_MEMBER_ACTIVE;
+}
+
 void axi_service_fit(struct axi_master *m, struct axi_service *s)
 {
+    struct axi_planner *planner = NULL;
     struct axi_snapshot *snapshot;
+    int made;
 
     if (axi_now(m) < s->fit_ns) {
         return;
     }
     s->fit_ns = axi_now(m) + EVERY_NS;
     snapshot = axi_snapshot_make(m);
-    for (uint32_t i = 0; snapshot != NULL && i < s->member_count; i++) {
-        const struct axi_task *known = axi_task_find(m, s->members[i].task);
+    if (snapshot == NULL) {
+        return;
+    }
+    demand_present_assurance(s, snapshot);
+    made = axi_planner_new(&snapshot->problem, &planner);
+    for (uint32_t i = 0; made == 0 && i < s->member_count; i++) {
         uint32_t index = axi_snapshot_task(snapshot, s->members[i].task);
         char why[AXI_PLAN_REASON_BYTES] = "";
-        struct axi_plan_task *task;
         double score = 0;
         int rc;
 
-        if (index == AXI_PLAN_NONE || known == NULL || known->flow.step != AXI_STEP_IDLE ||
-            known->record.state != AXI_TASK_RUNNING || s->members[i].role != AXI_MEMBER_ACTIVE) {
+        if (index == AXI_PLAN_NONE || !is_settled(m, &s->members[i])) {
             continue;
         }
-        task = (struct axi_plan_task *)&snapshot->problem.tasks[index];
-        demand_present_assurance(s, &s->members[i], task);
-        rc = axi_plan_judge(&snapshot->problem, index, task->node, &score, why);
-        if (is_misplacement(rc) && move(m, &snapshot->problem, index, why) == 0) {
+        rc = axi_planner_judge(planner, index, snapshot->problem.tasks[index].node, &score, why);
+        if (is_misplacement(rc) && move(m, &snapshot->problem, planner, index, why) == 0) {
             break;
         }
     }
+    axi_planner_free(planner);
     axi_snapshot_free(snapshot);
 }

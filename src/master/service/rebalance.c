@@ -25,6 +25,7 @@ struct rebalance {
     struct axi_snapshot *snapshot;
     struct axi_plan_problem problem; /* tasks: own copy, as though the moves were done */
     struct axi_plan_task *tasks;
+    struct axi_planner *planner; /* of the problem */
     uint64_t *load_ppm; /* per node, of one processor: predicted, else measured or promised */
     struct move moves[MOVES_MAX];
     size_t count;
@@ -120,20 +121,13 @@ static bool may_move(const struct rebalance *r, uint32_t index)
             axi_now(r->m) - known->rebalanced_ns >= hold_ns(r->m, known));
 }
 
-static uint32_t liking(const struct rebalance *r, uint32_t task, uint32_t node)
+static size_t liking(const struct rebalance *r, uint32_t task, uint32_t node)
 {
-    const struct axi_plan_node *n = &r->problem.nodes[node];
-    const struct axi_plan_service *service = r->tasks[task].service != AXI_PLAN_NONE
-                                                 ? &r->problem.services[r->tasks[task].service]
-                                                 : NULL;
-    uint32_t count = 0;
+    uint32_t service = r->tasks[task].service;
 
-    for (size_t p = 0; service != NULL && p < service->prefer_count; p++) {
-        for (size_t l = 0; l < n->label_count; l++) {
-            count += strcmp(service->prefer[p], n->labels[l]) == 0;
-        }
-    }
-    return count;
+    return service != AXI_PLAN_NONE
+               ? axi_plan_preferred(&r->problem.services[service], &r->problem.nodes[node])
+               : 0;
 }
 
 /* Room is left by the prediction; the filters have the last word. */
@@ -147,19 +141,18 @@ static bool takes(const struct rebalance *r, uint32_t task, uint32_t node, uint6
         return false;
     }
     *ret_after = after;
-    return axi_plan_judge(&r->problem, task, node, &score, NULL) == 0;
+    return axi_planner_judge(r->planner, task, node, &score, NULL) == 0;
 }
 
 /* Among those that like it best the emptiest; liked: at least this much. */
-static uint32_t choose(const struct rebalance *r, uint32_t task, uint32_t liked,
-                       uint64_t *ret_after)
+static uint32_t choose(const struct rebalance *r, uint32_t task, size_t liked, uint64_t *ret_after)
 {
     uint32_t best = AXI_PLAN_NONE;
-    uint32_t best_liking = 0;
+    size_t best_liking = 0;
     uint64_t after = 0;
 
     for (uint32_t n = 0; n < r->problem.node_count; n++) {
-        uint32_t likes = liking(r, task, n);
+        size_t likes = liking(r, task, n);
         bool is_better = best == AXI_PLAN_NONE || likes > best_liking;
 
         if (likes >= liked && takes(r, task, n, &after) &&
@@ -172,11 +165,14 @@ static uint32_t choose(const struct rebalance *r, uint32_t task, uint32_t liked,
     return best;
 }
 
-static void put_move(struct rebalance *r, uint32_t task, uint32_t to, enum why why, uint64_t after)
+static bool put_move(struct rebalance *r, uint32_t task, uint32_t to, enum why why, uint64_t after)
 {
     uint32_t from = r->tasks[task].node;
     uint64_t left = share_ppm(r, task, from);
 
+    if (axi_planner_assume(r->planner, task, to) != 0) {
+        return false;
+    }
     r->moves[r->count++] = (struct move){.task = task,
                                          .from = from,
                                          .to = to,
@@ -187,6 +183,7 @@ static void put_move(struct rebalance *r, uint32_t task, uint32_t to, enum why w
     r->load_ppm[from] -= left < r->load_ppm[from] ? left : r->load_ppm[from];
     r->tasks[task].node = to;
     r->tasks[task].is_movable = false; /* once per plan */
+    return true;
 }
 
 /* ---- the two reasons ---- */
@@ -221,10 +218,7 @@ static bool relieve_once(struct rebalance *r, uint32_t node)
             best_after = after;
         }
     }
-    if (best != AXI_PLAN_NONE) {
-        put_move(r, best, best_to, OVERLOAD, best_after);
-    }
-    return best != AXI_PLAN_NONE;
+    return best != AXI_PLAN_NONE && put_move(r, best, best_to, OVERLOAD, best_after);
 }
 
 static void relieve(struct rebalance *r)
@@ -258,8 +252,8 @@ static void go_home(struct rebalance *r)
             continue;
         }
         to = choose(r, t, liking(r, t, node) + 1, &after);
-        if (to != AXI_PLAN_NONE) {
-            put_move(r, t, to, HOME, after);
+        if (to != AXI_PLAN_NONE && !put_move(r, t, to, HOME, after)) {
+            return;
         }
     }
 }
@@ -268,32 +262,42 @@ static void go_home(struct rebalance *r)
 
 static void deinit(struct rebalance *r)
 {
+    axi_planner_free(r->planner);
     axi_snapshot_free(r->snapshot);
     free(r->tasks);
     free(r->load_ppm);
 }
 
-static int make_plan(struct axi_master *m, bool is_asked, struct rebalance *ret)
+/* Keeps pointers into *r. */
+static int init(struct axi_master *m, bool is_asked, struct rebalance *r)
 {
-    struct rebalance r = {.m = m, .snapshot = axi_snapshot_make(m), .is_asked = is_asked};
-
-    if (r.snapshot != NULL) {
-        r.problem = r.snapshot->problem;
-        r.tasks = calloc(r.problem.task_count + 1, sizeof(*r.tasks));
-        r.load_ppm = calloc(r.problem.node_count + 1, sizeof(*r.load_ppm));
+    *r = (struct rebalance){.m = m, .snapshot = axi_snapshot_make(m), .is_asked = is_asked};
+    if (r->snapshot != NULL) {
+        r->problem = r->snapshot->problem;
+        r->tasks = calloc(r->problem.task_count + 1, sizeof(*r->tasks));
+        r->load_ppm = calloc(r->problem.node_count + 1, sizeof(*r->load_ppm));
     }
-    if (r.tasks == NULL || r.load_ppm == NULL) {
-        deinit(&r);
+    if (r->tasks == NULL || r->load_ppm == NULL) {
         return -AXC_ENOMEM;
     }
-    memcpy(r.tasks, r.problem.tasks, r.problem.task_count * sizeof(*r.tasks));
-    r.problem.tasks = r.tasks;
-    fill_loads(&r);
-    relieve(&r);
-    if (is_asked) {
-        go_home(&r); /* else room.c does, now and then */
+    memcpy(r->tasks, r->problem.tasks, r->problem.task_count * sizeof(*r->tasks));
+    r->problem.tasks = r->tasks;
+    return axi_planner_new(&r->problem, &r->planner);
+}
+
+static int make_plan(struct axi_master *m, bool is_asked, struct rebalance *ret)
+{
+    int rc = init(m, is_asked, ret);
+
+    if (rc != 0) {
+        deinit(ret);
+        return rc;
     }
-    *ret = r;
+    fill_loads(ret);
+    relieve(ret);
+    if (is_asked) {
+        go_home(ret); /* else room.c does, now and then */
+    }
     return 0;
 }
 

@@ -138,35 +138,23 @@ bool axi_room_for_task(struct axi_master *m, const struct axi_record *record)
 
 /* ---- home ---- */
 
-static uint32_t preferred(const struct axi_plan_service *service, const struct axi_plan_node *node)
-{
-    uint32_t count = 0;
-
-    for (size_t p = 0; p < service->prefer_count; p++) {
-        for (size_t l = 0; l < node->label_count; l++) {
-            count += strcmp(service->prefer[p], node->labels[l]) == 0;
-        }
-    }
-    return count;
-}
-
 /* The node with more of the preferred labels that takes the task now; AXI_PLAN_NONE: none. */
 static uint32_t better_home(struct axi_master *m, const struct axi_plan_problem *problem,
-                            const struct axi_task *known, size_t index)
+                            struct axi_planner *planner, const struct axi_task *known, size_t index)
 {
     const struct axi_plan_task *task = &problem->tasks[index];
     const struct axi_plan_service *service = &problem->services[task->service];
-    uint32_t best = preferred(service, &problem->nodes[task->node]);
+    size_t best = axi_plan_preferred(service, &problem->nodes[task->node]);
     uint32_t home = AXI_PLAN_NONE;
 
-    for (size_t n = 0; n < problem->node_count; n++) {
-        uint32_t count = preferred(service, &problem->nodes[n]);
+    for (uint32_t n = 0; n < problem->node_count; n++) {
+        size_t count = axi_plan_preferred(service, &problem->nodes[n]);
         double score;
 
         if (n != task->node && count > best && axi_rebalance_allows(m, known, m->nodes[n]) &&
-            axi_plan_judge(problem, index, n, &score, NULL) == 0) {
+            axi_planner_judge(planner, index, n, &score, NULL) == 0) {
             best = count;
-            home = (uint32_t)n;
+            home = n;
         }
     }
     return home;
@@ -178,7 +166,9 @@ void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
     const struct axi_policy_spec *policy = axi_policy(m);
     uint64_t now = axi_now(m);
     uint64_t pause = policy->cooldown_ns != 0 ? policy->cooldown_ns : ROOM_PAUSE_NS;
+    struct axi_planner *planner = NULL;
     struct axi_snapshot *snapshot;
+    int rc;
 
     if (s->spec.prefer_count == 0 || !s->spec.is_movable || now < s->home_ns ||
         (s->moved_ns != 0 && now < s->moved_ns + pause)) {
@@ -186,7 +176,8 @@ void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
     }
     s->home_ns = now + HOME_EVERY_NS;
     snapshot = axi_snapshot_make(m);
-    for (size_t i = 0; snapshot != NULL && i < snapshot->problem.task_count; i++) {
+    rc = snapshot != NULL ? axi_planner_new(&snapshot->problem, &planner) : -AXC_ENOMEM;
+    for (size_t i = 0; rc == 0 && i < snapshot->problem.task_count; i++) {
         const struct axi_plan_task *task = &snapshot->problem.tasks[i];
         const struct axi_task *known = axi_task_find(m, task->id);
         uint32_t home;
@@ -196,7 +187,7 @@ void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
             !task->is_movable || task->service == AXI_PLAN_NONE) {
             continue;
         }
-        home = better_home(m, &snapshot->problem, known, i);
+        home = better_home(m, &snapshot->problem, planner, known, i);
         if (home != AXI_PLAN_NONE &&
             axi_master_migrate(m, known->record.name, snapshot->problem.nodes[home].place.name, &op,
                                NULL) == 0) {
@@ -207,5 +198,6 @@ void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
             break;
         }
     }
+    axi_planner_free(planner);
     axi_snapshot_free(snapshot);
 }

@@ -12,7 +12,7 @@
 #define SECOND 1000000000ull
 #define AGAIN_NS (SECOND / 4)
 #define RESERVED_NS (10 * SECOND) /* so long room that was made is kept for whom it was made */
-#define REFUSED_NS (30 * SECOND)
+#define REFUSED_NS (10 * SECOND)
 #define LOOKS_TO_RETURN 2u
 
 static void again_in(struct axi_master *m, struct axi_service *s, uint64_t ns)
@@ -158,6 +158,10 @@ static bool begin_one(struct axi_master *m, const struct axi_yield *yield, const
                   is_lesser ? "its degraded variant takes over" : "it goes on with fewer replicas");
         return true;
     }
+    if (rc == -AXC_EBUSY || rc == -AXC_ETIMEOUT || rc == -AXC_EUNAVAILABLE ||
+        rc == -AXC_ECONFLICT) {
+        return false; /* not for long */
+    }
     s->yield_ns = axi_now(m) + REFUSED_NS;
     axi_event(m, AXI_WARNING, "yield-refused", axi_task_find(m, yield->task), m->nodes[yield->node],
               "%s cannot make room for %s: %s", s->spec.name, to,
@@ -194,28 +198,43 @@ bool axi_yield_begin(struct axi_master *m, const struct axi_yield_question *ques
 /* ---- to go on ---- */
 
 /* The degraded one came to nothing: the full one, which still runs, counts as before. */
-static int reinstate(struct axi_master *m, struct axi_service *s)
+static int reinstate(struct axi_master *m, struct axi_service *s, uint64_t task)
+{
+    struct axi_service next = *s;
+    struct axi_member *member = axi_member_find(&next, task);
+    int rc;
+
+    member->role = AXI_MEMBER_ACTIVE;
+    member->successor = 0;
+    member->since_ns = axi_now_master(m);
+    rc = axi_service_commit(m, s, &next);
+    if (rc == 0) {
+        s->yield_ns = axi_now(m) + REFUSED_NS;
+        axi_event(m, AXI_WARNING, "yield-refused", axi_task_find(m, task), NULL,
+                  "%s makes no room for %s: its degraded variant was lost or did not begin",
+                  s->spec.name, s->yielded.to);
+    }
+    return rc;
+}
+
+/* The full one goes as soon as its own successor counts, whatever else the service is short of. */
+static int go_on(struct axi_master *m, struct axi_service *s)
 {
     int rc = 0;
 
     for (uint32_t i = 0; i < s->member_count && rc == 0; i++) {
-        struct axi_member *member = &s->members[i];
+        const struct axi_member *member = &s->members[i];
         const struct axi_member *successor = axi_member_find(s, member->successor);
-        struct axi_service next = *s;
 
-        if (member->role != AXI_MEMBER_OLD || member->successor == 0 ||
-            (successor != NULL && successor->role != AXI_MEMBER_GOING)) {
+        if (member->role != AXI_MEMBER_OLD || member->successor == 0) {
             continue;
         }
-        next.members[i].role = AXI_MEMBER_ACTIVE;
-        next.members[i].successor = 0;
-        next.members[i].since_ns = axi_now_master(m);
-        rc = axi_service_commit(m, s, &next);
-        if (rc == 0) {
-            s->yield_ns = axi_now(m) + REFUSED_NS;
-            axi_event(m, AXI_WARNING, "yield-refused", axi_task_find(m, member->task), NULL,
-                      "%s cannot make room for %s: its degraded variant did not begin",
-                      s->spec.name, s->yielded.to);
+        if (successor == NULL || successor->role == AXI_MEMBER_GOING) {
+            rc = reinstate(m, s, member->task);
+        } else if (successor->role == AXI_MEMBER_ACTIVE && axi_member_runs(m, successor->task) &&
+                   axi_service_may_lose(m, s, member->task)) {
+            rc = axi_member_set_role(m, s, member->task, AXI_MEMBER_GOING,
+                                     "its degraded successor counts");
         }
     }
     return rc;
@@ -297,7 +316,7 @@ static int give_back(struct axi_master *m, struct axi_service *s)
 
 int axi_yield_step(struct axi_master *m, struct axi_service *s)
 {
-    int rc = reinstate(m, s);
+    int rc = go_on(m, s);
 
     if (rc == 0 && axi_service_wanted(s) == 0) {
         stop_last(m, s);
