@@ -85,6 +85,36 @@ def test_drain_and_cordon(own_cluster, images):
     cluster.judge()
 
 
+def solo_yields_to_what_is_more_critical(cluster, images):
+    """Only node1 is allowed, solo fills it, and node2 is too full for solo."""
+    vital = """
+kind: Policy
+rebalance: {cooldown_s: 1}
+---
+kind: Service
+name: vital
+image: %s
+mode: single
+criticality: 9
+nodes: [node1]
+wcet_us: {linux-x86_64: 4000}
+""" % images("tally")
+    path = cluster.dir + "-vital.yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(vital)
+    plan = cluster.run("plan", "-f", path)
+    assert plan.code == 1, repr(plan)
+    assert "makes room for vital (criticality 9, its own is 0)" in plan.out, plan.out
+    assert apply(cluster, vital, "--wait").code == 0
+    assert wait_ready(cluster, "vital")["members"][0]["node"] == "node1"
+    solo = service(cluster, "solo")
+    assert solo["state"] == "degraded" and solo["yielded"]["to"] == "vital", solo
+    assert "solo (criticality 0) makes room for vital (9)" in events(cluster, "yields")[0]["text"]
+    cluster.ok("delete", "service", "vital")
+    full = wait_ready(cluster, "solo")
+    assert not full["members"][0]["degraded"] and full["yielded"] is None, full
+
+
 def test_a_single_service_degrades_and_recovers(own_cluster, images):
     cluster = own_cluster(2)
     cluster.ok("deploy", images("tally"), "--name", "filler", "--node", "node2", "--wcet",
@@ -109,6 +139,7 @@ degraded: {image: %s, state: restart, after_s: 1}
     full = wait_ready(cluster, "solo", ["node2"])
     assert not full["members"][0]["degraded"]
     assert events(cluster, "recovered")
+    solo_yields_to_what_is_more_critical(cluster, images)
     cluster.judge()
 
 
