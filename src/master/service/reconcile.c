@@ -214,7 +214,7 @@ static bool is_proved(struct axi_master *m, const struct axi_service *s, uint64_
     struct axi_votes votes;
     uint32_t needed = s->spec.update.good_jobs < PROOF_JOBS ? s->spec.update.good_jobs : PROOF_JOBS;
 
-    return !axi_votes_of(m, task, &votes) || votes.good_in_row >= needed;
+    return !axi_votes_of(m, task, &votes) || votes.good_in_row >= needed || !axi_votes_prove(m, s);
 }
 
 /* A new member counts once it runs and agrees; one that does not in time goes. */

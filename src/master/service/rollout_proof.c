@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/service/rollout_proof.h"
 
+#include "master/service/rollout_internal.h"
 #include "master/service/voters.h"
 
 #include <inttypes.h>
@@ -102,6 +103,13 @@ bool axi_rollout_is_spoilt(struct axi_master *m, const struct axi_service *s, ch
     return false;
 }
 
+/* The former version has shown already that it works: where no votes succeed its replicas must come
+ * back all the same, or none ever would. */
+static bool needs_votes(struct axi_master *m, const struct axi_service *s)
+{
+    return (s->previous != NULL && !axi_rollout_is_reverting(s)) || axi_votes_prove(m, s);
+}
+
 static enum axi_proof judge_running(struct axi_master *m, struct axi_service *s,
                                     const struct axi_member *newcomer,
                                     const struct axi_replica_view *view, char *ret_reason)
@@ -128,7 +136,7 @@ static enum axi_proof judge_running(struct axi_master *m, struct axi_service *s,
         return AXI_PROOF_BAD;
     }
     r->good = view->completed - r->good_from;
-    if (has_votes && votes.good_in_row < r->good) {
+    if (has_votes && votes.good_in_row < r->good && needs_votes(m, s)) {
         r->good = votes.good_in_row;
     }
     if (r->good >= s->spec.update.good_jobs) {

@@ -75,6 +75,20 @@ static void report(struct rig *rig, uint64_t bad, uint32_t times)
     say(rig, LINK, AXI_WIRE_VOTE_REPORT, &message);
 }
 
+/* Too few count: no job of any member is good. */
+static void fail_votes(struct rig *rig)
+{
+    const axi_VoteGroup *group = told(rig);
+    axi_VoteReport message = {.agreed = 100, .failed = 9, .failed_in_row = 9};
+
+    axi_copy_text(message.service, sizeof(message.service), "brake");
+    message.counts_count = group->members_count;
+    for (pb_size_t i = 0; i < group->members_count; i++) {
+        message.counts[i] = (axi_VoteCount){.task_id = group->members[i].task_id};
+    }
+    say(rig, LINK, AXI_WIRE_VOTE_REPORT, &message);
+}
+
 static struct rig *with_voted_service(void **state)
 {
     struct rig *rig = *state;
@@ -156,6 +170,41 @@ static void a_new_replica_counts_once_it_agrees(void **state)
     assert_int_equal(counted(rig), 2);
     report(rig, 0, 0);
     rig_run(rig, 1000);
+    assert_int_equal(counted(rig), 3);
+}
+
+static bool runs_on(struct rig *rig, uint32_t node)
+{
+    const axi_VoteGroup *group = told(rig);
+
+    for (pb_size_t i = 0; i < group->members_count; i++) {
+        const struct axi_task *task = axi_task_find(rig->c.master, group->members[i].task_id);
+
+        if (task != NULL && task->record.owner == node + 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two of three died at once: nothing is agreed on, so nobody's outputs are good. */
+static void new_replicas_count_without_votes_when_none_succeed(void **state)
+{
+    struct rig *rig = with_voted_service(state);
+
+    report(rig, 0, 0);
+    for (uint32_t n = 0, killed = 0; n < 4 && killed < 2; n++) {
+        if (runs_on(rig, n)) {
+            fake_kill(&rig->c, n);
+            fake_revive(&rig->c, n, 300 + n);
+            killed++;
+        }
+    }
+    for (int i = 0; i < 6; i++) {
+        rig_run(rig, 1000);
+        fail_votes(rig);
+    }
+    rig_assert_ready(rig, "brake", 3);
     assert_int_equal(counted(rig), 3);
 }
 
@@ -253,6 +302,7 @@ int main(void)
         RIG_TEST(replicas_send_to_the_voter_that_is_told_of_them),
         RIG_TEST(a_wrong_replica_is_replaced_at_its_limit),
         RIG_TEST(a_new_replica_counts_once_it_agrees),
+        RIG_TEST(new_replicas_count_without_votes_when_none_succeed),
         RIG_TEST(failed_votes_are_said_and_shown),
         RIG_TEST(a_voter_that_comes_back_is_told_again),
         RIG_TEST(a_voter_asked_for_by_name_is_waited_for),

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-#define SAY_NS 10000000000ull     /* between events of one replica or service */
+#define SAY_NS 10000000000ull  /* between events of one replica or service */
+#define PROVE_NS 3000000000ull /* reports come every second */
+#define PROVE_PERIODS 4u
 #define COMPLAIN_NS 5000000000ull /* between complaints of one that stays bad */
 
 static bool is_due(struct axi_master *m, uint64_t *at_ns, uint64_t pause_ns)
@@ -140,6 +142,9 @@ void axi_voter_report(struct axi_master *m, struct axi_link *link, const axi_Vot
     uint64_t failed_before = report->failed >= ballot->failed ? ballot->failed : 0;
 
     take_counts(m, service, ballot, report);
+    if (report->agreed != ballot->agreed) {
+        ballot->agreed_ns = axi_now(m);
+    }
     ballot->has_report = true;
     ballot->agreed = report->agreed;
     ballot->failed = report->failed;
@@ -174,6 +179,14 @@ bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_vot
         }
     }
     return false;
+}
+
+bool axi_votes_prove(struct axi_master *m, const struct axi_service *service)
+{
+    const struct axi_ballot *ballot = axi_ballot_find(m, service->spec.name);
+
+    return ballot != NULL && ballot->agreed > 0 && ballot->agreed_ns != 0 &&
+           axi_now(m) - ballot->agreed_ns <= PROVE_NS + PROVE_PERIODS * ballot->told.period_ns;
 }
 
 json_t *axi_votes_json(struct axi_master *m, const char *service)
