@@ -23,7 +23,11 @@ static uint64_t local_ns(const struct axi_vote_link *link)
 
 uint64_t axi_vote_link_now(struct axi_vote_link *link)
 {
-    return axi_time_to_master(&link->timebase, (struct axc_time_local){local_ns(link)}).ns;
+    uint64_t now_ns =
+        axi_time_to_master(&link->timebase, (struct axc_time_local){local_ns(link)}).ns;
+
+    link->now_ns = now_ns > link->now_ns ? now_ns : link->now_ns; /* it waits, never goes back */
+    return link->now_ns;
 }
 
 static void copy(char *to, size_t size, const char *from)
@@ -64,10 +68,22 @@ static void give_up(struct axi_vote_link *link, int code, const char *leader)
 
 /* ---- messages ---- */
 
+/* After a slow first answer time may be far off, and slewing would take minutes. Nothing here needs
+ * it to be smooth: with a good answer it begins anew. */
+static void forget_bad_time(struct axi_vote_link *link, uint64_t sent_ns, struct axc_time_local now)
+{
+    uint64_t bound_ns = axi_time_bound_ns(&link->timebase, now);
+
+    if (bound_ns > SLACK_NS_MAX && (now.ns - sent_ns) / 2 < SLACK_NS_MAX / 2) {
+        axi_timebase_init(&link->timebase);
+    }
+}
+
 static void take_time(struct axi_vote_link *link, uint64_t sent_ns, uint64_t master_ns)
 {
     const struct axc_time_local now = {local_ns(link)};
 
+    forget_bad_time(link, sent_ns, now);
     if (axi_timebase_sample(&link->timebase, (struct axc_time_local){sent_ns}, now,
                             (struct axc_time_master){master_ns}) > 0) {
         axi_log(AXI_LOG_WARN, "clock-jump", "text=\"the master's clock is over 100 ms off\"");

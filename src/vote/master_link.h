@@ -40,6 +40,7 @@ struct axi_vote_link {
     uint64_t number; /* of the link; 0 = none */
     bool is_up, has_joined;
     uint64_t sequence;
+    uint64_t now_ns;                   /* master: what was said last */
     uint64_t asked_ns;                 /* local: when what is answered with the time was sent */
     uint64_t heard_ns;                 /* local: last sample */
     uint64_t try_ns, report_ns;        /* local: when next */
