@@ -6,6 +6,7 @@
 #include "cms/manager.h"
 #include "consumer.h"
 #include "core/agent.h"
+#include "core/gate.h"
 #include "history/checker.h"
 #include "machine.h"
 #include "master/leader.h"
@@ -27,7 +28,12 @@
 #define SIM_MANAGERS_MAX 3u
 #define SIM_NODE_HOST SIM_MASTERS                        /* host number of node 0 */
 #define SIM_MANAGER_HOST (SIM_NODE_HOST + SIM_NODES_MAX) /* of checkpoint manager 0, "c0" */
+#define SIM_VOTERS_MAX 2u
+#define SIM_VOTER_HOST (SIM_MANAGER_HOST + SIM_MANAGERS_MAX) /* of voter 0, "v0" */
 #define SIM_IMAGE_BYTES_MAX 20000u
+#define SIM_CALM_AFTER_S 24u /* after the faults */
+#define SIM_VICTIMS_MAX 16u
+#define SIM_MOVES_MAX 64u
 
 struct sim_cluster;
 
@@ -41,7 +47,12 @@ struct sim_options {
     /* what services.c does not declare, or does not do, and judges all the same */
     bool disable_admission, disable_minimum, disable_diversity, disable_proof, disable_removal,
         disable_return;
-    bool disable_grid;  /* nodes start an instance's later epochs on a grid of their own */
+    bool disable_agreement;   /* services are declared to need one output, and judged to need two */
+    bool disable_patience;    /* replaced for one bad job */
+    bool disable_replacement; /* never replaced for bad jobs */
+    bool disable_majority;    /* with one replica that is bad, a second one falls silent */
+    bool disable_once;        /* actuators have no gate */
+    bool disable_grid;        /* nodes start an instance's later epochs on a grid of their own */
     bool disable_epoch; /* consumers use outputs of superseded epochs, nodes take such commands */
     bool is_verbose;
 };
@@ -57,8 +68,9 @@ struct sim_image {
 /* A replica as the service's record has it. */
 struct sim_member {
     uint64_t task;
+    uint32_t number; /* of its name */
     bool is_counted; /* active, or old with a successor that is not proved yet */
-    bool is_going;
+    bool is_active, is_going;
 };
 
 /* A service: what its clients want, and what the store says. */
@@ -68,6 +80,8 @@ struct sim_service {
     uint32_t replicas, minimum;
     bool differs, must_differ; /* in platform */
     uint32_t image;            /* of version 0 */
+    uint32_t bad_limit;
+    bool names_voter;
     bool is_wanted, is_unsure; /* unsure: an answer never came */
     uint64_t asked_ns;
     /* the record, as committed last */
@@ -115,6 +129,7 @@ struct sim_node {
         void *memory;
         struct axi_region region;
         bool is_loading;
+        int voter; /* its outputs go there; -1 = to none */
     } slots[SIM_SLOTS];
 };
 
@@ -150,6 +165,70 @@ struct sim_manager {
     bool is_paused, is_dying;
     int32_t drift_ppm;
     uint32_t crash_at, crash_skip;
+};
+
+struct sim_voter {
+    struct sim_cluster *cluster;
+    uint32_t host, index;
+    char name[8], address[24];
+    struct axi_vote *vote;      /* NULL = dead */
+    struct axi_vote_link *link; /* as vote */
+    uint64_t tick_generation;
+    uint64_t life, booted_ns; /* life: among all voters' lives */
+    int32_t drift_ppm;
+};
+
+/* What becomes of the datagrams between replicas, voters and actuators. */
+struct sim_datagrams {
+    uint32_t lost_ppm, twice_ppm, late_ppm, damaged_ppm;
+    uint64_t late_ns; /* at most */
+};
+
+/* Who says something wrong, or nothing: a replica, or all that run on a node. */
+enum sim_liar { SIM_HONEST = 0, SIM_LIES, SIM_SILENT };
+
+struct sim_liar_plan {
+    enum sim_liar how;
+    const struct sim_node *node; /* NULL: the task */
+    uint64_t task, second;       /* second: falls silent as well; 0 = nobody */
+    uint64_t generation;
+};
+
+struct sim_actuator { /* of a service */
+    struct axi_gate gate;
+    struct axi_stamp used; /* last */
+};
+
+struct sim_put { /* put out by a service's voter */
+    uint64_t id, job, ns;
+};
+
+/* calm.c */
+enum sim_calm_kind {
+    SIM_CALM_NOTHING = 0,
+    SIM_CALM_REPLICA, /* lies, or is silent, for good */
+    SIM_CALM_NODE,
+    SIM_CALM_DEATH, /* of a node */
+    SIM_CALM_VOTER, /* dies */
+    SIM_CALM_CUT,   /* the voter loses the master, and a replica lies */
+    SIM_CALM_KINDS
+};
+
+struct sim_move {
+    uint32_t service;
+    uint64_t at_ns;
+};
+
+struct sim_calm {
+    enum sim_calm_kind kind;
+    uint64_t begin_ns; /* 0 = not yet */
+    bool is_settled[SIM_SERVICES_MAX];
+    struct sim_put from[SIM_SERVICES_MAX]; /* put out last then */
+    uint64_t victims[SIM_VICTIMS_MAX];     /* replicas that are to be replaced */
+    uint32_t victim_count;
+    struct sim_node *node;                /* that died */
+    struct sim_move moves[SIM_MOVES_MAX]; /* replicas that were activated since */
+    uint32_t moved_count;
 };
 
 /* One request of a client and what came of it. */
@@ -200,11 +279,20 @@ struct sim_cluster {
     struct sim_request requests[1024];
     uint32_t request_count;
     struct sim_consumer consumer;
+    struct sim_voter voters[SIM_VOTERS_MAX];
+    uint32_t voter_count;
+    uint64_t voter_lives;
+    struct sim_datagrams datagrams;
+    struct sim_liar_plan liar;
+    struct sim_actuator actuators[SIM_SERVICES_MAX];
+    struct sim_votes *votes; /* owned; vote_ledger.h */
+    struct sim_calm calm;
     struct axi_verdict *verdict;
     struct {
         uint64_t migrations, aborted, node_crashes, master_crashes, failovers, requests, restores;
         uint64_t partitions, crash_points, store_faults, manager_crashes;
         uint64_t applies, updates, bad_updates, drains;
+        uint64_t voter_crashes, agreed, replaced, calm; /* replaced: for their outputs */
     } counts;
 };
 
@@ -265,12 +353,65 @@ sim_listening(struct sim_cluster *cluster); /* the master that answers; or NULL 
 void sim_services_prepare(struct sim_cluster *cluster);
 void sim_services_start(struct sim_cluster *cluster);
 
+/* voter_host.c */
+void sim_voter_init(struct sim_cluster *cluster, uint32_t index);
+void sim_voter_boot(struct sim_voter *host);
+void sim_voter_crash(struct sim_voter *host, uint64_t away_ns);
+void sim_voter_deinit(struct sim_voter *host);
+int sim_voter_find(const struct sim_cluster *cluster, const char *address); /* or -1 */
+/* The job that a slot's runner has just completed: its outputs go to its voter. */
+void sim_voter_output(struct sim_node *node, uint32_t slot);
+
+/* voter_faults.c */
+void sim_voter_strike(struct sim_cluster *cluster);
+void sim_voter_cut(struct sim_voter *host, uint64_t lasts_ns); /* off the masters */
+void sim_voter_faults_end(struct sim_cluster *cluster);
+void sim_liar_begin(struct sim_cluster *cluster, const struct sim_liar_plan *plan,
+                    uint64_t lasts_ns);
+/* node: where the task is, or NULL. */
+enum sim_liar sim_votes_liar(const struct sim_cluster *cluster, const struct sim_node *node,
+                             uint64_t task);
+
+/* vote_judge.c */
+struct sim_votes *sim_votes_new(void);
+void sim_votes_free(struct sim_votes *votes);
+uint32_t sim_vote_places(uint64_t job); /* outputs of that job */
+void sim_votes_sent(struct sim_cluster *cluster, const struct axi_stamp *stamp, uint32_t value);
+void sim_votes_arrived(struct sim_voter *host, const struct axi_stamp *stamp);
+void sim_votes_taken(struct sim_voter *host, const struct axi_stamp *stamp);
+void sim_votes_members(struct sim_cluster *cluster, const struct sim_service *s);
+void sim_votes_put(struct sim_voter *host, const char *service, const struct axi_stamp *stamp,
+                   uint32_t value);
+void sim_votes_judged(struct sim_voter *host, const char *service, uint64_t job);
+void sim_votes_blamed(struct sim_voter *host, const char *service, uint64_t job, uint64_t task,
+                      bool is_wrong);
+void sim_votes_replaced(struct sim_cluster *cluster, const char *replica); /* its name */
+
+/* actuator.c */
+void sim_actuator_send(struct sim_cluster *cluster, uint32_t service,
+                       const struct axi_stamp *stamp);
+void sim_actuators_deinit(struct sim_cluster *cluster);
+
+/* calm.c */
+void sim_calm_start(struct sim_cluster *cluster);
+void sim_calm_activated(struct sim_node *node, uint64_t task);
+void sim_calm_replaced(struct sim_cluster *cluster, const struct sim_service *s, uint64_t task);
+void sim_calm_judge(struct sim_cluster *cluster);
+
 /* service_judge.c */
+struct sim_where {
+    struct sim_node *node; /* NULL: nowhere */
+    uint32_t slot;
+    bool is_active;
+};
+
+struct sim_service *sim_service_find(struct sim_cluster *cluster, const char *name); /* or NULL */
+struct sim_where sim_instance_find(struct sim_cluster *cluster, uint64_t task);
 /* A transaction came into force. */
 void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_op *ops,
                             size_t count);
 /* An instance was activated: what runs there must pass the exact test. */
-void sim_services_activated(struct sim_node *node);
+void sim_services_activated(struct sim_node *node, uint64_t task);
 void sim_services_judge(struct sim_cluster *cluster);
 
 /* grid_judge.c: I7. sources: what axi_check judged, one per node; their bounds are set here. */

@@ -169,7 +169,9 @@ static void strike(struct sim_cluster *cluster)
     struct sim_clock *clock = &cluster->clock;
     uint64_t dice = sim_below(clock, 100);
 
-    if (cluster->manager_count > 0 && sim_chance(clock, 500000)) {
+    if (cluster->voter_count > 0 && sim_chance(clock, 250000)) {
+        sim_voter_strike(cluster);
+    } else if (cluster->manager_count > 0 && sim_chance(clock, 500000)) {
         sim_manager_strike(cluster);
     } else if (dice < 6) {
         pause_node(cluster);
@@ -213,6 +215,7 @@ static void stop(struct sim_cluster *cluster)
         }
     }
     sim_manager_faults_end(cluster);
+    sim_voter_faults_end(cluster);
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         cluster->nodes[i].crash_at = UINT32_MAX;
         sim_node_unpause(&cluster->nodes[i], 0);

@@ -142,7 +142,12 @@ static uint64_t port_consumed(void *context, uint32_t slot)
 
 static uint32_t port_commit(void *context, uint32_t slot)
 {
-    return ((struct sim_machine *)context)->runners[slot].output;
+    struct sim_machine *machine = context;
+
+    if (machine->on_output != NULL) {
+        machine->on_output(machine->context, slot);
+    }
+    return machine->runners[slot].output;
 }
 
 static void port_discard(void *context, uint32_t slot)

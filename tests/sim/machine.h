@@ -78,6 +78,7 @@ struct sim_machine {
     bool is_paused, is_wake_due; /* is_wake_due: something happened in the pause */
     bool was_paused; /* since it booted: what is late then is not its schedule's fault */
     void (*release_slot)(void *context, uint32_t slot);
+    void (*on_output)(void *context, uint32_t slot); /* its runner's job has completed */
     void (*on_trace)(void *context, const struct axi_trace *record); /* as recorded, node's time */
     void *context;
 };

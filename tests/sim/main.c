@@ -91,6 +91,13 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     for (uint32_t i = 0; i < cluster->manager_count; i++) {
         sim_manager_init(cluster, i);
     }
+    cluster->votes = sim_votes_new();
+    cluster->voter_count = options->has_services && sim_chance(&cluster->clock, 850000)
+                               ? (uint32_t)sim_between(&cluster->clock, 1, SIM_VOTERS_MAX)
+                               : 0;
+    for (uint32_t i = 0; i < cluster->voter_count; i++) {
+        sim_voter_init(cluster, i);
+    }
     sim_faults_start(cluster);
     cluster->has_election = seed % 4 == 3 && !options->disable_cas && !options->disable_claim &&
                             !options->disable_epoch && !options->disable_fence &&
@@ -105,8 +112,12 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_boot(&cluster->nodes[i]);
     }
+    for (uint32_t i = 0; i < cluster->voter_count; i++) {
+        sim_voter_boot(&cluster->voters[i]);
+    }
     if (options->has_services) {
         sim_services_start(cluster);
+        sim_calm_start(cluster);
     } else {
         sim_workload_start(cluster);
     }
@@ -124,6 +135,11 @@ static void tear_down(struct sim_cluster *cluster)
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_deinit(&cluster->nodes[i]);
     }
+    for (uint32_t i = 0; i < cluster->voter_count; i++) {
+        sim_voter_deinit(&cluster->voters[i]);
+    }
+    sim_actuators_deinit(cluster);
+    sim_votes_free(cluster->votes);
     sim_network_free(cluster->network);
     sim_consumer_deinit(&cluster->consumer);
     sim_store_deinit(cluster);
@@ -182,7 +198,8 @@ static int usage(void)
                 "  --services  declared services instead of single tasks\n"
                 "  --disable X turns one protection off: the run must then fail; cas, fence,\n"
                 "              epoch, claim, lapse, grid; of services also admission, minimum,\n"
-                "              diversity, proof, removal, return\n"
+                "              diversity, proof, removal, return, agreement, patience,\n"
+                "              replacement, majority, once\n"
                 "  --keep-going  do not stop at the fifth failing seed\n"
                 "  -v          event log\n",
                 stderr);
@@ -205,6 +222,11 @@ static const struct {
     {"proof", offsetof(struct sim_options, disable_proof)},
     {"removal", offsetof(struct sim_options, disable_removal)},
     {"return", offsetof(struct sim_options, disable_return)},
+    {"agreement", offsetof(struct sim_options, disable_agreement)},
+    {"patience", offsetof(struct sim_options, disable_patience)},
+    {"replacement", offsetof(struct sim_options, disable_replacement)},
+    {"majority", offsetof(struct sim_options, disable_majority)},
+    {"once", offsetof(struct sim_options, disable_once)},
 };
 #define SWITCHES (sizeof switches / sizeof switches[0])
 

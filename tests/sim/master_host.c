@@ -61,6 +61,10 @@ static void port_on_event(void *context, const json_t *event)
             json_is_string(task) ? json_string_value(task) : "-",
             json_is_string(node) ? json_string_value(node) : "-",
             json_string_value(json_object_get(event, "text")));
+    if (json_is_string(task) &&
+        strcmp(json_string_value(json_object_get(event, "type")), "replica-bad") == 0) {
+        sim_votes_replaced(host->cluster, json_string_value(task));
+    }
 }
 
 static bool port_crash_point(void *context, uint32_t point)

@@ -151,6 +151,7 @@ static int port_load(void *context, uint32_t slot, uint64_t epoch, const axi_Tas
         abort();
     }
     runner->state = (struct sim_state *)((uint8_t *)node->slots[slot].memory + bytes);
+    node->slots[slot].voter = sim_voter_find(node->cluster, spec->output_address);
     runner->task_id = spec->task_id;
     runner->salt = sim_image_salt(node->cluster, (uint32_t)image, spec->task_id);
     runner->defect = node->cluster->images[image].defect;
@@ -375,7 +376,7 @@ static void on_trace(void *context, const struct axi_trace *record)
                 record->cause != 0 ? axi_cause_name(record->cause) : "");
     }
     if (record->kind == AXI_TRACE_ACTIVATED && node->cluster->options.has_services) {
-        sim_services_activated(node);
+        sim_services_activated(node, record->task_id);
     }
     sim_consumer_output(&node->cluster->consumer, record);
     if (!node->is_trace_queued) {
@@ -384,6 +385,11 @@ static void on_trace(void *context, const struct axi_trace *record)
                clock_of(node)->now_ns + sim_between(clock_of(node), 20 * SIM_US, SIM_MS), drain,
                node, node->machine.boot);
     }
+}
+
+static void on_output(void *context, uint32_t slot)
+{
+    sim_voter_output(context, slot);
 }
 
 static void run_ptp(void *context, uint64_t boot)
@@ -564,6 +570,7 @@ void sim_node_init(struct sim_cluster *cluster, uint32_t index)
     sim_ptp_init(node);
     node->machine.release_slot = on_release_slot;
     node->machine.on_trace = on_trace;
+    node->machine.on_output = on_output;
     node->machine.context = node;
 }
 

@@ -14,14 +14,9 @@
 
 /* ---- what runs ---- */
 
-struct where {
-    struct sim_node *node; /* NULL: nowhere */
-    bool is_active;
-};
-
-static struct where find_instance(struct sim_cluster *cluster, uint64_t task)
+struct sim_where sim_instance_find(struct sim_cluster *cluster, uint64_t task)
 {
-    struct where where = {0};
+    struct sim_where where = {0};
 
     for (uint32_t n = 0; n < cluster->node_count; n++) {
         struct sim_node *node = &cluster->nodes[n];
@@ -32,7 +27,7 @@ static struct where find_instance(struct sim_cluster *cluster, uint64_t task)
             axi_sched_view(node->machine.sched, slot, &view);
             if (view.task_id == task && view.state >= AXI_SLOT_ACTIVE &&
                 view.state <= AXI_SLOT_FENCED && (where.node == NULL || !where.is_active)) {
-                where = (struct where){node, view.state == AXI_SLOT_ACTIVE};
+                where = (struct sim_where){node, slot, view.state == AXI_SLOT_ACTIVE};
             }
         }
     }
@@ -56,7 +51,7 @@ static bool is_troubled(const struct sim_cluster *cluster)
 
 /* ---- records ---- */
 
-static struct sim_service *find_service(struct sim_cluster *cluster, const char *name)
+struct sim_service *sim_service_find(struct sim_cluster *cluster, const char *name)
 {
     for (uint32_t i = 0; i < cluster->service_count; i++) {
         if (strcmp(cluster->services[i].name, name) == 0) {
@@ -94,6 +89,8 @@ static void read_members(const json_t *record, struct sim_service *next)
         if (role != NULL && id != NULL && next->member_count < SIM_MEMBERS_MAX) {
             next->members[next->member_count++] = (struct sim_member){
                 .task = strtoull(id, NULL, 16),
+                .number = (uint32_t)json_integer_value(json_object_get(one, "number")),
+                .is_active = strcmp(role, "active") == 0,
                 .is_counted = strcmp(role, "active") == 0 || strcmp(role, "old") == 0,
                 .is_going = strcmp(role, "going") == 0};
         }
@@ -125,13 +122,13 @@ static void check_minimum(struct sim_cluster *cluster, const struct sim_service 
         const struct sim_member *now = find_member(after, member->task);
         bool is_given_up = member->is_counted && (now == NULL || !now->is_counted);
 
-        if (is_given_up && find_instance(cluster, member->task).is_active) {
+        if (is_given_up && sim_instance_find(cluster, member->task).is_active) {
             gone = member->task;
         }
     }
     for (uint32_t i = 0; i < after->member_count; i++) {
         left += after->members[i].is_counted &&
-                find_instance(cluster, after->members[i].task).node != NULL;
+                sim_instance_find(cluster, after->members[i].task).node != NULL;
     }
     if (gone != 0 && left < before->minimum) {
         sim_log(cluster, "judge", "%s: %016llx is given up, %u are left", before->name,
@@ -164,14 +161,16 @@ static void committed(struct sim_cluster *cluster, struct sim_service *s, const 
     }
     check_minimum(cluster, s, &next);
     *s = next;
+    sim_votes_members(cluster, s);
 }
 
 void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_op *ops,
                             size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct sim_service *s =
-            strncmp(ops[i].key, "service/", 8) == 0 ? find_service(cluster, ops[i].key + 8) : NULL;
+        struct sim_service *s = strncmp(ops[i].key, "service/", 8) == 0
+                                    ? sim_service_find(cluster, ops[i].key + 8)
+                                    : NULL;
         json_t *record = NULL;
 
         if (s == NULL || ops[i].kind == AXI_STORE_CHECK) {
@@ -215,8 +214,9 @@ static void check_load(void *context, uint64_t boot)
     }
 }
 
-void sim_services_activated(struct sim_node *node)
+void sim_services_activated(struct sim_node *node, uint64_t task)
 {
+    sim_calm_activated(node, task);
     sim_at(&node->cluster->clock, node->cluster->clock.now_ns, check_load, node,
            node->machine.boot);
 }
@@ -236,7 +236,7 @@ static void check_members(struct sim_cluster *cluster, const struct sim_service 
     uint32_t running = 0;
 
     for (uint32_t i = 0; i < s->member_count; i++) {
-        struct where where = find_instance(cluster, s->members[i].task);
+        struct sim_where where = sim_instance_find(cluster, s->members[i].task);
         uint32_t image = sim_task_find(cluster, s->members[i].task);
 
         if (!s->members[i].is_counted || !where.is_active) {
@@ -328,4 +328,5 @@ void sim_services_judge(struct sim_cluster *cluster)
         }
     }
     check_rest(cluster);
+    sim_calm_judge(cluster);
 }

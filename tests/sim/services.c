@@ -73,6 +73,8 @@ void sim_services_prepare(struct sim_cluster *cluster)
         }
         s->differs = sim_chance(clock, 500000);
         s->must_differ = s->differs && sim_chance(clock, 500000);
+        s->bad_limit = (uint32_t)sim_between(clock, 3, 5);
+        s->names_voter = sim_chance(clock, 300000);
         s->image = i * SIM_VERSIONS;
         make_versions(cluster, i);
     }
@@ -89,15 +91,25 @@ static json_t *manifest(const struct sim_cluster *cluster, const struct sim_serv
     const struct sim_options *options = &cluster->options;
     bool is_lax = options->disable_proof;
     bool is_free = options->disable_diversity;
+    bool needs_one = options->disable_agreement && s->mode[0] == 't';
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:{s:b, s:b}, s:{s:i, s:i, s:i, s:f}}",
+                             "kind", "Service", "name", s->name, "image",
+                             cluster->images[s->image + version].info.reference, "mode",
+                             needs_one ? "at-least-one" : s->mode, "replicas", (int)s->replicas,
+                             "minimum", options->disable_minimum ? 0 : (int)s->minimum, "diversity",
+                             "platform", s->differs && !is_free, "required",
+                             s->must_differ && !is_free, "update", "surge", (int)surge, "good_jobs",
+                             is_lax ? 1 : 6, "misses_max", is_lax ? 1000000 : 0, "timeout_s", 8.0);
+    json_t *output = json_pack("{s:i}", "bad_limit",
+                               options->disable_patience      ? 1
+                               : options->disable_replacement ? 1000000
+                                                              : (int)s->bad_limit);
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:{s:b, s:b}, s:{s:i, s:i, s:i, s:f}}", "kind",
-                     "Service", "name", s->name, "image",
-                     cluster->images[s->image + version].info.reference, "mode", s->mode,
-                     "replicas", (int)s->replicas, "minimum",
-                     options->disable_minimum ? 0 : (int)s->minimum, "diversity", "platform",
-                     s->differs && !is_free, "required", s->must_differ && !is_free, "update",
-                     "surge", (int)surge, "good_jobs", is_lax ? 1 : 6, "misses_max",
-                     is_lax ? 1000000 : 0, "timeout_s", 8.0);
+    if (s->names_voter) {
+        json_object_set_new(output, "voter", json_string(cluster->voters[0].name));
+    }
+    json_object_set_new(json, "output", output);
+    return json;
 }
 
 /* A node that flaps is left alone for a while, but not until the end of the run. */
