@@ -132,6 +132,16 @@ void axi_client_close(struct axi_client *client)
     }
 }
 
+void axi_client_print_page(const struct axi_client *client, const char *label)
+{
+    char *token = curl_easy_escape(client->curl, client->token, 0);
+
+    if (token != NULL) {
+        (void)printf("%s %s/#token=%s\n", label, client->url, token);
+    }
+    curl_free(token);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct buffer *buffer = context;

@@ -51,6 +51,10 @@ void axi_client_close(struct axi_client *client);
 /* The state directory this client uses, absolute. 0 or an exit code, said. */
 int axi_client_dir(const struct axi_client *client, char ret_dir[AXI_CLI_PATH_BYTES]);
 
+/* Says where the web page is: "LABEL URL", the token in the fragment, which browsers keep to
+ * themselves. */
+void axi_client_print_page(const struct axi_client *client, const char *label);
+
 /* One request. 0 and a new reference (may be NULL-checked away by ret_json = NULL), or an exit
  * code after having printed reason and cure. body may be NULL. */
 int axi_client_call(struct axi_client *client, const char *method, const char *path,

@@ -75,6 +75,9 @@ static int run_status(int argc, char **argv)
     if (r == 0) {
         r = axi_client_call(&client, "GET", "/v1/status", NULL, &status);
     }
+    if (r == 0 && output == NULL) {
+        axi_client_print_page(&client, "web page:");
+    }
     if (r == 0) {
         (void)json_object_del(status, "now_ns");
         if (format == AXI_FORMAT_JSON) {

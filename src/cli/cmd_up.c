@@ -398,6 +398,7 @@ static void say_up(const struct up *up)
     say_count(count_kind(up, "part"), "partition");
     (void)printf(", api http://%s, state in %s\n",
                  json_string_value(json_object_get(up->cluster, "api")), up->dir);
+    axi_client_print_page(&up->client, "web page:");
 }
 
 static int bring_up(struct up *up)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/api.h"
 
+#include "master/web.h"
+
 #include <inttypes.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -536,6 +538,10 @@ int axi_api_handle(void *context, struct axi_http_request *request, bool is_last
     struct call call = {.api = context, .request = request, .is_last = is_last};
     bool is_path_known = false;
 
+    if (axi_web_owns(axi_http_path(request))) {
+        axi_web_handle(request);
+        return 0;
+    }
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (axi_http_matches(routes[i].pattern, axi_http_path(request), call.name)) {
             is_path_known = true;
@@ -557,5 +563,13 @@ size_t axi_api_body_limit(const char *method, const char *path)
     if (strcmp(method, "PUT") == 0 && strncmp(path, "/v1/blobs/", 10) == 0) {
         return AXI_API_BLOB_BYTES_MAX;
     }
+    if (axi_web_owns(path)) {
+        return 0;
+    }
     return strcmp(path, "/v1/apply") == 0 ? AXI_API_MANIFEST_BYTES_MAX : AXI_API_BODY_BYTES_MAX;
+}
+
+bool axi_api_is_open(const char *method, const char *path)
+{
+    return axi_web_owns(path) && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
 }

@@ -26,6 +26,8 @@ struct axi_api {
 /* For struct axi_http_config; context is a struct axi_api. */
 int axi_api_handle(void *context, struct axi_http_request *request, bool is_last);
 size_t axi_api_body_limit(const char *method, const char *path);
+/* The web page's files are answered without a token. */
+bool axi_api_is_open(const char *method, const char *path);
 
 /* What to do about an error; "" = nothing to say. */
 const char *axi_api_cure(int code);

@@ -485,6 +485,7 @@ static int open_sockets(struct daemon *daemon)
         .handler = axi_api_handle,
         .context = &daemon->api,
         .body_limit = axi_api_body_limit,
+        .is_open = axi_api_is_open,
     };
     daemon->links =
         (struct axi_links){.loop = &daemon->loop, .handler = &links_handler, .context = daemon};

@@ -3,6 +3,7 @@
 #include "cluster/failover.h"
 #include "cluster/members.h"
 #include "master/internal.h"
+#include "master/service/internal.h"
 #include "master/service/telemetry.h"
 
 #include <stdio.h>
@@ -74,6 +75,7 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
                   (json_int_t)beat->clock_bound_ns, "joined_ns", (json_int_t)node->joined_ns,
                   "lease_age_ns", (json_int_t)(axi_now(m) - node->renewed_local_ns), "boot",
                   axi_json_id(node->boot_id)));
+    json_object_set_new(json, "cordoned", json_boolean(axi_node_is_cordoned(m, node)));
     json_object_set_new(json, "clock", axi_clock_json(node));
     json_object_set_new(json, "task_load_ppm", json_integer((json_int_t)beat->task_load_ppm));
     if ((prediction = axi_prediction_json(m, node)) != NULL) {

@@ -25,6 +25,7 @@ struct axi_http_request {
     json_t *reply;
     uint8_t *reply_bytes; /* instead of reply */
     size_t reply_count;
+    struct MHD_Response *response; /* instead of both */
     unsigned status;
     bool is_parked, is_refused;
 };
@@ -107,6 +108,11 @@ bool axi_http_query_number(const struct axi_http_request *request, const char *n
     return *end == '\0';
 }
 
+const char *axi_http_header(const struct axi_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
 const uint8_t *axi_http_body(const struct axi_http_request *request, size_t *ret_bytes)
 {
     *ret_bytes = request->body_bytes;
@@ -136,11 +142,21 @@ bool axi_http_matches(const char *pattern, const char *path, char name[AXI_HTTP_
     return true;
 }
 
-void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *takes_body)
+static void drop_reply(struct axi_http_request *request)
 {
     json_decref(request->reply);
+    request->reply = NULL;
     free(request->reply_bytes);
     request->reply_bytes = NULL;
+    if (request->response != NULL) {
+        MHD_destroy_response(request->response);
+        request->response = NULL;
+    }
+}
+
+void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *takes_body)
+{
+    drop_reply(request);
     request->reply = takes_body;
     request->status = status;
 }
@@ -151,6 +167,21 @@ void axi_http_reply_bytes(struct axi_http_request *request, unsigned status, uin
     axi_http_reply(request, status, NULL);
     request->reply_bytes = takes_bytes;
     request->reply_count = count;
+}
+
+void axi_http_reply_static(struct axi_http_request *request, unsigned status, const void *bytes,
+                           size_t count)
+{
+    axi_http_reply(request, status, NULL);
+    request->response =
+        MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
+void axi_http_add_header(struct axi_http_request *request, const char *name, const char *value)
+{
+    if (request->response != NULL) {
+        (void)MHD_add_response_header(request->response, name, value);
+    }
 }
 
 void axi_http_reply_error(struct axi_http_request *request, int code, const char *reason,
@@ -172,6 +203,8 @@ static enum MHD_Result send_body(struct axi_http_request *request, size_t count,
         MHD_create_response_from_buffer(count, takes_bytes, MHD_RESPMEM_MUST_FREE);
 
     (void)MHD_add_response_header(response, "Content-Type", type);
+    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
 
     MHD_destroy_response(response);
@@ -180,6 +213,9 @@ static enum MHD_Result send_body(struct axi_http_request *request, size_t count,
 
 static enum MHD_Result send_reply(struct axi_http_request *request)
 {
+    if (request->response != NULL) {
+        return MHD_queue_response(request->connection, request->status, request->response);
+    }
     if (request->reply_bytes != NULL) {
         uint8_t *bytes = request->reply_bytes;
 
@@ -198,11 +234,14 @@ static enum MHD_Result send_reply(struct axi_http_request *request)
 
 static bool is_authorized(struct axi_http_request *request)
 {
-    const char *header =
-        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Authorization");
+    const struct axi_http_config *config = &request->http->config;
+    const char *header = axi_http_header(request, "Authorization");
 
+    if (config->is_open != NULL && config->is_open(request->method, request->path)) {
+        return true;
+    }
     return header != NULL && strncmp(header, "Bearer ", 7) == 0 &&
-           axi_host_token_matches(request->http->config.token, header + 7);
+           axi_host_token_matches(config->token, header + 7);
 }
 
 static void unpark(struct axi_http_request *request)
@@ -335,8 +374,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     }
     unpark(request);
-    json_decref(request->reply);
-    free(request->reply_bytes);
+    drop_reply(request);
     free(request->body);
     free(request->path);
     free(request);

@@ -31,6 +31,8 @@ struct axi_http_config {
     void *context;
     /* Largest body accepted for this request; asked before the body is read. */
     size_t (*body_limit)(const char *method, const char *path);
+    /* Answered without a token; NULL = nothing is. */
+    bool (*is_open)(const char *method, const char *path);
 };
 
 AXC_MUST_USE int axi_http_new(const struct axi_http_config *config, struct axi_http **ret_http);
@@ -47,6 +49,8 @@ const char *axi_http_query(const struct axi_http_request *request, const char *n
 /* Decimal query value; missing gives fallback; malformed gives false. */
 bool axi_http_query_number(const struct axi_http_request *request, const char *name,
                            uint64_t fallback, uint64_t *ret_value);
+/* Borrowed; NULL when absent. */
+const char *axi_http_header(const struct axi_http_request *request, const char *name);
 const uint8_t *axi_http_body(const struct axi_http_request *request, size_t *ret_bytes);
 
 /* takes body. */
@@ -54,6 +58,10 @@ void axi_http_reply(struct axi_http_request *request, unsigned status, json_t *t
 /* Bytes instead of JSON (application/octet-stream). takes: memory from malloc. */
 void axi_http_reply_bytes(struct axi_http_request *request, unsigned status, uint8_t *takes_bytes,
                           size_t count);
+/* Bytes that outlive the server, with headers of the caller's own by axi_http_add_header. */
+void axi_http_reply_static(struct axi_http_request *request, unsigned status, const void *bytes,
+                           size_t count);
+void axi_http_add_header(struct axi_http_request *request, const char *name, const char *value);
 /* The HTTP status that tells an error's code. */
 unsigned axi_http_status(int code);
 /* {"error":{"code","name","reason","cure"}}; the HTTP status follows from the code. */

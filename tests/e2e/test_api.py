@@ -51,7 +51,7 @@ def test_no_token_no_answer(api):
 
 
 @pytest.mark.parametrize("method, path, body, status, name", [
-    ("GET", "/", None, 404, "NOENT"),
+    ("GET", "/web/none", None, 404, "NOENT"),
     ("GET", "/v1/nothing", None, 404, "NOENT"),
     ("GET", "/v1/tasks/none", None, 404, "NOENT"),
     ("GET", "/v1/tasks/none/logs", None, 404, "NOENT"),
