@@ -192,7 +192,8 @@ class TaskPanel extends Panel {
             ["start after release", `${duration(i.start_min_ns)} to ${duration(i.start_max_ns)}`],
             ["last cause", i.last_cause === "none" ? "" : i.last_cause],
             ["checkpoint at the node", i.checkpoint_job === undefined ? "" : `job ${count(i.checkpoint_job)}`],
-            ["durable checkpoint", t.durable ? `job ${count(t.durable.job)} at ${t.durable.manager}` : ""],
+            ["durable checkpoint", t.durable ? `job ${count(t.durable.job)} of epoch ${t.durable.epoch}, at ` +
+                `${t.durable.manager}; ${t.durable.age_jobs} jobs behind, ${t.durable.kept} kept` : ""],
             ["state", `${bytes(s.state_bytes)}, version ${s.state_version}`],
             ["restored by", f.by], ["after a death, at most", duration(f.bound_ns)],
             ["image", digest(t.image)], ["id", t.id]]),

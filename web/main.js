@@ -14,6 +14,7 @@ const PERIOD_MS = 1000;
 const HIDDEN_MS = 5000; // nobody looks: collect, but slowly
 const LATER_MS = 10000; // what changes with events only
 const EVENTS_WAIT_MS = 20000;
+const CHECKPOINTS_MS = 2000;
 const SAMPLES = 1800;
 const LINES = 8;
 
@@ -27,6 +28,7 @@ const app = {
     rings: Object.fromEntries([...LOAD, ...WORK].map(([name]) => [name, new Ring(SAMPLES)])),
     skewMs: 0, // local time less master time
     events: new EventStream(),
+    durable: new Map(), // by task: its newest checkpoint that a manager holds
     isStale: true, // something happened that operations and declared objects may show
 };
 
@@ -192,6 +194,9 @@ async function ask() {
     names.forEach((name, index) => {
         app.data[name] = answers[index].items;
     });
+    for (const task of app.data.tasks) {
+        task.durable = app.durable.get(task.id);
+    }
     remember(app.data.nodes, app.data.tasks);
     await app.detail.more();
 }
@@ -285,6 +290,24 @@ async function pollEvents() {
     }
 }
 
+/* By itself: a manager that does not answer must not hold up the rest. */
+async function pollCheckpoints() {
+    for (;;) {
+        if (hasToken() && !document.hidden && app.data.managers.length > 0) {
+            try {
+                const answer = await get(`/v1/checkpoints?wait_ms=${CHECKPOINTS_MS}`, { waitMs: CHECKPOINTS_MS });
+                app.durable = new Map(answer.items.map((item) => [item.task, item]));
+            } catch (error) {
+                if (!(error instanceof ApiError)) {
+                    throw error;
+                }
+                app.durable = new Map(); // nothing is known any more
+            }
+        }
+        await sleep(CHECKPOINTS_MS);
+    }
+}
+
 /* ---- the page itself ---- */
 
 function setTheme(theme) {
@@ -320,6 +343,7 @@ function start() {
     app.detail.open();
     pollData();
     pollEvents();
+    pollCheckpoints();
 }
 
 start();

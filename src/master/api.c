@@ -169,6 +169,20 @@ static int get_managers(struct call *call)
     return reply_items(call, axi_master_managers(call->api->master));
 }
 
+static int get_checkpoints(struct call *call)
+{
+    json_t *managers = axi_master_managers(call->api->master);
+    json_t *answer = axi_checkpoint_list_get(call->api->checkpoints, managers);
+
+    json_decref(managers);
+    if (answer == NULL && call->is_last) {
+        axi_api_refuse(call->request, -AXC_EUNAVAILABLE,
+                       "the managers are being asked; wait_ms waits for their answers");
+        return 0;
+    }
+    return answer != NULL ? reply_object(call, answer, "list") : AXI_HTTP_WAIT;
+}
+
 static int get_tasks(struct call *call)
 {
     return reply_items(call, axi_master_tasks(call->api->master));
@@ -493,6 +507,7 @@ static const struct route routes[] = {
     {"GET", "/v1/nodes", get_nodes},
     {"GET", "/v1/nodes/*", get_node},
     {"GET", "/v1/managers", get_managers},
+    {"GET", "/v1/checkpoints", get_checkpoints},
     {"GET", "/v1/tasks", get_tasks},
     {"GET", "/v1/tasks/*", get_task},
     {"GET", "/v1/tasks/*/logs", get_logs},

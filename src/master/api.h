@@ -3,6 +3,7 @@
 #ifndef AXI_MASTER_API_H
 #define AXI_MASTER_API_H
 
+#include "master/checkpoint_list.h"
 #include "master/leader.h"
 #include "master/master.h"
 #include "net/http.h"
@@ -15,6 +16,7 @@
 struct axi_api {
     struct axi_master *master; /* NULL: this one does not lead */
     const struct axi_leader *leader;
+    struct axi_checkpoint_list *checkpoints;
     const char *name;         /* of this master */
     const char *blob_dir;     /* image/blobs.h */
     const char *node_address; /* where nodes connect, for status */

@@ -156,6 +156,13 @@ static void tick(struct daemon *daemon)
     }
 }
 
+static void on_checkpoints_listed(void *context)
+{
+    struct daemon *daemon = context;
+
+    axi_http_wake(daemon->http);
+}
+
 static void on_api_changed(void *context)
 {
     schedule(context, 0);
@@ -308,6 +315,7 @@ static void stop(struct daemon *daemon, const char *reason)
     axi_blob_keeper_free(daemon->keeper);
     axi_listener_free(daemon->listener);
     axi_http_free(daemon->http);
+    axi_checkpoint_list_free(daemon->api.checkpoints);
     axi_links_close_all(&daemon->links);
     axi_master_clock_close(daemon->clock);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
@@ -503,7 +511,9 @@ static int open_sockets(struct daemon *daemon)
         .now_master_ns = now_master_ns,
         .changed = on_api_changed,
     };
-    r = axi_http_new(&http, &daemon->http);
+    r = axi_checkpoint_list_new(&daemon->loop, daemon->token, on_checkpoints_listed, daemon,
+                                &daemon->api.checkpoints);
+    r = r < 0 ? r : axi_http_new(&http, &daemon->http);
     return r < 0 ? axi_startup_fail("api", options->api, r) : 0;
 }
 

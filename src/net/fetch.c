@@ -2,6 +2,7 @@
 #include "net/fetch.h"
 
 #include "base/log.h"
+#include "net/get.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -10,15 +11,10 @@
 #include <string.h>
 #include <time.h>
 
+#define BLOBS "/v1/blobs/sha256:"
 #define BLOB_BYTES_MAX (16u << 20)
 #define WANTED_MAX 256u
 #define REQUEST_MS 10000L
-#define CONNECT_MS 1000L
-
-struct buffer {
-    uint8_t *bytes;
-    size_t count;
-};
 
 struct digest {
     uint8_t bytes[AXI_FETCH_DIGEST_BYTES];
@@ -79,73 +75,19 @@ static bool is_ending(struct axi_fetch *f)
 
 /* ---- the thread: requests ---- */
 
-static size_t on_data(char *data, size_t size, size_t count, void *context)
+static bool has_ended(void *context)
 {
-    struct buffer *buffer = context;
-    size_t bytes = size * count;
-
-    if (bytes > BLOB_BYTES_MAX - buffer->count) {
-        return 0;
-    }
-    uint8_t *grown = realloc(buffer->bytes, buffer->count + bytes + 1);
-
-    if (grown == NULL) {
-        return 0;
-    }
-    memcpy(grown + buffer->count, data, bytes);
-    buffer->bytes = grown;
-    buffer->count += bytes;
-    return bytes;
-}
-
-static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    (void)a;
-    (void)b;
-    (void)c;
-    (void)d;
-    return is_ending(context) ? 1 : 0; /* 1: give up */
-}
-
-static long request(struct axi_fetch *f, CURL *curl, const char *source, const char *digest,
-                    struct buffer *ret_body)
-{
-    char url[320];
-    char header[128];
-    long status = 0;
-
-    (void)snprintf(url, sizeof(url), "http://%s/v1/blobs/sha256:%s", source, digest);
-    (void)snprintf(header, sizeof(header), "Authorization: Bearer %s", f->config.token);
-    struct curl_slist *headers = curl_slist_append(NULL, header);
-
-    curl_easy_reset(curl);
-    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
-    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, ret_body);
-    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    (void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    (void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    (void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, f);
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, REQUEST_MS);
-    (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
-    if (curl_easy_perform(curl) == CURLE_OK) {
-        (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    }
-    curl_slist_free_all(headers);
-    return status;
+    return is_ending(context);
 }
 
 static void take(struct axi_fetch *f, const struct digest *digest, const char *text,
-                 const struct buffer *body)
+                 const uint8_t *bytes, size_t count)
 {
     int r = f->config.put(f->config.context, digest->bytes,
-                          body->bytes != NULL ? (const void *)body->bytes : "", body->count);
+                          bytes != NULL ? (const void *)bytes : "", count);
 
     axi_log(r < 0 ? AXI_LOG_WARN : AXI_LOG_INFO, "image-fetched",
-            "digest=sha256:%s bytes=%zu error=%s", text, body->count, axi_error_name(r));
+            "digest=sha256:%s bytes=%zu error=%s", text, count, axi_error_name(r));
     axi_fetch_tell(f);
 }
 
@@ -154,6 +96,7 @@ static void take(struct axi_fetch *f, const struct digest *digest, const char *t
 static void fetch(struct axi_fetch *f, CURL *curl, const struct digest *digest)
 {
     char text[2 * AXI_FETCH_DIGEST_BYTES + 1];
+    char path[sizeof(BLOBS) + sizeof(text)];
     char sources[AXI_FETCH_SOURCES_BYTES];
     char *rest = sources;
     bool is_refused = true;
@@ -161,18 +104,27 @@ static void fetch(struct axi_fetch *f, CURL *curl, const struct digest *digest)
     for (size_t i = 0; i < AXI_FETCH_DIGEST_BYTES; i++) {
         (void)snprintf(text + 2 * i, 3, "%02x", digest->bytes[i]);
     }
+    (void)snprintf(path, sizeof(path), BLOBS "%s", text);
     (void)pthread_mutex_lock(&f->mutex);
     memcpy(sources, f->sources, sizeof(sources));
     (void)pthread_mutex_unlock(&f->mutex);
     for (char *source = strtok_r(sources, ",", &rest); source != NULL && !is_ending(f);
          source = strtok_r(NULL, ",", &rest)) {
-        struct buffer body = {0};
-        long status = request(f, curl, source, text, &body);
+        const struct axi_get get = {.source = source,
+                                    .path = path,
+                                    .token = f->config.token,
+                                    .bytes_max = BLOB_BYTES_MAX,
+                                    .timeout_ms = REQUEST_MS,
+                                    .is_ending = has_ended,
+                                    .context = f};
+        uint8_t *bytes = NULL;
+        size_t count = 0;
+        long status = axi_get(curl, &get, &bytes, &count);
 
         if (status == 200) {
-            take(f, digest, text, &body);
+            take(f, digest, text, bytes, count);
         }
-        free(body.bytes);
+        free(bytes);
         if (status == 200) {
             unwant(f, digest);
             return;

@@ -138,6 +138,9 @@ def test_shows_the_cluster_from_the_printed_address(two_masters, tab, images):
     reads(tab, "#control", "standby")
     reads(tab, "#operations", "deploy")
     reads(tab, "#events", "node-joined")
+    durable = ("const heads = [...document.querySelectorAll('#tasks thead th')].map((head) => head.textContent);"
+               "return document.querySelector('#tasks tbody tr').cells[heads.indexOf('Durable')].textContent;")
+    until(lambda: re.match("[1-9]", tab.run(durable)), 10, "the newest durable checkpoint")
     assert "token" not in tab.url(), "the token stays in the address bar"
     tab.go(tab.url())  # kept for this tab
     reads(tab, "#nodes table", "node1")
