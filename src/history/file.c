@@ -2,9 +2,21 @@
 #include "history/file.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Its node was killed between making the file and writing the header. */
+static bool is_blank(const uint8_t *bytes)
+{
+    for (size_t i = 0; i < AXI_HISTORY_HEADER_BYTES; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
 
 int axi_history_file_open(struct axi_history_file *ret_file, const char *path, uint64_t node_id,
                           uint64_t records)
@@ -30,8 +42,9 @@ int axi_history_file_open(struct axi_history_file *ret_file, const char *path, u
         r = -AXC_EIO;
         goto done;
     }
-    r = status.st_size == 0 ? axi_history_init(&file.history, file.map, file.bytes, node_id)
-                            : axi_history_attach(&file.history, file.map, file.bytes, node_id);
+    r = file.bytes >= AXI_HISTORY_HEADER_BYTES && is_blank(file.map)
+            ? axi_history_init(&file.history, file.map, file.bytes, node_id)
+            : axi_history_attach(&file.history, file.map, file.bytes, node_id);
     if (r < 0) {
         (void)munmap(file.map, file.bytes);
         goto done;

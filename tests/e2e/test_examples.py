@@ -92,3 +92,9 @@ def test_degrade_and_back(make):
     cluster.ok("up")
     until(lambda: service(cluster, "planner")["state"] == "ready", 30, "the whole planner")
     assert not service(cluster, "planner")["members"][0]["degraded"]
+    lost = nodes_of(cluster, "steering")[0]  # the planner makes room for what is more critical
+    cluster.kill(lost)
+    until(lambda: service(cluster, "planner")["yielded"], 30, "the planner yields")
+    until(lambda: service(cluster, "steering")["state"] == "ready" and
+          nodes_of(cluster, "steering") != [lost], 30, "the steering goes on")
+    assert service(cluster, "planner")["state"] == "degraded"

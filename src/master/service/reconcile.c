@@ -311,9 +311,8 @@ static void say_condition(struct axi_master *m, struct axi_service *s)
             axi_event(m, AXI_INFO, "service-ready", NULL, NULL, "%s is as declared: %u of %u",
                       s->spec.name, counts.ready, s->spec.replicas);
         }
-    } else if (s->yielded.to[0] != '\0' && counts.alive >= axi_service_wanted(s) &&
-               !axi_rollout_is_open(s)) {
-        axi_yield_describe(s, counts.degraded, text);
+    } else if (counts.alive >= axi_service_wanted(s) && !axi_rollout_is_open(s) &&
+               axi_yield_describe(s, counts.degraded, text)) {
         axi_service_condition(m, s, "service-yields", text);
     } else if (counts.alive < s->spec.replicas && s->condition[0] == '\0') {
         (void)snprintf(text, sizeof(text), "%u of %u replicas", counts.alive, s->spec.replicas);

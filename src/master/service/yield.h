@@ -58,8 +58,8 @@ bool axi_yield_must_last(struct axi_master *m, const struct axi_service *service
 
 /* One look at what the service yielded. 0, or the store did not take it: look again soon. */
 AXC_MUST_USE int axi_yield_step(struct axi_master *m, struct axi_service *service);
-/* What the service goes without, in words: "" = nothing. */
-void axi_yield_describe(const struct axi_service *service, uint32_t degraded,
+/* What the service goes without for whom, in words. False: nothing (ret_text is as it was). */
+bool axi_yield_describe(const struct axi_service *service, uint32_t degraded,
                         char ret_text[AXI_REASON_BYTES]);
 
 #endif

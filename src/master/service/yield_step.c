@@ -325,11 +325,15 @@ int axi_yield_step(struct axi_master *m, struct axi_service *s)
     return rc == 0 && s->yielded.to[0] != '\0' ? give_back(m, s) : rc;
 }
 
-void axi_yield_describe(const struct axi_service *s, uint32_t degraded,
+bool axi_yield_describe(const struct axi_service *s, uint32_t degraded,
                         char ret_text[AXI_REASON_BYTES])
 {
     uint32_t fewer = s->spec.replicas - axi_service_wanted(s);
     char lack[48] = "";
+
+    if (s->yielded.to[0] == '\0' || fewer + degraded == 0) {
+        return false;
+    }
 
     if (fewer > 0) {
         (void)snprintf(lack, sizeof(lack), "%u of %u replicas%s", fewer, s->spec.replicas,
@@ -337,4 +341,5 @@ void axi_yield_describe(const struct axi_service *s, uint32_t degraded,
     }
     (void)snprintf(ret_text, AXI_REASON_BYTES, "makes room for %s: goes without %s%s",
                    s->yielded.to, lack, degraded > 0 ? "the full image" : "");
+    return true;
 }
