@@ -84,7 +84,7 @@ export class Chart {
         const axis = { stroke: colour("--muted"), grid, ticks: { show: false }, font: "11px system-ui" };
         const marks = this.logarithmic ? { filter: decades, grid: { ...grid, filter: decades } } : {};
         this.plot = new uPlot({
-            width, height: this.height, legend: { show: false }, padding: [8, 8, 0, 0],
+            width, height: this.height, legend: { show: false }, padding: [8, 26, 0, 0],
             cursor: { sync: { key: "axcan" }, points: { size: 6 }, drag: { x: false, y: false } },
             scales: {
                 x: { range: () => this.span() },

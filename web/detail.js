@@ -88,7 +88,7 @@ class Panel {
 
 class NodePanel extends Panel {
     makeBody() {
-        this.chart = new Chart({ label: `load of ${this.name}`, format: (v) => percent(v), height: 170, step: 1e4 });
+        this.chart = new Chart({ label: `load of ${this.name}`, format: (v) => percent(v * 1e4), height: 170, step: 1 });
         this.charts.push(this.chart);
         return [part("Load of its tasks, of the processor", this.chart.element), this.facts.element];
     }
@@ -369,7 +369,13 @@ export class Detail {
     async more() {
         const panel = this.panel;
         if (panel?.more && panel.item) {
-            await panel.more();
+            try {
+                await panel.more();
+            } catch (error) {
+                if (error.status !== 404) { // deleted meanwhile: the next list says so
+                    throw error;
+                }
+            }
         }
     }
 }

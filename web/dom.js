@@ -48,7 +48,9 @@ function patch(old, fresh) {
                 old.setAttribute(name, fresh.getAttribute(name));
             }
         }
-        old.style.cssText = fresh.style.cssText;
+        if (old.style.cssText !== fresh.style.cssText) {
+            old.style.cssText = fresh.style.cssText;
+        }
         patchChildren(old, [...fresh.childNodes]);
     }
 }
@@ -71,8 +73,8 @@ const GRADES = {
         "locked", "heartbeats", "completed"],
     warn: ["starting", "placing", "stopping", "restoring", "moving", "migrating", "joining", "progressing",
         "paused", "cordoned", "degraded", "draining", "holdover", "disconnected", "new", "old", "leaving",
-        "waiting", "tracking", "deleting", "acquiring"],
-    bad: ["failed", "lost", "dead", "short", "unreachable", "reverted", "error", "gone", "unsynchronised"],
+        "waiting", "unlocked", "locking", "deleting", "reverting"],
+    bad: ["failed", "lost", "dead", "short", "unreachable", "reverted", "silent"],
 };
 
 export function gradeOf(state) {

@@ -3,7 +3,7 @@
 import { ApiError, get, hasToken, pageOf, setToken, takeToken } from "./api.js";
 import { Chart, redrawCharts } from "./charts.js";
 import { Detail } from "./detail.js";
-import { byId, el, setText } from "./dom.js";
+import { byId, el, patchChildren, setText } from "./dom.js";
 import { EventStream } from "./events.js";
 import { count, duration } from "./format.js";
 import { OperationList } from "./operations.js";
@@ -15,8 +15,10 @@ const HIDDEN_MS = 5000; // nobody looks: collect, but slowly
 const LATER_MS = 10000; // what changes with events only
 const EVENTS_WAIT_MS = 20000;
 const CHECKPOINTS_MS = 2000;
+const SKEW_MS = 100;
 const SAMPLES = 1800;
 const LINES = 8;
+const CHOICE_MS = 30000; // of many nodes or tasks the largest are drawn
 
 const LOAD = [["load", "measured"], ["predicted", "predicted bound"], ["admitted", "admitted density"],
     ["busy", "processor busy"]];
@@ -26,7 +28,7 @@ const WINDOWS = [[300, "5 min"], [60, "1 min"], [1800, "30 min"]];
 const app = {
     data: { status: {}, nodes: [], tasks: [], services: [], managers: [], voters: [], operations: [] },
     rings: Object.fromEntries([...LOAD, ...WORK].map(([name]) => [name, new Ring(SAMPLES)])),
-    skewMs: 0, // local time less master time
+    skewMs: null, // local time less master time
     events: new EventStream(),
     durable: new Map(), // by task: its newest checkpoint that a manager holds
     isStale: true, // something happened that operations and declared objects may show
@@ -57,6 +59,7 @@ function makeChart(title, options, chart) {
             box.metric = metric;
             chart.logarithmic = metric === "response";
             chart.shape = "";
+            box.chosenAt = 0;
             drawCharts();
         }), chooser(`${title}: how long`, WINDOWS, (seconds) => {
             chart.windowS = Number(seconds);
@@ -121,12 +124,28 @@ function drawFigures() {
         figure("Leader", status.name, `term ${status.term}, version ${status.version}`));
 }
 
+/* What was drawn before keeps its colour. */
+function chooseLines(before, names) {
+    const free = new Set(Array.from({ length: LINES }, (_, index) => index));
+    names.forEach((name) => free.delete(before.get(name)));
+    return new Map(names.map((name) => {
+        const colour = before.get(name) ?? free.values().next().value;
+        free.delete(colour);
+        return [name, colour];
+    }));
+}
+
 function drawCharts() {
-    for (const { metric, chart } of [parts.load, parts.work]) {
-        const ring = app.rings[metric];
-        const names = largest(ring, ring.names().sort(), LINES);
-        const [times, ...values] = ring.columns(names);
-        chart.update(times, names.map((name, index) => ({ name, values: values[index] })));
+    for (const box of [parts.load, parts.work]) {
+        const ring = app.rings[box.metric];
+        const names = ring.names().sort();
+        if (names.length <= LINES || !(Date.now() - box.chosenAt < CHOICE_MS)) {
+            box.lines = chooseLines(box.lines ?? new Map(), largest(ring, names, LINES));
+            box.chosenAt = Date.now();
+        }
+        const [times, ...values] = ring.columns([...box.lines.keys()]);
+        box.chart.update(times, [...box.lines].map(([name, colour], index) =>
+            ({ name, values: values[index], colour })));
     }
 }
 
@@ -155,18 +174,27 @@ function remember(nodes, tasks) {
     const seconds = now - (app.countedAt ?? now);
     const of = (items, value) => items.map((item) => [item.name, value(item)]);
     const grown = (field) => of(tasks, (task) => rate(before.get(task.id)?.[field], task.instance?.[field], seconds));
+    const alive = nodes.filter((node) => node.state === "ready");
     const running = tasks.filter((task) => task.instance?.completed > 0);
 
-    app.rings.load.push(now, of(nodes, (node) => node.task_load_ppm / 1e4));
-    app.rings.predicted.push(now, of(nodes, (node) => (node.prediction?.predicted_ppm ?? NaN) / 1e4));
-    app.rings.admitted.push(now, of(nodes, (node) => node.density_ppm / 1e4));
-    app.rings.busy.push(now, of(nodes, (node) => node.cpu_load_ppm / 1e4));
+    app.rings.load.push(now, of(alive, (node) => node.task_load_ppm / 1e4));
+    app.rings.predicted.push(now, of(alive, (node) => (node.prediction?.predicted_ppm ?? NaN) / 1e4));
+    app.rings.admitted.push(now, of(alive, (node) => node.density_ppm / 1e4));
+    app.rings.busy.push(now, of(alive, (node) => node.cpu_load_ppm / 1e4));
     app.rings.response.push(now, of(running, (task) =>
         100 * task.instance.response_p99_ns / task.spec.deadline_ns));
     app.rings.missed.push(now, grown("missed"));
     app.rings.jobs.push(now, grown("completed"));
     app.counters = new Map(tasks.map((task) => [task.id, task.instance ?? {}]));
     app.countedAt = now;
+}
+
+/* Times of day must not tremble with the time that answers take. */
+function setSkew(nowNs) {
+    const skewMs = Date.now() - nowNs / 1e6;
+    if (app.skewMs === null || Math.abs(skewMs - app.skewMs) > SKEW_MS) {
+        app.skewMs = skewMs;
+    }
 }
 
 function isTimeForRest() {
@@ -177,7 +205,7 @@ function isTimeForRest() {
 
 async function ask() {
     const status = await get("/v1/status");
-    app.skewMs = Date.now() - status.now_ns / 1e6;
+    setSkew(status.now_ns);
     app.data.status = status;
     if (status.role !== "leader") {
         throw new ApiError(503, { name: "NOT_LEADER", reason: `${status.name} stands by`, leader: status.leader });
@@ -223,7 +251,8 @@ function alertOf(error) {
 
 function showState(error) {
     const isLive = !error;
-    byId("alerts").replaceChildren(...(isLive ? [] : alertOf(error)));
+    patchChildren(byId("alerts"), isLive ? [] : alertOf(error).map((part) =>
+        (typeof part === "string" ? document.createTextNode(part) : part)));
     byId("live").className = isLive ? "badge ok" : "badge bad";
     setText(byId("live"), isLive ? "live" : "not live");
     document.body.classList.toggle("stale", !isLive && !byId("main").hidden);
@@ -237,11 +266,13 @@ function showState(error) {
 
 function sleep(ms) {
     return new Promise((done) => {
-        const timer = setTimeout(done, ms);
-        addEventListener("axcan-now", () => {
+        const end = () => {
             clearTimeout(timer);
+            removeEventListener("axcan-now", end);
             done();
-        }, { once: true });
+        };
+        const timer = setTimeout(end, ms);
+        addEventListener("axcan-now", end);
     });
 }
 
@@ -280,7 +311,8 @@ async function pollEvents() {
             const answer = await get(`/v1/events?since=${next}&wait_ms=${EVENTS_WAIT_MS}`, { waitMs: EVENTS_WAIT_MS });
             app.isStale ||= answer.items.length > 0;
             next = answer.next;
-            app.events.add(answer.items, Date.now() - answer.now_ns / 1e6);
+            setSkew(answer.now_ns);
+            app.events.add(answer.items, app.skewMs);
         } catch (error) {
             if (!(error instanceof ApiError)) {
                 throw error;
@@ -293,6 +325,7 @@ async function pollEvents() {
 /* By itself: a manager that does not answer must not hold up the rest. */
 async function pollCheckpoints() {
     for (;;) {
+        const begun = Date.now();
         if (hasToken() && !document.hidden && app.data.managers.length > 0) {
             try {
                 const answer = await get(`/v1/checkpoints?wait_ms=${CHECKPOINTS_MS}`, { waitMs: CHECKPOINTS_MS });
@@ -304,7 +337,7 @@ async function pollCheckpoints() {
                 app.durable = new Map(); // nothing is known any more
             }
         }
-        await sleep(CHECKPOINTS_MS);
+        await sleep(Math.max(PERIOD_MS, 10 * (Date.now() - begun)));
     }
 }
 

@@ -27,7 +27,7 @@ function admitted(node) {
 function clock(node) {
     const c = node.clock ?? {};
     const state = c.state ?? "unknown";
-    const grade = c.schedulable === false ? "bad" : state === "unlocked" ? "warn" : gradeOf(state);
+    const grade = c.schedulable === false ? "bad" : gradeOf(state);
     return [badge(state, grade), el("span", { class: "muted" }, ` ±${duration(c.bound_ns)}`)];
 }
 
@@ -130,7 +130,7 @@ export function taskTable() {
                 hint: "job of the newest checkpoint at its node" },
             { title: "Durable", number: true, value: (t) => [t.durable?.job, t.durable?.age_jobs],
                 render: ([job, age]) => (job === undefined ? "-" : el("span", {}, count(job),
-                    el("span", { class: "muted" }, age > 0 ? ` −${count(age)}` : ""))),
+                    el("span", { class: "muted" }, ` −${count(age)}`))),
                 sort: (t) => t.durable?.job ?? -1,
                 hint: "job of the newest checkpoint that a manager holds, and jobs behind the newest announced" },
             { title: "Remark", wide: true, value: (t) => t.reason, sort: (t) => t.reason },

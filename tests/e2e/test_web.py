@@ -168,12 +168,14 @@ def test_hostile_texts_stay_texts(two_masters, tab, images):
     tab.run("location.hash = '#task/graffiti'")
     reads(tab, "#detail .log", "<img src=x onerror=")
     reads(tab, "#detail", "response times of")
+    two_masters.ok("delete", "graffiti")
+    reads(tab, "#detail", "there is no task of this name any more")
     tab.run("location.hash = '#task/' + encodeURIComponent('<img src=x>')")
     reads(tab, "#detail h2", "<img src=x>")
     assert tab.run("return document.querySelectorAll('#detail img, #detail b').length") == 0
     assert tab.run("return document.title") == "Axcan"
-    assert tab.complaints() == []
-    two_masters.ok("delete", "graffiti")
+    assert tab.text("#live") == "live"
+    assert [line for line in tab.complaints() if "404" not in line] == []
 
 
 @NO_BROWSER
