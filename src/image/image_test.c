@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Digests, blob store, the OCI documents' parsers and image folders. */
 #include "image/blobs.h"
+#include "image/boards.h"
 #include "image/file.h"
 #include "image/image.h"
 
@@ -274,6 +275,23 @@ static void wrong_sets_of_entries_are_not_written(void **state)
     assert_int_equal(axi_image_write(*state, entries, 2), -AXC_EIMAGE_ELF);
 }
 
+/* What messages say there is. */
+static void the_boards_named_in_messages_are_those_of_the_table(void **state)
+{
+    char names[sizeof(AXI_BOARD_NAMES) + 64] = "";
+    size_t used = 0;
+
+    (void)state;
+    for (size_t i = 0; axi_board_at(i) != NULL; i++) {
+        used += (size_t)snprintf(&names[used], sizeof(names) - used, "%s%s", i > 0 ? ", " : "",
+                                 axi_board_at(i)->name);
+        assert_true(used < sizeof(names));
+        assert_ptr_equal(axi_board_find(axi_board_at(i)->name), axi_board_at(i));
+    }
+    assert_string_equal(names, AXI_BOARD_NAMES);
+    assert_null(axi_board_find(AXI_BOARD_NAMES));
+}
+
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
 
 int main(void)
@@ -288,6 +306,7 @@ int main(void)
         cmocka_unit_test(config_parser_names_each_defect),
         cmocka_unit_test(documents_print_and_parse_back),
         cmocka_unit_test(platforms_have_an_instruction_set),
+        cmocka_unit_test(the_boards_named_in_messages_are_those_of_the_table),
         WITH_DIR(a_folder_without_layout_is_no_image),
         WITH_DIR(wrong_sets_of_entries_are_not_written),
     };

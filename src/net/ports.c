@@ -53,6 +53,7 @@ int axi_ports_find(uint16_t *ret_ports, size_t count)
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return -AXC_EFULL;
     }
+    random %= end - FIRST; /* no overflow: each port is tried once at most */
     for (unsigned i = 0; i < TRIES && found < count; i++) {
         uint16_t port = (uint16_t)(FIRST + (random + i) % (end - FIRST));
 
