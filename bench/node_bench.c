@@ -377,10 +377,11 @@ static uint64_t bare_consumed(void *context, uint32_t slot)
     return 1;
 }
 
-static uint32_t bare_commit(void *context, uint32_t slot)
+static uint32_t bare_commit(void *context, uint32_t slot, bool is_shadow)
 {
     (void)context;
     (void)slot;
+    (void)is_shadow;
     return 0;
 }
 

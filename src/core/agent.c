@@ -353,7 +353,7 @@ static bool is_allowed(const struct axi_agent *agent, const struct axi_agent_lin
                 type == AXI_WIRE_LOAD || type == AXI_WIRE_START ||
                 (type >= AXI_WIRE_HALT && type <= AXI_WIRE_TRANSFER) || type == AXI_WIRE_SWITCH ||
                 type == AXI_WIRE_DECISION || type == AXI_WIRE_GET_PROFILE ||
-                type == AXI_WIRE_TRACE_ACK);
+                type == AXI_WIRE_TRACE_ACK || type == AXI_WIRE_SET_OUTPUT);
     case AXI_LINK_PEER_IN:
         return link->migration == 0 ? type == AXI_WIRE_PEER_HELLO : type == AXI_WIRE_CHUNK;
     case AXI_LINK_PEER_OUT:

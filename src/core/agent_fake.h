@@ -369,8 +369,11 @@ static bool fake_post(void *context, const struct axi_sched_command *command)
     case AXI_SCHED_INSTALL:
         assert_int_equal(s->view.state, AXI_SLOT_FREE);
         s->config = command->config;
-        s->view = (struct axi_slot_view){
-            .state = AXI_SLOT_STANDBY, .task_id = s->config.task_id, .epoch = s->config.epoch};
+        s->view = (struct axi_slot_view){.state = AXI_SLOT_STANDBY,
+                                         .task_id = s->config.task_id,
+                                         .epoch = s->config.epoch,
+                                         .output_from = s->config.output_from,
+                                         .output_until = s->config.output_until};
         fake_trace(node, command->slot, AXI_TRACE_INSTALLED);
         break;
     case AXI_SCHED_ACTIVATE:
@@ -387,6 +390,10 @@ static bool fake_post(void *context, const struct axi_sched_command *command)
             s->view.state = AXI_SLOT_ACTIVE;
             fake_trace(node, command->slot, AXI_TRACE_RESUMED);
         }
+        break;
+    case AXI_SCHED_OUTPUT:
+        s->view.output_from = command->config.output_from;
+        s->view.output_until = command->config.output_until;
         break;
     default:
         s->view.state = AXI_SLOT_FREE;

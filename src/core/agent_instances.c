@@ -186,6 +186,8 @@ static void fill_config(const struct axi_agent_instance *instance, struct axi_in
         .fault_policy = spec->fault_policy,
         .restart_limit = spec->restart_limit,
         .checkpoint_every = spec->checkpoint_every,
+        .output_from = spec->output_from,
+        .output_until = spec->output_until,
         .backlog_max = spec->backlog_max,
         .continue_isolated = spec->continue_isolated,
         .is_mapped = instance->is_mapped,
@@ -208,6 +210,14 @@ void axi_instance_post(struct axi_agent *agent, struct axi_agent_instance *insta
     instance->awaited_ns = agent->now_ns;
     instance->last_op = op;
     instance->unposted = agent->port.post(agent->port.context, &command) ? 0 : op;
+}
+
+bool axi_instance_post_output(struct axi_agent *agent, const struct axi_agent_instance *instance)
+{
+    struct axi_sched_command command = {.op = AXI_SCHED_OUTPUT, .slot = instance->slot};
+
+    fill_config(instance, &command.config);
+    return agent->port.post(agent->port.context, &command);
 }
 
 void axi_instance_remove(struct axi_agent *agent, struct axi_agent_instance *instance)

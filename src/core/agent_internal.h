@@ -442,6 +442,8 @@ void axi_instance_image_here(struct axi_agent *agent, struct axi_agent_instance 
 void axi_instance_fail(struct axi_agent *agent, struct axi_agent_instance *instance, int code,
                        const char *reason);
 void axi_instance_post(struct axi_agent *agent, struct axi_agent_instance *instance, uint32_t op);
+/* Which jobs put out, as the spec says now; false: the scheduler takes no command at present. */
+bool axi_instance_post_output(struct axi_agent *agent, const struct axi_agent_instance *instance);
 void axi_instance_remove(struct axi_agent *agent, struct axi_agent_instance *instance);
 /* Copies the newest checkpoint into buffer (checkpoint_bytes_max); of a stopped instance with the
  * job that runs next. */

@@ -716,6 +716,13 @@ static void keeper_hears_of_the_fence_and_may_resume(void **state)
     tell(0, AXI_WIRE_RESUME, &(axi_Resume){.request = 70, .task_id = 77, .epoch = 3});
     expect_answer(0, 70, 0);
     assert_int_equal(node->slots[0].view.state, AXI_SLOT_ACTIVE);
+    pass_time(node, NULL, 200 * MS);
+    join(node);
+    say(node, AXI_WIRE_SET_OUTPUT,
+        &(axi_SetOutput){.request = 71, .task_id = 77, .epoch = 3, .output_until = 4}, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 71, -AXC_ENODE_LEASE); /* a master that does not keep it (yet) */
+    assert_int_equal(node->slots[0].view.output_until, 0);
 }
 
 /* ---- offload ---- */

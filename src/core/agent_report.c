@@ -49,6 +49,8 @@ static void fill_status(struct axi_agent *agent, const struct axi_agent_instance
     ret->late = view.late;
     ret->start_min_ns = view.start_min_ns;
     ret->start_max_ns = view.start_max_ns;
+    ret->output_from = view.output_from;
+    ret->output_until = view.output_until;
     ret->last_cause = view.last_cause;
     ret->last_detail = view.last_detail;
     ret->exec_p99_ns = axi_hist_quantile(&agent->exec, P99);

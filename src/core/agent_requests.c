@@ -290,6 +290,32 @@ static void on_remove(struct axi_agent *agent, struct axi_agent_request *request
     axi_request_done(agent, request, !is_found && is_greater ? -AXC_EEPOCH_STALE : 0, NULL);
 }
 
+/* Once two masters each believe that they lead, only one of them keeps the lease. */
+static bool is_from_keeper(const struct axi_agent *agent, const struct axi_agent_request *request)
+{
+    return agent->lease_until_ns == 0 || request->origin == agent->lease_origin;
+}
+
+static void on_set_output(struct axi_agent *agent, struct axi_agent_request *request,
+                          const axi_SetOutput *set, struct axi_agent_instance *instance)
+{
+    struct axi_agent_instance changed = *instance;
+
+    changed.spec.output_from = set->output_from;
+    changed.spec.output_until = set->output_until;
+    if (!is_from_keeper(agent, request)) {
+        axi_request_done(agent, request, -AXC_ENODE_LEASE, "not from who keeps the lease");
+    } else if (!axi_instance_post_output(agent, &changed)) {
+        axi_request_done(agent, request, -AXC_EBUSY, "the scheduler is behind; again later");
+    } else {
+        instance->spec = changed.spec;
+        if (agent->report_at_ns > agent->now_ns + agent->heartbeat_ns) {
+            agent->report_at_ns = agent->now_ns + agent->heartbeat_ns; /* somebody waits for it */
+        }
+        axi_request_done(agent, request, 0, NULL);
+    }
+}
+
 static void on_resume(struct axi_agent *agent, struct axi_agent_request *request,
                       struct axi_agent_instance *instance)
 {
@@ -301,7 +327,7 @@ static void on_resume(struct axi_agent *agent, struct axi_agent_request *request
         axi_request_done(agent, request, 0, NULL);
     } else if ((instance->sched_state == AXI_SLOT_FENCED ||
                 instance->sched_state == AXI_SLOT_FROZEN) &&
-               agent->lease_until_ns != 0 && request->origin != agent->lease_origin) {
+               !is_from_keeper(agent, request)) {
         /* said before another one kept the lease, and so perhaps before a claim */
         axi_request_done(agent, request, -AXC_ENODE_LEASE, "not from who keeps the lease");
     } else if (instance->sched_state == AXI_SLOT_FENCED ||
@@ -378,6 +404,9 @@ static struct request_head head_of(uint32_t type, const union axi_wire_message *
         return (struct request_head){m->Remove.request, m->Remove.task_id, m->Remove.epoch};
     case AXI_WIRE_RESUME:
         return (struct request_head){m->Resume.request, m->Resume.task_id, m->Resume.epoch};
+    case AXI_WIRE_SET_OUTPUT:
+        return (struct request_head){m->SetOutput.request, m->SetOutput.task_id,
+                                     m->SetOutput.epoch};
     case AXI_WIRE_GET_CHECKPOINT:
         return (struct request_head){m->GetCheckpoint.request, m->GetCheckpoint.task_id,
                                      m->GetCheckpoint.epoch};
@@ -468,6 +497,9 @@ static void on_instance_request(struct axi_agent *agent, struct axi_agent_reques
         break;
     case AXI_WIRE_RESUME:
         on_resume(agent, request, instance);
+        break;
+    case AXI_WIRE_SET_OUTPUT:
+        on_set_output(agent, request, &m->SetOutput, instance);
         break;
     default:
         on_get_checkpoint(agent, request, instance);

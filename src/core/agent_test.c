@@ -370,6 +370,42 @@ static void reports_a_fenced_instance_and_resumes_it(void **state)
     expect_result(node, 12, 0);
 }
 
+static void who_keeps_the_lease_says_which_jobs_put_out(void **state)
+{
+    struct fake_frame *frame;
+    axi_SetOutput set = {
+        .request = 12, .task_id = 77, .epoch = 1, .output_from = 5, .output_until = 9};
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 1);
+    start(node, 11, 1);
+    forget_heard(node);
+    say(node, AXI_WIRE_SET_OUTPUT, &set, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 12, 0);
+    pass_time(node, NULL, 100 * MS);
+    frame = heard(node, AXI_WIRE_REPORT);
+    assert_non_null(frame);
+    assert_int_equal(frame->m.Report.instances[0].output_from, 5);
+    assert_int_equal(frame->m.Report.instances[0].output_until, 9);
+    node->is_post_refused = true; /* nothing changes, and it is said */
+    set.request = 13;
+    set.output_until = 0;
+    say(node, AXI_WIRE_SET_OUTPUT, &set, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 13, -AXC_EBUSY);
+    assert_int_equal(node->slots[0].view.output_until, 9);
+    node->is_post_refused = false;
+    set.request = 14;
+    set.epoch = 7;
+    say(node, AXI_WIRE_SET_OUTPUT, &set, NULL, 0);
+    settle(node, NULL);
+    expect_result(node, 14, -AXC_ENOENT);
+    assert_int_equal(node->slots[0].view.output_until, 9);
+}
+
 static void tells_how_response_times_are_spread_when_asked(void **state)
 {
     struct fake_frame *frame;
@@ -427,6 +463,7 @@ int main(void)
         T(start_takes_the_checkpoint_that_came_before),
         T(profile_needs_no_wcet_and_is_sent_in_parts),
         T(reports_a_fenced_instance_and_resumes_it),
+        T(who_keeps_the_lease_says_which_jobs_put_out),
         T(tells_how_response_times_are_spread_when_asked),
         T(leaves_with_goodbye),
     };

@@ -54,6 +54,8 @@ struct axi_instance_config {
     uint32_t fault_policy;
     uint32_t restart_limit;
     uint32_t checkpoint_every;
+    uint64_t output_from;      /* jobs before it put nothing out; UINT64_MAX: none does */
+    uint64_t output_until;     /* nor do this one and later ones; 0 = no end */
     uint32_t backlog_max;      /* so many releases may be late at once; further ones are SKIPPED */
     bool continue_isolated;    /* go on when the lease is gone */
     bool is_mapped;            /* traced with ACTIVATED, as seed is */
@@ -69,6 +71,7 @@ enum axi_sched_op {
                            there is one, else it is all zero */
     AXI_SCHED_FREEZE,
     AXI_SCHED_RESUME, /* FROZEN or FENCED, same epoch */
+    AXI_SCHED_OUTPUT, /* output_from, output_until of config; task and epoch must be the slot's */
     AXI_SCHED_REMOVE,
     AXI_SCHED_FENCE, /* all slots that stop with the lease; posted by axi_sched_set_lease alone */
 };
@@ -89,6 +92,7 @@ struct axi_slot_view {
     uint64_t start_min_ns, start_max_ns; /* of start - release, job by job; 0, 0: none yet */
     uint64_t exec_max_ns, response_max_ns;
     uint64_t last_detail;
+    uint64_t output_from, output_until;
 };
 
 struct axi_job_start {
@@ -105,7 +109,8 @@ struct axi_sched_port {
     /* End the runner for sure; a fresh one follows by axi_sched_runner_ready. */
     void (*kill_job)(void *context, uint32_t slot);
     uint64_t (*consumed_ns)(void *context, uint32_t slot); /* processor time of the running job */
-    uint32_t (*commit_outputs)(void *context, uint32_t slot); /* publish; returns their CRC */
+    /* Publishes; returns their CRC. is_shadow: for the voter alone, nobody else sees them. */
+    uint32_t (*commit_outputs)(void *context, uint32_t slot, bool is_shadow);
     void (*discard_outputs)(void *context, uint32_t slot);
     void (*release_slot)(void *context, uint32_t slot); /* REMOVE is done: free its runner */
     void (*trace)(void *context, const struct axi_trace *record);

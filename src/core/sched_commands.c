@@ -91,6 +91,17 @@ static void resume(struct axi_sched *sched, struct axi_sched_slot *slot)
     }
 }
 
+static void set_output(struct axi_sched_slot *slot, const struct axi_instance_config *config)
+{
+    if (slot->state == AXI_SLOT_FREE || slot->config.task_id != config->task_id ||
+        slot->config.epoch != config->epoch) {
+        return;
+    }
+    slot->config.output_from = config->output_from;
+    slot->config.output_until = config->output_until;
+    axi_slot_publish(slot);
+}
+
 static void remove_instance(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
     if (slot->state == AXI_SLOT_FREE) {
@@ -129,6 +140,9 @@ void axi_sched_take_commands(struct axi_sched *sched)
             break;
         case AXI_SCHED_RESUME:
             resume(sched, slot);
+            break;
+        case AXI_SCHED_OUTPUT:
+            set_output(slot, &command.config);
             break;
         case AXI_SCHED_REMOVE:
             remove_instance(sched, slot);

@@ -219,6 +219,13 @@ static void note_late(const struct axi_sched *sched, struct axi_sched_slot *slot
     slot->view.late += axi_sub_sat(sched->now_master_ns, release_ns) > compensated_ns(slot);
 }
 
+/* Another instance of the same service puts out this job. */
+static bool is_shadow(const struct axi_sched_slot *slot)
+{
+    return slot->next_job < slot->config.output_from ||
+           (slot->config.output_until != 0 && slot->next_job >= slot->config.output_until);
+}
+
 static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
     struct axi_trace record = axi_slot_record(sched, slot, AXI_TRACE_COMPLETED);
@@ -231,7 +238,8 @@ static void complete(struct axi_sched *sched, struct axi_sched_slot *slot)
     note_late(sched, slot);
     hand_on_lateness(sched, slot);
     axi_sched_stack_remove(sched, slot);
-    record.output_crc = sched->port.commit_outputs(sched->port.context, slot->index);
+    record.output_crc =
+        sched->port.commit_outputs(sched->port.context, slot->index, is_shadow(slot));
     slot->next_job++;
     slot->resume_step = 0;
     slot->failures_in_a_row = 0;

@@ -37,7 +37,7 @@ struct sim {
     struct sim_task tasks[SIM_SLOTS];
     struct axi_trace traces[SIM_TRACES];
     uint32_t trace_count;
-    uint32_t committed, discarded, released_slots, depth_max;
+    uint32_t committed, shadowed, discarded, released_slots, depth_max;
     uint64_t restart_ns; /* how long a killed runner is away */
 };
 
@@ -72,9 +72,10 @@ static uint64_t sim_consumed(void *context, uint32_t slot)
     return ((struct sim *)context)->tasks[slot].consumed_ns;
 }
 
-static uint32_t sim_commit(void *context, uint32_t slot)
+static uint32_t sim_commit(void *context, uint32_t slot, bool is_shadow)
 {
-    ((struct sim *)context)->committed++;
+    ((struct sim *)context)->committed += !is_shadow;
+    ((struct sim *)context)->shadowed += is_shadow;
     return 7 + slot;
 }
 

@@ -333,6 +333,34 @@ static void an_error_result_has_no_effect_but_its_record(void **state)
     sim_free(sim);
 }
 
+static void only_the_jobs_named_put_out(void **state)
+{
+    struct sim *sim = sim_new();
+    struct axi_instance_config config = task_config(sim, 0, 100, 100, 10);
+
+    (void)state;
+    config.output_from = UINT64_MAX;
+    run_task(sim, 0, &config);
+    sim_run(sim, 250); /* jobs 0, 1, 2 */
+    assert_int_equal(sim->shadowed, 3);
+    assert_int_equal(sim->committed, 0);
+    assert_int_equal(last_of(sim, AXI_TRACE_COMPLETED)->output_crc, 7);
+    config.output_from = 4;
+    config.output_until = 6;
+    sim_post(sim, AXI_SCHED_OUTPUT, 0, &config);
+    sim_run(sim, 950); /* 4 and 5 do, 3 and 6 to 9 do not */
+    assert_int_equal(sim->shadowed, 8);
+    assert_int_equal(sim->committed, 2);
+    assert_int_equal(view_of(sim, 0).output_until, 6);
+    config.epoch++; /* said to another instance */
+    config.output_until = 0;
+    sim_post(sim, AXI_SCHED_OUTPUT, 0, &config);
+    sim_run(sim, 1050);
+    assert_int_equal(sim->shadowed, 9);
+    assert_int_equal(view_of(sim, 0).output_until, 6);
+    sim_free(sim);
+}
+
 static void step_then_fault(struct sim *sim, uint32_t slot)
 {
     struct sim_task *task = &sim->tasks[slot];
@@ -668,6 +696,7 @@ int main(void)
         cmocka_unit_test(restart_gives_up_after_its_limit_in_a_row),
         cmocka_unit_test(stop_fails_at_once),
         cmocka_unit_test(an_error_result_has_no_effect_but_its_record),
+        cmocka_unit_test(only_the_jobs_named_put_out),
         cmocka_unit_test(a_job_with_a_step_is_repeated_from_it),
         cmocka_unit_test(a_job_that_never_gets_past_its_step_fails_in_the_end),
         cmocka_unit_test(nothing_is_released_before_the_first_lease),

@@ -115,6 +115,8 @@ void axi_slot_publish(struct axi_sched_slot *slot)
     slot->view.task_id = slot->config.task_id;
     slot->view.epoch = slot->config.epoch;
     slot->view.next_job = slot->next_job;
+    slot->view.output_from = slot->config.output_from;
+    slot->view.output_until = slot->config.output_until;
     publish_begin(slot);
     slot->published = slot->view;
     publish_end(slot);

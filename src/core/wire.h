@@ -76,7 +76,8 @@
     X(HISTOGRAM, 47, Histogram, 0)                                                                 \
     X(VOTER_JOIN, 48, VoterJoin, 0)                                                                \
     X(VOTE_GROUP, 49, VoteGroup, 0)                                                                \
-    X(VOTE_REPORT, 50, VoteReport, 0)
+    X(VOTE_REPORT, 50, VoteReport, 0)                                                              \
+    X(SET_OUTPUT, 51, SetOutput, 0)
 
 enum axi_wire_type {
 #define AXI_WIRE_ENUM(name, number, message, has_tail) AXI_WIRE_##name = number,

@@ -148,12 +148,12 @@ static uint64_t port_consumed(void *context, uint32_t slot_number)
     return slot->is_job_waiting ? 0 : slot->cpu_last_ns - slot->cpu_base_ns;
 }
 
-static uint32_t port_commit(void *context, uint32_t slot_number)
+static uint32_t port_commit(void *context, uint32_t slot_number, bool is_shadow)
 {
     struct axi_runtime *runtime = context;
 
     running_remove(runtime, slot_number);
-    return axi_outputs_commit(runtime, slot_number);
+    return axi_outputs_commit(runtime, slot_number, is_shadow);
 }
 
 static void port_discard(void *context, uint32_t slot_number)

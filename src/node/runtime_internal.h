@@ -106,7 +106,7 @@ bool axi_runner_is_lingering(struct axi_runtime *runtime, uint32_t slot);
 void axi_runner_start_job(struct axi_runtime *runtime, uint32_t slot);
 
 /* outputs.c, scheduler thread: parses what the task left, publishes, returns the CRC. */
-uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot);
+uint32_t axi_outputs_commit(struct axi_runtime *runtime, uint32_t slot, bool is_shadow);
 
 /* sched_thread.c */
 int axi_sched_thread_start(struct axi_runtime *runtime);

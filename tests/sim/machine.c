@@ -140,10 +140,11 @@ static uint64_t port_consumed(void *context, uint32_t slot)
     return ((struct sim_machine *)context)->runners[slot].consumed_ns;
 }
 
-static uint32_t port_commit(void *context, uint32_t slot)
+static uint32_t port_commit(void *context, uint32_t slot, bool is_shadow)
 {
     struct sim_machine *machine = context;
 
+    (void)is_shadow; /* a voter hears all */
     if (machine->on_output != NULL) {
         machine->on_output(machine->context, slot);
     }

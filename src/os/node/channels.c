@@ -146,7 +146,9 @@ void axi_channels_poll(void)
     struct axi_runtime_output output;
 
     while (axi_runtime_output(table.runtime, &output)) {
-        send_to_channel(&output);
+        if (!output.is_shadow) {
+            send_to_channel(&output);
+        }
         if (output.to_port != 0) {
             const ip_addr_t to = {.addr = lwip_htonl(output.to_host)};
 

@@ -51,12 +51,16 @@ static uint64_t port_consumed(void *context, uint32_t slot)
 
 /* Keeps a channel's value until the server sends it. */
 static void put_out(struct axi_runtime *runtime, const struct axi_os_slot *slot,
-                    const struct axi_stamp *stamp)
+                    const struct axi_stamp *stamp, bool is_shadow)
 {
     const struct axi_output *output = &runtime->output;
     struct axi_runtime_output *record = &runtime->channel_output;
 
+    if (is_shadow && slot->to_port == 0) {
+        return;
+    }
     record->stamp = *stamp;
+    record->is_shadow = is_shadow;
     record->to_host = slot->to_host;
     record->to_port = slot->to_port;
     record->bytes = output->bytes;
@@ -68,7 +72,7 @@ static void put_out(struct axi_runtime *runtime, const struct axi_os_slot *slot,
     axi_runtime_wake(runtime);
 }
 
-static uint32_t port_commit(void *context, uint32_t slot_number)
+static uint32_t port_commit(void *context, uint32_t slot_number, bool is_shadow)
 {
     struct axi_runtime *runtime = context;
     struct axi_os_slot *slot = &runtime->slots[slot_number];
@@ -88,10 +92,10 @@ static uint32_t port_commit(void *context, uint32_t slot_number)
         (struct axi_stamp){.task_id = view.task_id, .epoch = view.epoch, .job = slot->start.job};
     while (axi_output_take(workspace->outputs, slot->output_bytes, &offset, &used, output)) {
         crc = axi_output_crc(crc, output->name, output->value, output->bytes);
-        if (output->kind == AXI_OUTPUT_TOPIC) {
+        if (output->kind != AXI_OUTPUT_TOPIC) {
+            put_out(runtime, slot, &stamp, is_shadow);
+        } else if (!is_shadow) {
             (void)axi_values_write(runtime->topics, output->name, output->value, output->bytes);
-        } else {
-            put_out(runtime, slot, &stamp);
         }
         stamp.place++;
     }

@@ -31,6 +31,7 @@ struct axi_runtime_output {
     char name[AXC_NAME_BYTES];
     uint32_t to_host; /* it goes there, too, as a stamped value (host byte order) ... */
     uint16_t to_port; /* ... but for port 0: nowhere */
+    bool is_shadow;   /* it goes nowhere else */
     uint32_t bytes;
     uint8_t value[AXC_VALUE_BYTES_MAX];
 };
