@@ -217,11 +217,12 @@ json_t *axi_record_to_json(const struct axi_record *r)
         json_object_set_new(json, "migration", migration_to_json(&r->migration));
     }
     if (r->service[0] != '\0') {
-        json_object_set_new(json, "replica",
-                            json_pack("{s:s, s:i, s:b, s:o, s:i, s:s}", "service", r->service,
-                                      "number", (int)r->replica, "grid_fixed", r->is_grid_fixed,
-                                      "seed", axi_json_id(r->seed), "seed_rule", (int)r->seed_rule,
-                                      "output", r->output_address));
+        json_object_set_new(
+            json, "replica",
+            json_pack("{s:s, s:i, s:b, s:o, s:i, s:s, s:I, s:I}", "service", r->service, "number",
+                      (int)r->replica, "grid_fixed", r->is_grid_fixed, "seed", axi_json_id(r->seed),
+                      "seed_rule", (int)r->seed_rule, "output", r->output_address, "output_from",
+                      (json_int_t)r->output_from, "output_until", (json_int_t)r->output_until));
     }
     return json;
 }
@@ -274,6 +275,8 @@ int axi_record_from_json(const json_t *json, struct axi_record *ret_record)
     r.seed = axi_json_get_id(replica, "seed");
     r.seed_rule = (uint32_t)axi_json_get_u64(replica, "seed_rule");
     axi_copy_text(r.output_address, sizeof(r.output_address), axi_json_get_text(replica, "output"));
+    r.output_from = axi_json_get_u64(replica, "output_from");
+    r.output_until = axi_json_get_u64(replica, "output_until");
     *ret_record = r;
     return 0;
 }
@@ -307,7 +310,9 @@ void axi_record_spec_wire(const struct axi_record *record, int entry, axi_TaskSp
                          .checkpoint_every = spec->checkpoint_every,
                          .criticality = spec->criticality,
                          .continue_isolated = spec->continue_isolated,
-                         .backlog_max = spec->backlog_max};
+                         .backlog_max = spec->backlog_max,
+                         .output_from = record->output_from,
+                         .output_until = record->output_until};
 
     axi_copy_text(wire.name, sizeof(wire.name), record->name);
     axi_copy_text(wire.output_address, sizeof(wire.output_address), record->output_address);

@@ -115,7 +115,11 @@ struct axi_record {
     uint64_t seed;      /* until it runs: the task whose newest state it begins with; 0 = none */
     uint32_t seed_rule; /* enum axi_state_rule of manifest/spec.h */
     char output_address[64]; /* of its voter, HOST:PORT; "" = none */
+    uint64_t output_from;    /* jobs before it put out to the voter alone; AXI_OUTPUT_NEVER: all */
+    uint64_t output_until;   /* so do this one and later ones; 0 = no end */
 };
+
+#define AXI_OUTPUT_NEVER ((uint64_t)INT64_MAX)
 
 json_t *axi_record_to_json(const struct axi_record *record);
 AXC_MUST_USE int axi_record_from_json(const json_t *json, struct axi_record *ret_record);

@@ -54,7 +54,7 @@ struct axi_instance_config {
     uint32_t fault_policy;
     uint32_t restart_limit;
     uint32_t checkpoint_every;
-    uint64_t output_from;      /* jobs before it put nothing out; UINT64_MAX: none does */
+    uint64_t output_from;      /* jobs before it put nothing out; INT64_MAX: none does */
     uint64_t output_until;     /* nor do this one and later ones; 0 = no end */
     uint32_t backlog_max;      /* so many releases may be late at once; further ones are SKIPPED */
     bool continue_isolated;    /* go on when the lease is gone */

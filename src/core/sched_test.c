@@ -339,7 +339,7 @@ static void only_the_jobs_named_put_out(void **state)
     struct axi_instance_config config = task_config(sim, 0, 100, 100, 10);
 
     (void)state;
-    config.output_from = UINT64_MAX;
+    config.output_from = INT64_MAX;
     run_task(sim, 0, &config);
     sim_run(sim, 250); /* jobs 0, 1, 2 */
     assert_int_equal(sim->shadowed, 3);

@@ -159,6 +159,40 @@ static void set_state(struct fake_node *node, uint64_t task, uint64_t epoch, uin
     }
 }
 
+static void set_output(struct fake_node *node, uint64_t task, uint64_t epoch, uint64_t from,
+                       uint64_t until)
+{
+    struct fake_instance *found = instance(node, task, epoch);
+
+    if (found != NULL) {
+        found->output_from = from;
+        found->output_until = until;
+    }
+}
+
+static void set_grid(struct fake_node *node, const axi_Start *start)
+{
+    struct fake_instance *found = instance(node, start->task_id, start->epoch);
+
+    if (found != NULL && found->release_ns == 0) {
+        found->release_ns = start->release_ns;
+        found->next_job = start->first_job;
+    }
+}
+
+/* The jobs that are due by now. */
+static void put_out(struct fake_cluster *c, struct fake_instance *it)
+{
+    while (it->state == AXI_SLOT_ACTIVE && it->release_ns != 0 &&
+           it->release_ns + it->next_job * 10 * MS <= c->now_ns) {
+        if (it->next_job < FAKE_JOBS && it->next_job >= it->output_from &&
+            (it->output_until == 0 || it->next_job < it->output_until)) {
+            c->put_out[it->next_job] += it->is_listened;
+        }
+        it->next_job++;
+    }
+}
+
 static void send_checkpoint(struct fake_cluster *c, struct fake_node *node, uint64_t request,
                             uint64_t task, uint64_t epoch)
 {
@@ -298,7 +332,9 @@ static void report(struct fake_cluster *c, struct fake_node *node)
                 (axi_InstanceStatus){.task_id = it->task,
                                      .epoch = it->epoch,
                                      .state = it->state,
-                                     .next_job = 7,
+                                     .next_job = it->release_ns != 0 ? it->next_job : 7,
+                                     .output_from = it->output_from,
+                                     .output_until = it->output_until,
                                      .completed = it->completed,
                                      .missed = it->missed,
                                      .killed = it->killed,
@@ -322,11 +358,17 @@ static void act(struct fake_cluster *c, struct fake_node *node, uint32_t type,
     case AXI_WIRE_LOAD:
         install(node, m->Load.spec.task_id, m->Load.epoch, 0);
         instance(node, m->Load.spec.task_id, m->Load.epoch)->elf = m->Load.spec.elf_digest[0];
+        set_output(node, m->Load.spec.task_id, m->Load.epoch, m->Load.spec.output_from,
+                   m->Load.spec.output_until);
+        instance(node, m->Load.spec.task_id, m->Load.epoch)->is_listened =
+            c->listened != NULL &&
+            strncmp(m->Load.spec.name, c->listened, strlen(c->listened)) == 0;
         answer(c, node, m->Load.request, 0);
         break;
     case AXI_WIRE_START:
         node->start = m->Start;
         set_state(node, m->Start.task_id, m->Start.epoch, AXI_SLOT_ACTIVE);
+        set_grid(node, &m->Start);
         answer(c, node, m->Start.request, 0);
         break;
     case AXI_WIRE_HALT:
@@ -349,6 +391,11 @@ static void act(struct fake_cluster *c, struct fake_node *node, uint32_t type,
     case AXI_WIRE_RESUME:
         set_state(node, m->Resume.task_id, m->Resume.epoch, AXI_SLOT_ACTIVE);
         answer(c, node, m->Resume.request, 0);
+        break;
+    case AXI_WIRE_SET_OUTPUT:
+        set_output(node, m->SetOutput.task_id, m->SetOutput.epoch, m->SetOutput.output_from,
+                   m->SetOutput.output_until);
+        answer(c, node, m->SetOutput.request, 0);
         break;
     case AXI_WIRE_MIGRATE_IN:
         c->peer_migration = m->MigrateIn.migration;
@@ -456,6 +503,9 @@ void fake_run(struct fake_cluster *c, uint64_t ms)
         for (uint32_t n = 0; n < FAKE_NODES_MAX; n++) {
             struct fake_node *node = &c->nodes[n];
 
+            for (size_t i = 0; i < 8; i++) {
+                put_out(c, &node->instances[i]);
+            }
             if (node->is_alive && node->link == 0 && c->now_ns % (50 * MS) == 0) {
                 say_hello(c, node);
             } else if (node->is_alive && c->now_ns >= node->heartbeat_ns) {

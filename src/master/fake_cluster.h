@@ -16,7 +16,12 @@ struct fake_instance {
     uint32_t state; /* enum axi_slot_state; FREE = unused */
     uint8_t elf;    /* first byte of its digest */
     uint64_t completed, missed, killed;
+    uint64_t release_ns, next_job; /* master time of job 0; 0 = it was not started by Start */
+    uint64_t output_from, output_until;
+    bool is_listened;
 };
+
+#define FAKE_JOBS 4096u
 
 struct fake_node {
     uint64_t id, boot, link;
@@ -63,7 +68,9 @@ struct fake_cluster {
         uint64_t job;
         uint32_t step;
         uint8_t schema_hash[32];
-    } checkpoint; /* what nodes answer GetCheckpoint and Halt with */
+    } checkpoint;               /* what nodes answer GetCheckpoint and Halt with */
+    const char *listened;       /* what names of tasks begin with; NULL = none of these: */
+    uint8_t put_out[FAKE_JOBS]; /* how often each of their jobs was put out */
 };
 
 void fake_up(struct fake_cluster *cluster); /* master and nodes joined, one image "work" added */

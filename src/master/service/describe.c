@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Services and what is declared, as JSON. */
+#include "master/service/handover.h"
 #include "master/service/internal.h"
 #include "master/service/rollout.h"
 #include "master/service/voters.h"
@@ -52,6 +53,7 @@ static json_t *member_json(struct axi_master *m, const struct axi_member *member
     const struct axi_node *node;
     json_t *votes = votes_json(m, member->task);
     char image[65] = "";
+    char output[48];
     int entry;
     json_t *json;
 
@@ -68,6 +70,9 @@ static json_t *member_json(struct axi_master *m, const struct axi_member *member
                      replica_states[view.state], "degraded", member->is_degraded, "generation",
                      (json_int_t)member->generation, "number", (json_int_t)member->number,
                      "next_job", (json_int_t)view.next_job);
+    json_object_set_new(
+        json, "output",
+        json_string(task != NULL ? axi_handover_text(&task->record, output) : "none"));
     json_object_set_new(json, "missed", json_integer((json_int_t)view.missed));
     json_object_set_new(json, "killed", json_integer((json_int_t)view.killed));
     json_object_set_new(json, "reason", json_string(view.reason));

@@ -2,6 +2,7 @@
 /* The members of a service: which there are, what they count for, and how one is added or goes. */
 #include "master/service/members.h"
 
+#include "master/service/handover.h"
 #include "master/service/internal.h"
 #include "master/service/voters.h"
 
@@ -96,6 +97,9 @@ bool axi_service_may_lose(struct axi_master *m, const struct axi_service *servic
 
         is_counted |= member->task == task &&
                       (member->role == AXI_MEMBER_ACTIVE || member->role == AXI_MEMBER_OLD);
+    }
+    if (axi_handover_holds(m, service, task)) {
+        return false;
     }
     axi_service_count(m, service, &counts);
     return !is_counted || !axi_member_runs(m, task) || counts.running > service->spec.minimum;
@@ -311,6 +315,7 @@ int axi_member_add(struct axi_master *m, struct axi_service *service,
                                                                     : axi_member_seed(m, service),
                                           .rule = request->rule,
                                           .output_address = axi_voter_address(m, service),
+                                          .output_from = axi_handover_first(m, service),
                                           .is_restored_by_managers = spec->mode == AXI_MODE_SINGLE};
     struct axi_service_spec lesser;
     struct axi_service next = *service;

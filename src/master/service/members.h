@@ -82,7 +82,8 @@ void axi_service_count(struct axi_master *m, const struct axi_service *service,
                        struct axi_service_counts *ret_counts);
 /* Replicas that there should be: those declared but for what was yielded, never below minimum. */
 uint32_t axi_service_wanted(const struct axi_service *service);
-/* True when a counted running member may go without the service falling below its minimum. */
+/* True when a counted running member may go without the service falling below its minimum, and
+ * without a job that nobody puts out (handover.h). */
 bool axi_service_may_lose(struct axi_master *m, const struct axi_service *service, uint64_t task);
 
 /* WCET of an image's entry for this service: the declared one before the image's. */

@@ -2,6 +2,7 @@
 /* One look at one service: what is gone is forgotten, what is bad goes, what is missing is made.
  * Level-triggered: everything follows from the record and from what its tasks are now, so it may
  * run at any time, in any master. Each change is committed before the next is thought of. */
+#include "master/service/handover.h"
 #include "master/service/rollout.h"
 #include "master/service/voters.h"
 #include "master/service/yield.h"
@@ -81,7 +82,8 @@ static int forget_and_remove(struct axi_master *m, struct axi_service *s)
             continue;
         }
         if (member->role == AXI_MEMBER_GOING) {
-            if (!is_seed(m, member->task) || s->is_deleting) {
+            if (s->is_deleting ||
+                (!is_seed(m, member->task) && !axi_handover_holds(m, s, member->task))) {
                 axi_replica_remove(m, member->task);
             }
             again_in(m, s, AGAIN_NS);
@@ -340,6 +342,9 @@ void axi_service_reconcile(struct axi_master *m, struct axi_service *s)
     if (axi_in_grace(m)) { /* nodes may not be back yet: what runs there is not judged */
         again_in(m, s, AGAIN_NS);
         return;
+    }
+    if (axi_handover_step(m, s)) {
+        again_in(m, s, AGAIN_NS);
     }
     is_rolling = axi_rollout_step(m, s);
     if (s->is_uncertain || drop_failed(m, s) != 0 || replace_bad(m, s) != 0 ||

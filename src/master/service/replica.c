@@ -67,6 +67,7 @@ static void fill(struct axi_master *m, const struct axi_replica_request *request
     axi_copy_text(record->restorer, sizeof(record->restorer),
                   request->is_restored_by_managers ? "managers" : "master");
     axi_copy_text(record->output_address, sizeof(record->output_address), request->output_address);
+    record->output_from = request->output_from;
     record->id = request->id != 0 ? request->id : m->port.random64(m->port.context) | 1;
     record->created_ns = axi_now_master(m);
     record->state = AXI_TASK_PLACING;

@@ -21,6 +21,7 @@ struct axi_replica_request {
     enum axi_state_rule rule;     /* without a seed and not RESTART: one that comes too late for job
                                      0 of its grid takes the state of a replica that runs by then */
     const char *output_address;   /* of the voter; "" = none */
+    uint64_t output_from;         /* of the record: handover.h */
     bool is_restored_by_managers; /* mode single; else a dead replica is LOST at once, and replaced
                                    */
 };

@@ -137,6 +137,7 @@ static int setup(void **state)
     fake_up(&rig->c);
     add_image(&rig->c, "v1", 1, 0);
     add_image(&rig->c, "v2", 2, 0);
+    add_image(&rig->c, "v4", 4, 0);
     run(rig, 1000); /* past the grace of a new master */
     assert_int_equal(apply(rig, "v1", ""), 0);
     run(rig, 3000);
@@ -278,6 +279,70 @@ static void a_single_replica_goes_back_with_its_state(void **state)
     assert_int_equal(running_elf(rig, 2), 0);
 }
 
+/* Jobs that were put out, each once, up to the last one. */
+static uint32_t put_out_once(const struct rig *rig, uint32_t from)
+{
+    uint32_t job = from;
+
+    while (job < FAKE_JOBS && rig->c.put_out[job] == 1) {
+        job++;
+    }
+    return job - from;
+}
+
+static void each_job_of_a_single_service_is_put_out_once(void **state)
+{
+    static const char one[] = "\"name\":\"one\",\"mode\":\"single\"";
+    struct rig *rig = *state;
+    uint32_t before;
+
+    rig->c.listened = "one-";
+    assert_int_equal(declare(rig, one, "v1", ""), 0);
+    run(rig, 2000);
+    before = put_out_once(rig, 0);
+    assert_true(before > 100);
+    assert_int_equal(declare(rig, one, "v2", ""), 0);
+    run(rig, 300);
+    assert_int_equal(running_elf(rig, 1), 4); /* both run, one is heard */
+    assert_int_equal(running_elf(rig, 2), 1);
+    assert_true(put_out_once(rig, 0) >= before + 29);
+    run(rig, 3000);
+    assert_true(was_said(rig, "output-moves", "one-1 until then"));
+    assert_int_equal(running_elf(rig, 1), 3);
+    assert_int_equal(running_elf(rig, 2), 1);
+    assert_true(put_out_once(rig, 0) >= before + 329);
+    rig->c.faults[4] = FAKE_KILLED; /* a bad one was never heard, and the good one never silent */
+    assert_int_equal(declare(rig, one, "v4", ", \"update\": {\"good_jobs\": 60}"), 0);
+    run(rig, 3000);
+    assert_true(was_said(rig, "rollout-reverted", "killed"));
+    assert_true(put_out_once(rig, 0) >= before + 629);
+}
+
+static void an_heir_that_dies_gives_the_output_back(void **state)
+{
+    static const char one[] = "\"name\":\"one\",\"mode\":\"single\"";
+    struct rig *rig = *state;
+
+    rig->c.listened = "one-";
+    assert_int_equal(declare(rig, one, "v1", ""), 0);
+    run(rig, 1000);
+    assert_int_equal(declare(rig, one, "v2", ""), 0);
+    for (int i = 0; i < 5000 && !was_said(rig, "output-moves", ""); i++) {
+        run(rig, 1);
+    }
+    for (uint32_t n = 0; n < FAKE_NODES; n++) {
+        for (size_t i = 0; i < 8; i++) {
+            struct fake_instance *it = &rig->c.nodes[n].instances[i];
+
+            it->state = it->elf == 2 ? AXI_SLOT_FAILED : it->state;
+        }
+    }
+    run(rig, 3000);
+    assert_true(was_said(rig, "rollout-reverted", "failed"));
+    assert_int_equal(running_elf(rig, 1), 4);
+    assert_true(put_out_once(rig, 0) >= 400); /* in time: job k was not yet released */
+}
+
 static void paused_it_begins_no_round(void **state)
 {
     struct rig *rig = *state;
@@ -379,6 +444,8 @@ int main(void)
         CASE(proved_ones_give_way_in_rounds_too),
         CASE(without_surge_the_minimum_is_kept),
         CASE(a_single_replica_goes_back_with_its_state),
+        CASE(each_job_of_a_single_service_is_put_out_once),
+        CASE(an_heir_that_dies_gives_the_output_back),
         CASE(paused_it_begins_no_round),
         CASE(undone_it_goes_back),
         CASE(state_that_cannot_be_carried_over_is_no_update),
