@@ -380,7 +380,7 @@ static bool fake_post(void *context, const struct axi_sched_command *command)
         fake_activate(node, command->slot, &command->config);
         break;
     case AXI_SCHED_FREEZE:
-        if (s->view.state == AXI_SLOT_ACTIVE) {
+        if (s->view.state == AXI_SLOT_ACTIVE || s->view.state == AXI_SLOT_FENCED) {
             s->view.state = AXI_SLOT_FROZEN;
             fake_trace(node, command->slot, AXI_TRACE_FROZEN);
         }

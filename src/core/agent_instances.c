@@ -267,8 +267,10 @@ int axi_instance_read_checkpoint(struct axi_agent *agent, const struct axi_agent
     if (r < 0) {
         return r;
     }
-    /* Numbers that were skipped after the last job are consumed; the state is the same. */
-    if (axi_instance_is_stopped(instance) && header.step == 0 && header.job < instance->next_job) {
+    /* Numbers that were skipped after the last job are consumed; the state is the same. Not so
+     * where the lease or a failure came between two checkpoints: jobs since then are not in it. */
+    if ((instance->sched_state == AXI_SLOT_FROZEN || instance->sched_state == AXI_SLOT_FINISHED) &&
+        header.step == 0 && header.job < instance->next_job) {
         header.job = instance->next_job;
         axi_checkpoint_encode_header(&header, buffer);
     }

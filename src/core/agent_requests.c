@@ -256,9 +256,9 @@ static void on_halt(struct axi_agent *agent, struct axi_agent_request *request,
         axi_request_done(agent, request, -AXC_EIN_MIGRATION, NULL);
     } else if (instance->phase != AXI_INSTANCE_READY || instance->sched_state == AXI_SLOT_STANDBY) {
         axi_request_done(agent, request, -AXC_ESTATE, "not active");
-    } else if (axi_instance_is_stopped(instance)) {
+    } else if (axi_instance_is_stopped(instance) && instance->sched_state != AXI_SLOT_FENCED) {
         answer_halt(agent, request, instance);
-    } else {
+    } else { /* also of a fenced one: its newest checkpoint may be some jobs old */
         axi_instance_post(agent, instance, AXI_SCHED_FREEZE);
     }
 }

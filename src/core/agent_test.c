@@ -288,6 +288,36 @@ static void halt_sends_the_final_checkpoint_then_the_result(void **state)
     assert_int_equal(node->slots[0].view.state, AXI_SLOT_ACTIVE);
 }
 
+/* Between two checkpoints the lease went: what was done since is not in the newest one. */
+static void a_fenced_instance_does_not_pass_an_old_state_off_as_new(void **state)
+{
+    struct axi_checkpoint header;
+    struct fake_frame *chunk;
+
+    (void)state;
+    node->has_image = true;
+    join(node);
+    load(node, 10, 3);
+    start(node, 11, 3);
+    run_job(node, 0); /* with a checkpoint; three more without */
+    settle(node, NULL);
+    node->slots[0].view.next_job = 4;
+    node->slots[0].view.state = AXI_SLOT_FENCED;
+    fake_trace(node, 0, AXI_TRACE_FENCED);
+    settle(node, NULL);
+    forget_heard(node);
+    say(node, AXI_WIRE_GET_CHECKPOINT,
+        &(axi_GetCheckpoint){.request = 12, .task_id = 77, .epoch = 3}, NULL, 0);
+    settle(node, NULL);
+    chunk = heard(node, AXI_WIRE_CHUNK);
+    assert_non_null(chunk);
+    assert_int_equal(axi_checkpoint_decode_header(chunk->tail, chunk->tail_bytes, &header), 0);
+    assert_int_equal(header.job, 1);
+    say(node, AXI_WIRE_HALT, &(axi_Halt){.request = 13, .task_id = 77, .epoch = 3}, NULL, 0);
+    settle(node, NULL);
+    assert_int_equal(node->slots[0].view.state, AXI_SLOT_FROZEN); /* with a final checkpoint */
+}
+
 static void start_takes_the_checkpoint_that_came_before(void **state)
 {
     uint8_t state_bytes[FAKE_STATE_BYTES] = {42};
@@ -460,6 +490,7 @@ int main(void)
         T(lost_trace_records_only_delay),
         T(full_command_ring_is_tried_again),
         T(halt_sends_the_final_checkpoint_then_the_result),
+        T(a_fenced_instance_does_not_pass_an_old_state_off_as_new),
         T(start_takes_the_checkpoint_that_came_before),
         T(profile_needs_no_wcet_and_is_sent_in_parts),
         T(reports_a_fenced_instance_and_resumes_it),

@@ -65,7 +65,7 @@ static void activate(struct axi_sched *sched, struct axi_sched_slot *slot,
 
 static void freeze(struct axi_sched *sched, struct axi_sched_slot *slot)
 {
-    if (slot->state != AXI_SLOT_ACTIVE) {
+    if (slot->state != AXI_SLOT_ACTIVE && slot->state != AXI_SLOT_FENCED) {
         return;
     }
     axi_slot_disarm(sched, slot);

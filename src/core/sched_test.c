@@ -460,6 +460,26 @@ static void the_lease_end_kills_the_job_and_fences(void **state)
     sim_free(sim);
 }
 
+static void a_fenced_instance_freezes_with_what_it_did_last(void **state)
+{
+    struct sim *sim = sim_new();
+    struct axi_instance_config config = task_config(sim, 0, 100, 100, 10);
+
+    (void)state;
+    config.checkpoint_every = 4;
+    run_task(sim, 0, &config);
+    axi_sched_set_lease(sim->sched, 250);
+    sim_run(sim, 400); /* jobs 0, 1, 2 */
+    assert_int_equal(view_of(sim, 0).state, AXI_SLOT_FENCED);
+    assert_int_equal(newest_of(sim, 0).job, 0);
+    axi_sched_set_lease(sim->sched, 100000);
+    sim_post(sim, AXI_SCHED_FREEZE, 0, NULL);
+    sim_run(sim, 500);
+    assert_int_equal(view_of(sim, 0).state, AXI_SLOT_FROZEN);
+    assert_int_equal(newest_of(sim, 0).job, 3);
+    sim_free(sim);
+}
+
 /* A node that was held up as a whole: its agent gets a new lease before its scheduler looks. */
 static void a_lapse_that_the_scheduler_never_saw_fences(void **state)
 {
@@ -701,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_job_that_never_gets_past_its_step_fails_in_the_end),
         cmocka_unit_test(nothing_is_released_before_the_first_lease),
         cmocka_unit_test(the_lease_end_kills_the_job_and_fences),
+        cmocka_unit_test(a_fenced_instance_freezes_with_what_it_did_last),
         cmocka_unit_test(a_lapse_that_the_scheduler_never_saw_fences),
         cmocka_unit_test(a_lapse_fences_only_what_was_active_before),
         cmocka_unit_test(freeze_waits_for_the_job_and_its_checkpoint_is_the_last_word),
