@@ -7,8 +7,12 @@ import { stepper } from "./operations.js";
 const WAIT_MS = 10000;
 
 function refusal(error) {
-    return el("div", { class: "refused", role: "alert" }, el("p", {}, error.message),
-        error.cure ? el("p", { class: "muted" }, error.cure) : null);
+    return el(
+        "div",
+        { class: "refused", role: "alert" },
+        el("p", {}, error.message),
+        error.cure ? el("p", { class: "muted" }, error.cure) : null,
+    );
 }
 
 /** Follows an operation until it has ended; draws its steps in `place`. */
@@ -39,14 +43,16 @@ async function showResult(answer, place) {
     if (all.length === 0 && (answer.refused ?? []).length === 0) {
         place.append(el("p", {}, "done"));
     }
-    await Promise.all(all.map(async ([name, id]) => {
-        const steps = el("div", {});
-        const line = el("p", {}, name ? `${name}: under way` : "under way");
-        place.append(line, steps);
-        const operation = await follow(id, steps);
-        setText(line, name ? `${name}: ${verdict(operation)}` : verdict(operation));
-        line.className = operation.state === "done" ? "good" : "hot";
-    }));
+    await Promise.all(
+        all.map(async ([name, id]) => {
+            const steps = el("div", {});
+            const line = el("p", {}, name ? `${name}: under way` : "under way");
+            place.append(line, steps);
+            const operation = await follow(id, steps);
+            setText(line, name ? `${name}: ${verdict(operation)}` : verdict(operation));
+            line.className = operation.state === "done" ? "good" : "hot";
+        }),
+    );
 }
 
 /** Asks in the dialog; fields: [{label, name, element}]; send(values) gives the answer's promise. */
@@ -55,9 +61,15 @@ function ask({ title, text, fields = [], verb, send }) {
     const result = el("div", { class: "result", role: "status" });
     const cancel = el("button", { type: "button", click: () => dialog.close() }, "Cancel");
     const go = el("button", { type: "submit", class: "primary" }, verb);
-    const form = el("form", { method: "dialog" }, el("h2", {}, title), el("p", {}, text),
-        fields.map((field) => el("label", {}, field.label, field.element)), result,
-        el("div", { class: "buttons" }, cancel, go));
+    const form = el(
+        "form",
+        { method: "dialog" },
+        el("h2", {}, title),
+        el("p", {}, text),
+        fields.map((field) => el("label", {}, field.label, field.element)),
+        result,
+        el("div", { class: "buttons" }, cancel, go),
+    );
     form.addEventListener("submit", async (event) => {
         event.preventDefault();
         if (go.hidden) {
@@ -84,7 +96,11 @@ function ask({ title, text, fields = [], verb, send }) {
 }
 
 function choice(options) {
-    return el("select", {}, options.map(([value, text]) => el("option", { value }, text)));
+    return el(
+        "select",
+        {},
+        options.map(([value, text]) => el("option", { value }, text)),
+    );
 }
 
 function button(text, options) {
@@ -95,63 +111,108 @@ function button(text, options) {
 export function taskActions(task, nodes) {
     const path = `/v1/tasks/${segment(task.name)}`;
     const isRunning = task.state === "running";
-    const targets = () => [["", "the best other node"], ...nodes().filter((node) =>
-        node.name !== task.node && node.state === "ready").map((node) => [node.name, node.name])];
+    const targets = () => [
+        ["", "the best other node"],
+        ...nodes()
+            .filter((node) => node.name !== task.node && node.state === "ready")
+            .map((node) => [node.name, node.name]),
+    ];
     return [
-        isRunning && button("Migrate", () => ({
-            title: `Migrate ${task.name}`, verb: "Migrate",
-            text: `It goes from ${task.node} to another node with its state; no job is lost or run twice.`,
-            fields: [{ label: "to", name: "node", element: choice(targets()) }],
-            send: ({ node }) => post(`${path}/migrate`, node ? { node } : {}) })),
-        isRunning && button("Offload", () => ({
-            title: `Offload ${task.name}`, verb: "Offload",
-            text: `It goes from ${task.node} to the least loaded node that takes it.`,
-            send: () => post(`${path}/offload`) })),
-        isRunning && !task.replica?.service && button("Stop", () => ({
-            title: `Stop ${task.name}`, verb: "Stop",
-            text: "It ends after its present job. Its state is kept, and start goes on from it.",
-            send: () => post(`${path}/stop`) })),
-        task.state === "stopped" && button("Start", () => ({
-            title: `Start ${task.name}`, verb: "Start", text: "It goes on from the state that was kept.",
-            send: () => post(`${path}/start`, {}) })),
+        isRunning &&
+            button("Migrate", () => ({
+                title: `Migrate ${task.name}`,
+                verb: "Migrate",
+                text: `It goes from ${task.node} to another node with its state; no job is lost or run twice.`,
+                fields: [{ label: "to", name: "node", element: choice(targets()) }],
+                send: ({ node }) => post(`${path}/migrate`, node ? { node } : {}),
+            })),
+        isRunning &&
+            button("Offload", () => ({
+                title: `Offload ${task.name}`,
+                verb: "Offload",
+                text: `It goes from ${task.node} to the least loaded node that takes it.`,
+                send: () => post(`${path}/offload`),
+            })),
+        isRunning &&
+            !task.replica?.service &&
+            button("Stop", () => ({
+                title: `Stop ${task.name}`,
+                verb: "Stop",
+                text: "It ends after its present job. Its state is kept, and start goes on from it.",
+                send: () => post(`${path}/stop`),
+            })),
+        task.state === "stopped" &&
+            button("Start", () => ({
+                title: `Start ${task.name}`,
+                verb: "Start",
+                text: "It goes on from the state that was kept.",
+                send: () => post(`${path}/start`, {}),
+            })),
     ];
 }
 
 export function nodeActions(node) {
     const path = `/v1/nodes/${segment(node.name)}`;
-    const seconds = el("input", { type: "number", min: "1", max: "3600", value: "60", required: true });
+    const seconds = el("input", {
+        type: "number",
+        min: "1",
+        max: "3600",
+        value: "60",
+        required: true,
+    });
     return [
-        node.cordoned ? button("Uncordon", () => ({
-            title: `Uncordon ${node.name}`, verb: "Uncordon", text: "It is used again.",
-            send: () => post(`${path}/uncordon`) }))
+        node.cordoned
+            ? button("Uncordon", () => ({
+                  title: `Uncordon ${node.name}`,
+                  verb: "Uncordon",
+                  text: "It is used again.",
+                  send: () => post(`${path}/uncordon`),
+              }))
             : button("Cordon", () => ({
-                title: `Cordon ${node.name}`, verb: "Cordon",
-                text: "Nothing new is placed there; what runs there stays.",
-                send: () => post(`${path}/cordon`) })),
+                  title: `Cordon ${node.name}`,
+                  verb: "Cordon",
+                  text: "Nothing new is placed there; what runs there stays.",
+                  send: () => post(`${path}/cordon`),
+              })),
         button("Drain", () => ({
-            title: `Drain ${node.name}`, verb: "Drain",
+            title: `Drain ${node.name}`,
+            verb: "Drain",
             text: "It is cordoned, and what runs there goes elsewhere. Uncordon makes it usable again.",
             fields: [{ label: "within seconds", name: "seconds", element: seconds }],
-            send: (values) => post(`${path}/drain`, { deadline_s: Number(values.seconds) }) })),
-        node.tasks?.length > 0 && button("Offload", () => ({
-            title: `Offload ${node.name}`, verb: "Offload",
-            text: `Each of its ${node.tasks.length} tasks goes to the least loaded other node that takes it.`,
-            send: () => post(`${path}/offload`) })),
+            send: (values) => post(`${path}/drain`, { deadline_s: Number(values.seconds) }),
+        })),
+        node.tasks?.length > 0 &&
+            button("Offload", () => ({
+                title: `Offload ${node.name}`,
+                verb: "Offload",
+                text: `Each of its ${node.tasks.length} tasks goes to the least loaded other node that takes it.`,
+                send: () => post(`${path}/offload`),
+            })),
     ];
 }
 
 export function serviceActions(service) {
-    const send = (action) => () => post(`/v1/services/${segment(service.name)}/rollout`, { action });
+    const send = (action) => () =>
+        post(`/v1/services/${segment(service.name)}/rollout`, { action });
     return [
-        service.paused ? button("Resume updates", () => ({
-            title: `Resume updates of ${service.name}`, verb: "Resume", text: "Rounds of an update begin again.",
-            send: send("resume") }))
+        service.paused
+            ? button("Resume updates", () => ({
+                  title: `Resume updates of ${service.name}`,
+                  verb: "Resume",
+                  text: "Rounds of an update begin again.",
+                  send: send("resume"),
+              }))
             : button("Pause updates", () => ({
-                title: `Pause updates of ${service.name}`, verb: "Pause", text: "No round of an update begins.",
-                send: send("pause") })),
+                  title: `Pause updates of ${service.name}`,
+                  verb: "Pause",
+                  text: "No round of an update begins.",
+                  send: send("pause"),
+              })),
         button("Undo update", () => ({
-            title: `Undo the update of ${service.name}`, verb: "Undo",
+            title: `Undo the update of ${service.name}`,
+            verb: "Undo",
             text: "Its former declaration holds again; its replicas go back one after the other.",
-            send: send("undo") })),
+            send: send("undo"),
+        })),
     ];
 }

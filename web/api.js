@@ -69,8 +69,9 @@ async function call(method, path, { body, waitMs = 0, signal } = {}) {
         if (signal?.aborted) {
             throw error;
         }
-        throw new ApiError(answer?.ok === false ? answer.status : 0,
-            { reason: "the master does not answer" });
+        throw new ApiError(answer?.ok === false ? answer.status : 0, {
+            reason: "the master does not answer",
+        });
     }
     if (!answer.ok) {
         throw new ApiError(answer.status, json.error);

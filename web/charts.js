@@ -34,7 +34,7 @@ export class Chart {
     constructor({ label, format, height = 150, windowS = 300, logarithmic = false, step = 0.1 }) {
         Object.assign(this, { label, format, height, windowS, logarithmic, step });
         this.hidden = new Set();
-        this.place = el("div", { class: "plot", role: "img", "aria-label": label });
+        this.place = el("div", { "class": "plot", "role": "img", "aria-label": label });
         this.legend = el("div", { class: "legend" });
         this.element = el("div", { class: "chart" }, this.place, this.legend);
         this.plot = null;
@@ -81,24 +81,63 @@ export class Chart {
     build(width) {
         this.plot?.destroy();
         const grid = { stroke: colour("--line"), width: 1 };
-        const axis = { stroke: colour("--muted"), grid, ticks: { show: false }, font: "11px system-ui" };
-        const marks = this.logarithmic ? { filter: decades, grid: { ...grid, filter: decades } } : {};
-        this.plot = new uPlot({
-            width, height: this.height, legend: { show: false }, padding: [8, 26, 0, 0],
-            cursor: { sync: { key: "axcan" }, points: { size: 6 }, drag: { x: false, y: false } },
-            scales: {
-                x: { range: () => this.span() },
-                y: { distr: this.logarithmic ? 3 : 1, range: this.logarithmic ? undefined
-                    : (_, __, most) => [0, Math.max(most * 1.1, this.step)] },
+        const axis = {
+            stroke: colour("--muted"),
+            grid,
+            ticks: { show: false },
+            font: "11px system-ui",
+        };
+        const marks = this.logarithmic
+            ? { filter: decades, grid: { ...grid, filter: decades } }
+            : {};
+        this.plot = new uPlot(
+            {
+                width,
+                height: this.height,
+                legend: { show: false },
+                padding: [8, 26, 0, 0],
+                cursor: {
+                    sync: { key: "axcan" },
+                    points: { size: 6 },
+                    drag: { x: false, y: false },
+                },
+                scales: {
+                    x: { range: () => this.span() },
+                    y: {
+                        distr: this.logarithmic ? 3 : 1,
+                        range: this.logarithmic
+                            ? undefined
+                            : (_, __, most) => [0, Math.max(most * 1.1, this.step)],
+                    },
+                },
+                axes: [
+                    { ...axis, size: 24, space: 90, values: (_, splits) => splits.map(clockText) },
+                    {
+                        ...axis,
+                        size: 62,
+                        space: 28,
+                        ...marks,
+                        values: (_, splits) =>
+                            splits.map((v) => (v === null ? "" : this.format(v))),
+                    },
+                ],
+                series: [
+                    {},
+                    ...this.series.map((one, index) => ({
+                        label: "",
+                        stroke: colour(`--c${one.colour ?? index % COLOURS}`),
+                        width: 1.5,
+                        dash: one.dash,
+                        points: { show: false },
+                        spanGaps: false,
+                        show: !this.hidden.has(one.name),
+                    })),
+                ],
+                hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
             },
-            axes: [{ ...axis, size: 24, space: 90, values: (_, splits) => splits.map(clockText) },
-                { ...axis, size: 62, space: 28, ...marks,
-                    values: (_, splits) => splits.map((v) => (v === null ? "" : this.format(v))) }],
-            series: [{}, ...this.series.map((one, index) => ({
-                label: "", stroke: colour(`--c${one.colour ?? index % COLOURS}`), width: 1.5, dash: one.dash,
-                points: { show: false }, spanGaps: false, show: !this.hidden.has(one.name) }))],
-            hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
-        }, this.data, this.place);
+            this.data,
+            this.place,
+        );
         this.chips = this.series.map((one, index) => this.chip(one, index));
         this.legend.replaceChildren(...this.chips.map((chip) => chip.button));
     }
@@ -114,9 +153,19 @@ export class Chart {
         const value = el("span", { class: "value" });
         const swatch = el("i", { class: one.dash ? "dashed" : "" });
         swatch.style.setProperty("--swatch", `var(--c${one.colour ?? index % COLOURS})`);
-        const button = el("button", { type: "button", class: "chip", title: "show or hide",
-            "aria-pressed": String(!this.hidden.has(one.name)),
-            click: () => this.toggle(one.name, index) }, swatch, one.name, value);
+        const button = el(
+            "button",
+            {
+                "type": "button",
+                "class": "chip",
+                "title": "show or hide",
+                "aria-pressed": String(!this.hidden.has(one.name)),
+                "click": () => this.toggle(one.name, index),
+            },
+            swatch,
+            one.name,
+            value,
+        );
         return { button, value };
     }
 
@@ -158,17 +207,33 @@ export function histogram(classes, deadlineNs) {
     if (all === 0) {
         return el("p", { class: "note" }, "no job has ended there yet");
     }
-    return el("table", { class: "histogram" },
+    return el(
+        "table",
+        { class: "histogram" },
         el("caption", {}, `response times of ${count(all)} jobs`),
-        el("tbody", {}, histogramWhole(classes).map(([begin, jobs]) => {
-            const end = classEnd(begin);
-            const isDue = deadlineNs >= begin && deadlineNs < end;
-            const fill = el("i", { class: begin >= deadlineNs ? "bad" : isDue ? "warn" : "" });
-            fill.style.width = `${jobs === 0 ? 0 : Math.max(0.6, 100 * jobs / most)}%`;
-            return el("tr", { class: isDue ? "due" : "" },
-                el("th", { scope: "row", class: "n" }, `${duration(begin)} –`),
-                el("td", { class: "fill" }, fill, isDue ? el("span", { class: "deadline" },
-                    `deadline ${duration(deadlineNs)}`) : null),
-                el("td", { class: "n" }, count(jobs)));
-        })));
+        el(
+            "tbody",
+            {},
+            histogramWhole(classes).map(([begin, jobs]) => {
+                const end = classEnd(begin);
+                const isDue = deadlineNs >= begin && deadlineNs < end;
+                const fill = el("i", { class: begin >= deadlineNs ? "bad" : isDue ? "warn" : "" });
+                fill.style.width = `${jobs === 0 ? 0 : Math.max(0.6, (100 * jobs) / most)}%`;
+                return el(
+                    "tr",
+                    { class: isDue ? "due" : "" },
+                    el("th", { scope: "row", class: "n" }, `${duration(begin)} –`),
+                    el(
+                        "td",
+                        { class: "fill" },
+                        fill,
+                        isDue
+                            ? el("span", { class: "deadline" }, `deadline ${duration(deadlineNs)}`)
+                            : null,
+                    ),
+                    el("td", { class: "n" }, count(jobs)),
+                );
+            }),
+        ),
+    );
 }

@@ -46,9 +46,23 @@ class Spot {
 }
 
 function eventsOf(app, filter) {
-    return new Spot((events) => (events.length === 0 ? el("p", { class: "note" }, "none")
-        : el("div", { class: "scroll" }, el("table", { class: "events" }, el("tbody", {},
-            events.map((event) => eventRow(event, app.skewMs)))))));
+    return new Spot((events) =>
+        events.length === 0
+            ? el("p", { class: "note" }, "none")
+            : el(
+                  "div",
+                  { class: "scroll" },
+                  el(
+                      "table",
+                      { class: "events" },
+                      el(
+                          "tbody",
+                          {},
+                          events.map((event) => eventRow(event, app.skewMs)),
+                      ),
+                  ),
+              ),
+    );
 }
 
 /** What all panels have: actions that change with the state, events of their own. */
@@ -61,8 +75,13 @@ class Panel {
         this.events = eventsOf(app);
         this.actions.element.className = "buttons";
         this.charts = [];
-        this.element = el("div", {}, this.actions.element, ...this.makeBody(),
-            part("Events", this.events.element));
+        this.element = el(
+            "div",
+            {},
+            this.actions.element,
+            ...this.makeBody(),
+            part("Events", this.events.element),
+        );
     }
 
     makeActions() {
@@ -88,9 +107,17 @@ class Panel {
 
 class NodePanel extends Panel {
     makeBody() {
-        this.chart = new Chart({ label: `load of ${this.name}`, format: (v) => percent(v * 1e4), height: 170, step: 1 });
+        this.chart = new Chart({
+            label: `load of ${this.name}`,
+            format: (v) => percent(v * 1e4),
+            height: 170,
+            step: 1,
+        });
         this.charts.push(this.chart);
-        return [part("Load of its tasks, of the processor", this.chart.element), this.facts.element];
+        return [
+            part("Load of its tasks, of the processor", this.chart.element),
+            this.facts.element,
+        ];
     }
 
     stateOf(node) {
@@ -112,50 +139,102 @@ class NodePanel extends Panel {
     makeFacts(n) {
         const c = n.clock ?? {};
         const p = n.prediction ?? {};
-        return [facts([
-            ["tasks", n.tasks?.length > 0 ? el("span", {}, n.tasks.flatMap((task, i) =>
-                [i > 0 ? ", " : "", link("task", task)])) : "none"],
-            ["tier", `${n.tier}${n.board ? `, ${n.board}` : ""}`], ["platforms", n.platforms?.join(", ")],
-            ["assurance", n.assurance], ["processor", `${n.cores} × ${n.frequency_mhz} MHz`],
-            ["processor busy", percent(n.cpu_load_ppm)],
-            ["memory free", `${bytes(n.memory_free_bytes)} of ${bytes(n.memory_bytes)}`],
-            ["admitted density", `${percent(n.density_ppm)} of ${percent(n.capacity_ppm)}`],
-            ["slots free", `${n.free_slots} of ${n.slots}`],
-            ["lease renewed", `${duration(n.lease_age_ns)} ago`],
-            ["address", n.address], ["version", n.version], ["id", n.id]]),
-        part("Clock", facts([["state", badge(c.state ?? "unknown")], ["grandmaster", c.grandmaster],
-            ["bound", `±${duration(c.bound_ns)}`], ["offset", duration(c.offset_ns)],
-            ["to the master", duration(c.master_offset_ns)], ["deadlines shortened by", duration(c.delta_ns)],
-            ["latency allowed for", duration(c.latency_ns)], ["steps, jumps", `${c.steps}, ${c.jumps}`],
-            ["tasks schedulable", c.schedulable === false ? "no" : "yes"]])),
-        p.model ? part("Prediction", facts([["model", p.model], ["horizon", duration(p.horizon_ns)],
-            ["mean", percent(p.mean_ppm)], ["upper bound", percent(p.predicted_ppm)],
-            ["holds for", `${Math.round(100 * p.quantile)} % of the values`],
-            ["held so far for", `${Math.round(100 * p.coverage)} % of ${count(p.samples)}`],
-            ["admission slack then", percent(p.slack_ppm)]])) : null];
+        return [
+            facts([
+                [
+                    "tasks",
+                    n.tasks?.length > 0
+                        ? el(
+                              "span",
+                              {},
+                              n.tasks.flatMap((task, i) => [i > 0 ? ", " : "", link("task", task)]),
+                          )
+                        : "none",
+                ],
+                ["tier", `${n.tier}${n.board ? `, ${n.board}` : ""}`],
+                ["platforms", n.platforms?.join(", ")],
+                ["assurance", n.assurance],
+                ["processor", `${n.cores} × ${n.frequency_mhz} MHz`],
+                ["processor busy", percent(n.cpu_load_ppm)],
+                ["memory free", `${bytes(n.memory_free_bytes)} of ${bytes(n.memory_bytes)}`],
+                ["admitted density", `${percent(n.density_ppm)} of ${percent(n.capacity_ppm)}`],
+                ["slots free", `${n.free_slots} of ${n.slots}`],
+                ["lease renewed", `${duration(n.lease_age_ns)} ago`],
+                ["address", n.address],
+                ["version", n.version],
+                ["id", n.id],
+            ]),
+            part(
+                "Clock",
+                facts([
+                    ["state", badge(c.state ?? "unknown")],
+                    ["grandmaster", c.grandmaster],
+                    ["bound", `±${duration(c.bound_ns)}`],
+                    ["offset", duration(c.offset_ns)],
+                    ["to the master", duration(c.master_offset_ns)],
+                    ["deadlines shortened by", duration(c.delta_ns)],
+                    ["latency allowed for", duration(c.latency_ns)],
+                    ["steps, jumps", `${c.steps}, ${c.jumps}`],
+                    ["tasks schedulable", c.schedulable === false ? "no" : "yes"],
+                ]),
+            ),
+            p.model
+                ? part(
+                      "Prediction",
+                      facts([
+                          ["model", p.model],
+                          ["horizon", duration(p.horizon_ns)],
+                          ["mean", percent(p.mean_ppm)],
+                          ["upper bound", percent(p.predicted_ppm)],
+                          ["holds for", `${Math.round(100 * p.quantile)} % of the values`],
+                          [
+                              "held so far for",
+                              `${Math.round(100 * p.coverage)} % of ${count(p.samples)}`,
+                          ],
+                          ["admission slack then", percent(p.slack_ppm)],
+                      ]),
+                  )
+                : null,
+        ];
     }
 
     update(node) {
         super.update(node);
         const rings = this.app.rings;
         const [times] = rings.load.columns([]);
-        const one = (ring, name, colour, dash) => ({ name, values: ring.columns([node.name])[1], colour, dash });
-        this.chart.update(times, [one(rings.load, "measured", 0), one(rings.predicted, "predicted bound", 1, [4, 4]),
-            one(rings.admitted, "admitted", 2, [1, 3])]);
+        const one = (ring, name, colour, dash) => ({
+            name,
+            values: ring.columns([node.name])[1],
+            colour,
+            dash,
+        });
+        this.chart.update(times, [
+            one(rings.load, "measured", 0),
+            one(rings.predicted, "predicted bound", 1, [4, 4]),
+            one(rings.admitted, "admitted", 2, [1, 3]),
+        ]);
     }
 }
 
 class TaskPanel extends Panel {
     makeBody() {
         this.ring = new Ring(SAMPLES);
-        this.chart = new Chart({ label: `response times of ${this.name}`, format: duration, height: 170,
-            logarithmic: true });
+        this.chart = new Chart({
+            label: `response times of ${this.name}`,
+            format: duration,
+            height: 170,
+            logarithmic: true,
+        });
         this.charts.push(this.chart);
         this.histogram = new Spot((v) => histogram(v.classes, v.deadlineNs));
         this.log = el("pre", { class: "log", tabindex: "0" });
         this.since = 0;
-        return [part("Response of the jobs of each second", this.chart.element), this.histogram.element,
-            this.facts.element, part("Log", this.log)];
+        return [
+            part("Response of the jobs of each second", this.chart.element),
+            this.histogram.element,
+            this.facts.element,
+            part("Log", this.log),
+        ];
     }
 
     stateOf(task) {
@@ -179,35 +258,95 @@ class TaskPanel extends Panel {
         const s = t.spec ?? {};
         const f = t.failover ?? {};
         const m = t.migration;
-        return [facts([["node", m ? whereabouts(t) : link("node", t.node)], ["service", link("service", t.replica?.service)],
-            ["migration", m ? `${m.phase}, step ${t.step}` : ""], ["remark", t.reason],
-            ["epoch", count(t.epoch)], ["next job", count(i.next_job)],
-            ["period, deadline", `${duration(s.period_ns)}, ${duration(s.deadline_ns)}`],
-            ["criticality", s.criticality], ["completed", `${count(i.completed)} of ${count(i.released)} released`],
-            ["missed, late", `${count(i.missed)}, ${count(i.late)}`],
-            ["killed, skipped, overruns", `${count(i.killed)}, ${count(i.skipped)}, ${count(i.overruns)}`],
-            ["response p50 / p99 / max", `${duration(i.response_p50_ns)} / ${duration(i.response_p99_ns)} / ` +
-                duration(i.response_max_ns)],
-            ["execution p99 / max", `${duration(i.exec_p99_ns)} / ${duration(i.exec_max_ns)}`],
-            ["start after release", `${duration(i.start_min_ns)} to ${duration(i.start_max_ns)}`],
-            ["last cause", i.last_cause === "none" ? "" : i.last_cause],
-            ["checkpoint at the node", i.checkpoint_job === undefined ? "" : `job ${count(i.checkpoint_job)}`],
-            ["durable checkpoint", t.durable ? `job ${count(t.durable.job)} of epoch ${t.durable.epoch}, at ` +
-                `${t.durable.manager}; ${t.durable.age_jobs} jobs behind, ${t.durable.kept} kept` : ""],
-            ["state", `${bytes(s.state_bytes)}, version ${s.state_version}`],
-            ["restored by", f.by], ["after a death, at most", duration(f.bound_ns)],
-            ["image", digest(t.image)], ["id", t.id]]),
-        t.entries ? el("table", { class: "plain" }, el("thead", {}, el("tr", {}, el("th", {}, "platform"),
-            el("th", { class: "n" }, "WCET"), el("th", { class: "n" }, "size"), el("th", {}, "digest"))),
-        el("tbody", {}, t.entries.map((e) => el("tr", {}, el("td", {}, e.platform),
-            el("td", { class: "n" }, e.wcet_ns ? duration(e.wcet_ns) : "none"), el("td", { class: "n" }, bytes(e.bytes)),
-            el("td", { class: "muted" }, digest(e.digest)))))) : null];
+        return [
+            facts([
+                ["node", m ? whereabouts(t) : link("node", t.node)],
+                ["service", link("service", t.replica?.service)],
+                ["migration", m ? `${m.phase}, step ${t.step}` : ""],
+                ["remark", t.reason],
+                ["epoch", count(t.epoch)],
+                ["next job", count(i.next_job)],
+                ["period, deadline", `${duration(s.period_ns)}, ${duration(s.deadline_ns)}`],
+                ["criticality", s.criticality],
+                ["completed", `${count(i.completed)} of ${count(i.released)} released`],
+                ["missed, late", `${count(i.missed)}, ${count(i.late)}`],
+                [
+                    "killed, skipped, overruns",
+                    `${count(i.killed)}, ${count(i.skipped)}, ${count(i.overruns)}`,
+                ],
+                [
+                    "response p50 / p99 / max",
+                    `${duration(i.response_p50_ns)} / ${duration(i.response_p99_ns)} / ` +
+                        duration(i.response_max_ns),
+                ],
+                ["execution p99 / max", `${duration(i.exec_p99_ns)} / ${duration(i.exec_max_ns)}`],
+                [
+                    "start after release",
+                    `${duration(i.start_min_ns)} to ${duration(i.start_max_ns)}`,
+                ],
+                ["last cause", i.last_cause === "none" ? "" : i.last_cause],
+                [
+                    "checkpoint at the node",
+                    i.checkpoint_job === undefined ? "" : `job ${count(i.checkpoint_job)}`,
+                ],
+                [
+                    "durable checkpoint",
+                    t.durable
+                        ? `job ${count(t.durable.job)} of epoch ${t.durable.epoch}, at ` +
+                          `${t.durable.manager}; ${t.durable.age_jobs} jobs behind, ${t.durable.kept} kept`
+                        : "",
+                ],
+                ["state", `${bytes(s.state_bytes)}, version ${s.state_version}`],
+                ["restored by", f.by],
+                ["after a death, at most", duration(f.bound_ns)],
+                ["image", digest(t.image)],
+                ["id", t.id],
+            ]),
+            t.entries
+                ? el(
+                      "table",
+                      { class: "plain" },
+                      el(
+                          "thead",
+                          {},
+                          el(
+                              "tr",
+                              {},
+                              el("th", {}, "platform"),
+                              el("th", { class: "n" }, "WCET"),
+                              el("th", { class: "n" }, "size"),
+                              el("th", {}, "digest"),
+                          ),
+                      ),
+                      el(
+                          "tbody",
+                          {},
+                          t.entries.map((e) =>
+                              el(
+                                  "tr",
+                                  {},
+                                  el("td", {}, e.platform),
+                                  el(
+                                      "td",
+                                      { class: "n" },
+                                      e.wcet_ns ? duration(e.wcet_ns) : "none",
+                                  ),
+                                  el("td", { class: "n" }, bytes(e.bytes)),
+                                  el("td", { class: "muted" }, digest(e.digest)),
+                              ),
+                          ),
+                      ),
+                  )
+                : null,
+        ];
     }
 
     /** The histogram is only in the answer for one task. */
     async more() {
-        const [task, log] = await Promise.all([get(`/v1/tasks/${segment(this.name)}`),
-            get(`/v1/tasks/${segment(this.name)}/logs?since=${this.since}`)]);
+        const [task, log] = await Promise.all([
+            get(`/v1/tasks/${segment(this.name)}`),
+            get(`/v1/tasks/${segment(this.name)}/logs?since=${this.since}`),
+        ]);
         this.sample(task);
         this.since = log.next;
         this.write(log.items);
@@ -219,18 +358,28 @@ class TaskPanel extends Panel {
         const rest = this.before ? histogramDifference(classes, this.before) : null;
         const of = (q) => (rest && rest.length > 0 ? percentile(rest, q) : null);
         this.before = classes;
-        this.ring.push(Date.now() / 1000, [["p50", of(0.5)], ["p99", of(0.99)], ["deadline", task.spec?.deadline_ns]]);
+        this.ring.push(Date.now() / 1000, [
+            ["p50", of(0.5)],
+            ["p99", of(0.99)],
+            ["deadline", task.spec?.deadline_ns],
+        ]);
         this.histogram.show({ classes, deadlineNs: task.spec?.deadline_ns });
         const [times, p50, p99, deadline] = this.ring.columns(["p50", "p99", "deadline"]);
         if (this.ring.values.get("p99").some((value) => value !== null)) {
-            this.chart.update(times, [{ name: "p50", values: p50, colour: 0 }, { name: "p99", values: p99, colour: 1 },
-                { name: "deadline", values: deadline, colour: 3, dash: [4, 4] }]);
+            this.chart.update(times, [
+                { name: "p50", values: p50, colour: 0 },
+                { name: "p99", values: p99, colour: 1 },
+                { name: "deadline", values: deadline, colour: 3, dash: [4, 4] },
+            ]);
         }
     }
 
     write(items) {
         const isAtEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 4;
-        this.lines = [...(this.lines ?? []), ...items.map((item) => `${item.node} ${item.line}`)].slice(-LOG_LINES);
+        this.lines = [
+            ...(this.lines ?? []),
+            ...items.map((item) => `${item.node} ${item.line}`),
+        ].slice(-LOG_LINES);
         setText(this.log, this.lines.join("\n") || "nothing was logged");
         if (isAtEnd && items.length > 0) {
             this.log.scrollTop = this.log.scrollHeight;
@@ -258,22 +407,82 @@ class ServicePanel extends Panel {
     makeFacts(s) {
         const v = s.votes;
         const r = s.rollout;
-        return [facts([["condition", s.condition], ["mode", s.mode],
-            ["replicas", `${s.ready} of ${s.replicas} ready, ${s.running} run, at least ${s.minimum}`],
-            ["generation, revision", `${s.generation}, ${s.revision}`], ["image", digest(s.image)],
-            ["votes", v ? `${count(v.agreed)} agreed, ${count(v.failed)} failed, at ${v.voter}` : ""],
-            ["last agreed job", v ? count(v.last_agreed_job) : ""]]),
-        r ? part("Update", el("p", {}, rollout(s)), facts([["round", r.round], ["platform", r.platform],
-            ["began", timeOfDay(r.started_ns, this.app.skewMs)], ["reason", r.reason]])) : null,
-        part("Replicas", el("div", { class: "scroll" }, el("table", { class: "plain" },
-            el("thead", {}, el("tr", {}, ["replica", "node", "state", "role", "good", "wrong", "silent", "missed"]
-                .map((title) => el("th", {}, title)))),
-            el("tbody", {}, s.members.map((m) => el("tr", {}, el("td", {}, link("task", m.task)),
-                el("td", {}, link("node", m.node)), el("td", {}, badge(m.state)),
-                el("td", {}, m.degraded ? `${m.role}, degraded` : m.role),
-                [m.votes?.good, m.votes?.wrong, m.votes?.silent, m.missed].map((n) =>
-                    el("td", { class: "n" }, count(n))))))))),
-        part("Declared", el("pre", {}, JSON.stringify(s.declared, null, 2)))];
+        return [
+            facts([
+                ["condition", s.condition],
+                ["mode", s.mode],
+                [
+                    "replicas",
+                    `${s.ready} of ${s.replicas} ready, ${s.running} run, at least ${s.minimum}`,
+                ],
+                ["generation, revision", `${s.generation}, ${s.revision}`],
+                ["image", digest(s.image)],
+                [
+                    "votes",
+                    v ? `${count(v.agreed)} agreed, ${count(v.failed)} failed, at ${v.voter}` : "",
+                ],
+                ["last agreed job", v ? count(v.last_agreed_job) : ""],
+            ]),
+            r
+                ? part(
+                      "Update",
+                      el("p", {}, rollout(s)),
+                      facts([
+                          ["round", r.round],
+                          ["platform", r.platform],
+                          ["began", timeOfDay(r.started_ns, this.app.skewMs)],
+                          ["reason", r.reason],
+                      ]),
+                  )
+                : null,
+            part(
+                "Replicas",
+                el(
+                    "div",
+                    { class: "scroll" },
+                    el(
+                        "table",
+                        { class: "plain" },
+                        el(
+                            "thead",
+                            {},
+                            el(
+                                "tr",
+                                {},
+                                [
+                                    "replica",
+                                    "node",
+                                    "state",
+                                    "role",
+                                    "good",
+                                    "wrong",
+                                    "silent",
+                                    "missed",
+                                ].map((title) => el("th", {}, title)),
+                            ),
+                        ),
+                        el(
+                            "tbody",
+                            {},
+                            s.members.map((m) =>
+                                el(
+                                    "tr",
+                                    {},
+                                    el("td", {}, link("task", m.task)),
+                                    el("td", {}, link("node", m.node)),
+                                    el("td", {}, badge(m.state)),
+                                    el("td", {}, m.degraded ? `${m.role}, degraded` : m.role),
+                                    [m.votes?.good, m.votes?.wrong, m.votes?.silent, m.missed].map(
+                                        (n) => el("td", { class: "n" }, count(n)),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            part("Declared", el("pre", {}, JSON.stringify(s.declared, null, 2))),
+        ];
     }
 }
 
@@ -295,7 +504,12 @@ class OperationPanel extends Panel {
     }
 }
 
-const KINDS = { node: NodePanel, task: TaskPanel, service: ServicePanel, operation: OperationPanel };
+const KINDS = {
+    node: NodePanel,
+    task: TaskPanel,
+    service: ServicePanel,
+    operation: OperationPanel,
+};
 
 /** The panel itself: opened by the address, updated with the rest of the page. */
 export class Detail {
@@ -343,9 +557,27 @@ export class Detail {
         const [, kind] = match;
         this.panel = new KINDS[kind](this.app, kind, name);
         this.note = el("p", { class: "note", hidden: true });
-        this.place.replaceChildren(el("div", { class: "title" }, el("h2", {}, el("small", {}, kind), name), " ",
-            this.panel.state.element, el("button", { type: "button", class: "close", "aria-label": "close the details",
-                click: () => this.close() }, "✕")), this.note, this.panel.element);
+        this.place.replaceChildren(
+            el(
+                "div",
+                { class: "title" },
+                el("h2", {}, el("small", {}, kind), name),
+                " ",
+                this.panel.state.element,
+                el(
+                    "button",
+                    {
+                        "type": "button",
+                        "class": "close",
+                        "aria-label": "close the details",
+                        "click": () => this.close(),
+                    },
+                    "✕",
+                ),
+            ),
+            this.note,
+            this.panel.element,
+        );
         this.place.scrollTop = 0;
         this.place.focus();
         this.update();
@@ -359,7 +591,10 @@ export class Detail {
         }
         panel.element.hidden = !item && !panel.item;
         this.note.hidden = Boolean(item);
-        setText(this.note, item ? "" : `there is no ${panel.kind} of this name` + (panel.item ? " any more" : ""));
+        setText(
+            this.note,
+            item ? "" : `there is no ${panel.kind} of this name` + (panel.item ? " any more" : ""),
+        );
         if (item) {
             panel.update({ ...panel.item, ...item });
         }
@@ -372,7 +607,8 @@ export class Detail {
             try {
                 await panel.more();
             } catch (error) {
-                if (error.status !== 404) { // deleted meanwhile: the next list says so
+                if (error.status !== 404) {
+                    // deleted meanwhile: the next list says so
                     throw error;
                 }
             }

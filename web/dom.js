@@ -12,8 +12,11 @@ export function el(tag, attributes, ...children) {
             node.setAttribute(name, value === true ? "" : value);
         }
     }
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined &&
-        child !== false));
+    node.append(
+        ...children
+            .flat()
+            .filter((child) => child !== null && child !== undefined && child !== false),
+    );
     return node;
 }
 
@@ -69,11 +72,44 @@ export function patchChildren(place, fresh) {
 }
 
 const GRADES = {
-    ok: ["ready", "running", "present", "joined", "leader", "reachable", "done", "active", "standby",
-        "locked", "heartbeats", "completed"],
-    warn: ["starting", "placing", "stopping", "restoring", "moving", "migrating", "joining", "progressing",
-        "paused", "cordoned", "degraded", "draining", "holdover", "disconnected", "new", "old", "leaving",
-        "waiting", "unlocked", "locking", "deleting", "reverting"],
+    ok: [
+        "ready",
+        "running",
+        "present",
+        "joined",
+        "leader",
+        "reachable",
+        "done",
+        "active",
+        "standby",
+        "locked",
+        "heartbeats",
+        "completed",
+    ],
+    warn: [
+        "starting",
+        "placing",
+        "stopping",
+        "restoring",
+        "moving",
+        "migrating",
+        "joining",
+        "progressing",
+        "paused",
+        "cordoned",
+        "degraded",
+        "draining",
+        "holdover",
+        "disconnected",
+        "new",
+        "old",
+        "leaving",
+        "waiting",
+        "unlocked",
+        "locking",
+        "deleting",
+        "reverting",
+    ],
     bad: ["failed", "lost", "dead", "short", "unreachable", "reverted", "silent"],
 };
 
@@ -97,7 +133,7 @@ export function bar(share, text, { mark = null, title = null, grade = "" } = {})
     const clip = (value) => `${100 * Math.min(1, Math.max(0, value || 0))}%`;
     const fill = el("i", { class: grade });
     fill.style.width = clip(share);
-    const track = el("span", { class: "track", "aria-hidden": "true" }, fill);
+    const track = el("span", { "class": "track", "aria-hidden": "true" }, fill);
     if (mark !== null) {
         const tick = el("b", {});
         tick.style.left = clip(mark);
@@ -108,9 +144,16 @@ export function bar(share, text, { mark = null, title = null, grade = "" } = {})
 
 /** Names and values in two columns: rows [[name, text or node], ...]; empty values are left out. */
 export function facts(rows) {
-    return el("dl", { class: "facts" }, rows
-        .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== "-")
-        .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+    return el(
+        "dl",
+        { class: "facts" },
+        rows
+            .filter(
+                ([, value]) =>
+                    value !== null && value !== undefined && value !== "" && value !== "-",
+            )
+            .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+    );
 }
 
 /**
@@ -128,40 +171,65 @@ export class Table {
         this.body = el("tbody", {});
         this.note = el("p", { class: "note", hidden: true });
         this.heads = columns.map((column, index) => this.head(column, index));
-        this.element = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-            el("table", {}, el("caption", { class: "hidden" }, caption),
-                el("thead", {}, el("tr", {}, this.heads)), this.body), this.note);
+        this.element = el(
+            "div",
+            { "class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption },
+            el(
+                "table",
+                {},
+                el("caption", { class: "hidden" }, caption),
+                el("thead", {}, el("tr", {}, this.heads)),
+                this.body,
+            ),
+            this.note,
+        );
         this.body.addEventListener("click", (event) => this.onClick(event));
         this.showOrder();
     }
 
     head(column, index) {
-        const button = el("button", { type: "button", title: column.hint ?? null,
-            click: () => this.order(index) }, column.title);
-        return el("th", { scope: "col", class: this.cellClass(column) },
-            column.sort ? button : el("span", { title: column.hint ?? null }, column.title));
+        const button = el(
+            "button",
+            { type: "button", title: column.hint ?? null, click: () => this.order(index) },
+            column.title,
+        );
+        return el(
+            "th",
+            { scope: "col", class: this.cellClass(column) },
+            column.sort ? button : el("span", { title: column.hint ?? null }, column.title),
+        );
     }
 
     cellClass(column) {
-        return [column.number && "n", column.low && "low", column.wide && "wide"].filter(Boolean).join(" ");
+        return [column.number && "n", column.low && "low", column.wide && "wide"]
+            .filter(Boolean)
+            .join(" ");
     }
 
     order(index) {
-        this.isDescending = index === this.sortBy ? !this.isDescending
-            : Boolean(this.columns[index].number);
+        this.isDescending =
+            index === this.sortBy ? !this.isDescending : Boolean(this.columns[index].number);
         this.sortBy = index;
         this.showOrder();
         this.update(this.items);
     }
 
     showOrder() {
-        this.heads.forEach((head, index) => head.setAttribute("aria-sort", index !== this.sortBy ? "none"
-            : this.isDescending ? "descending" : "ascending"));
+        this.heads.forEach((head, index) =>
+            head.setAttribute(
+                "aria-sort",
+                index !== this.sortBy ? "none" : this.isDescending ? "descending" : "ascending",
+            ),
+        );
     }
 
     onClick(event) {
         const row = event.target.closest("tr");
-        if (row?.dataset.href && !event.target.closest("a, button") && String(getSelection()) === "") {
+        if (
+            row?.dataset.href &&
+            !event.target.closest("a, button") &&
+            String(getSelection()) === ""
+        ) {
             location.hash = row.dataset.href;
         }
     }
@@ -173,17 +241,27 @@ export class Table {
         return [...items].sort((a, b) => {
             const x = sort(a);
             const y = sort(b);
-            return sign * (typeof x === "number" && typeof y === "number" ? x - y
-                : compare(String(x ?? ""), String(y ?? "")));
+            return (
+                sign *
+                (typeof x === "number" && typeof y === "number"
+                    ? x - y
+                    : compare(String(x ?? ""), String(y ?? "")))
+            );
         });
     }
 
     update(items) {
         this.items = items;
         const wanted = this.filter.toLowerCase();
-        const fitting = items.filter((item) => wanted === "" ||
-            this.columns.some((column) => JSON.stringify(column.value(item) ?? "").toLowerCase()
-                .includes(wanted)));
+        const fitting = items.filter(
+            (item) =>
+                wanted === "" ||
+                this.columns.some((column) =>
+                    JSON.stringify(column.value(item) ?? "")
+                        .toLowerCase()
+                        .includes(wanted),
+                ),
+        );
         const shown = this.sorted(fitting).slice(0, this.limit);
         const keys = new Set(shown.map(this.key));
         for (const [key, row] of this.rows) {
@@ -208,8 +286,11 @@ export class Table {
         let row = this.rows.get(key);
         if (!row) {
             const cells = this.columns.map((column, index) =>
-                el(index === 0 ? "th" : "td", { class: this.cellClass(column),
-                    scope: index === 0 ? "row" : null }));
+                el(index === 0 ? "th" : "td", {
+                    class: this.cellClass(column),
+                    scope: index === 0 ? "row" : null,
+                }),
+            );
             row = { element: el("tr", {}, cells), cells, values: [] };
             if (this.href) {
                 row.element.dataset.href = this.href(item);
@@ -245,10 +326,14 @@ export class Table {
     }
 
     filterBox(label) {
-        return el("input", { type: "search", placeholder: "filter", "aria-label": label,
-            input: (event) => {
+        return el("input", {
+            "type": "search",
+            "placeholder": "filter",
+            "aria-label": label,
+            "input": (event) => {
                 this.filter = event.target.value.trim();
                 this.update(this.items);
-            } });
+            },
+        });
     }
 }

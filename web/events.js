@@ -9,11 +9,16 @@ const SHOWN = 300;
 const GRADES = { info: "idle", warning: "warn", error: "bad" };
 
 export function eventRow(event, skewMs) {
-    return el("tr", { class: event.level },
+    return el(
+        "tr",
+        { class: event.level },
         el("td", { class: "time" }, timeOfDay(event.time_ns, skewMs)),
         el("td", {}, badge(event.level, GRADES[event.level] ?? "idle")),
-        el("td", { class: "type" }, event.type), el("td", {}, link("task", event.task)),
-        el("td", {}, link("node", event.node)), el("td", { class: "text" }, event.text));
+        el("td", { class: "type" }, event.type),
+        el("td", {}, link("task", event.task)),
+        el("td", {}, link("node", event.node)),
+        el("td", { class: "text" }, event.text),
+    );
 }
 
 export class EventStream {
@@ -24,26 +29,73 @@ export class EventStream {
         this.isHeld = false;
         this.body = el("tbody", {});
         this.note = el("p", { class: "note" });
-        this.element = el("div", {},
-            el("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "events" },
-                el("table", { class: "events" }, el("thead", {}, el("tr", {},
-                    ["Time", "Level", "Event", "Task", "Node", "What"].map((title) =>
-                        el("th", { scope: "col" }, title)))), this.body)), this.note);
+        this.element = el(
+            "div",
+            {},
+            el(
+                "div",
+                {
+                    "class": "scroll tall",
+                    "tabindex": "0",
+                    "role": "region",
+                    "aria-label": "events",
+                },
+                el(
+                    "table",
+                    { class: "events" },
+                    el(
+                        "thead",
+                        {},
+                        el(
+                            "tr",
+                            {},
+                            ["Time", "Level", "Event", "Task", "Node", "What"].map((title) =>
+                                el("th", { scope: "col" }, title),
+                            ),
+                        ),
+                    ),
+                    this.body,
+                ),
+            ),
+            this.note,
+        );
     }
 
     controls() {
         const choose = (event) => this.setFilter({ level: event.target.value });
-        const hold = el("button", { type: "button", "aria-pressed": "false", click: () => {
-            this.isHeld = !this.isHeld;
-            hold.setAttribute("aria-pressed", String(this.isHeld));
-            setText(hold, this.isHeld ? "go on" : "hold");
-            this.draw();
-        } }, "hold");
-        this.text = el("input", { type: "search", placeholder: "task, node, words", "aria-label": "filter events",
-            input: (event) => this.setFilter({ text: event.target.value, task: "", node: "" }) });
-        return [el("select", { "aria-label": "level", change: choose },
-            [["info", "all levels"], ["warning", "warnings, errors"], ["error", "errors"]].map(([value, text]) =>
-                el("option", { value }, text))), this.text, hold];
+        const hold = el(
+            "button",
+            {
+                "type": "button",
+                "aria-pressed": "false",
+                "click": () => {
+                    this.isHeld = !this.isHeld;
+                    hold.setAttribute("aria-pressed", String(this.isHeld));
+                    setText(hold, this.isHeld ? "go on" : "hold");
+                    this.draw();
+                },
+            },
+            "hold",
+        );
+        this.text = el("input", {
+            "type": "search",
+            "placeholder": "task, node, words",
+            "aria-label": "filter events",
+            "input": (event) => this.setFilter({ text: event.target.value, task: "", node: "" }),
+        });
+        return [
+            el(
+                "select",
+                { "aria-label": "level", "change": choose },
+                [
+                    ["info", "all levels"],
+                    ["warning", "warnings, errors"],
+                    ["error", "errors"],
+                ].map(([value, text]) => el("option", { value }, text)),
+            ),
+            this.text,
+            hold,
+        ];
     }
 
     setFilter(change) {
@@ -60,7 +112,9 @@ export class EventStream {
             this.say();
             return;
         }
-        const rows = events.filter((event) => eventMatches(event, this.filter)).reverse()
+        const rows = events
+            .filter((event) => eventMatches(event, this.filter))
+            .reverse()
             .map((event) => eventRow(event, skewMs));
         this.body.prepend(...rows.slice(0, SHOWN));
         while (this.body.children.length > SHOWN) {
@@ -83,8 +137,9 @@ export class EventStream {
     draw(isForced = false) {
         if (!this.isHeld || isForced) {
             this.held = 0;
-            this.body.replaceChildren(...this.matching(this.filter, SHOWN).map((event) =>
-                eventRow(event, this.skewMs)));
+            this.body.replaceChildren(
+                ...this.matching(this.filter, SHOWN).map((event) => eventRow(event, this.skewMs)),
+            );
         }
         this.say();
     }

@@ -83,17 +83,15 @@ export function timeOfDay(ns, skewMs) {
     }
     const date = new Date(ns / 1e6 + skewMs);
     const two = (n) => String(n).padStart(2, "0");
-    return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.` +
-        String(date.getMilliseconds()).padStart(3, "0");
+    return (
+        `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.` +
+        String(date.getMilliseconds()).padStart(3, "0")
+    );
 }
 
 /** The first digits of a digest. */
 export function digest(text) {
-    return typeof text === "string" && text !== "" ? text.replace(/^sha256:/, "").slice(0, 12)
+    return typeof text === "string" && text !== ""
+        ? text.replace(/^sha256:/, "").slice(0, 12)
         : NONE;
-}
-
-/** "1 task", "2 tasks". */
-export function plural(n, what) {
-    return `${count(n)} ${what}${n === 1 ? "" : "s"}`;
 }

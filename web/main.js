@@ -8,7 +8,15 @@ import { EventStream } from "./events.js";
 import { count, duration } from "./format.js";
 import { OperationList } from "./operations.js";
 import { largest, rate, Ring } from "./series.js";
-import { leases, managerTable, masterTable, nodeTable, serviceTable, taskTable, voterTable } from "./tables.js";
+import {
+    leases,
+    managerTable,
+    masterTable,
+    nodeTable,
+    serviceTable,
+    taskTable,
+    voterTable,
+} from "./tables.js";
 
 const PERIOD_MS = 1000;
 const HIDDEN_MS = 5000; // nobody looks: collect, but slowly
@@ -20,13 +28,33 @@ const SAMPLES = 1800;
 const LINES = 8;
 const CHOICE_MS = 30000; // of many nodes or tasks the largest are drawn
 
-const LOAD = [["load", "measured"], ["predicted", "predicted bound"], ["admitted", "admitted density"],
-    ["busy", "processor busy"]];
-const WORK = [["response", "p99, of the deadline"], ["missed", "missed jobs per s"], ["jobs", "jobs per s"]];
-const WINDOWS = [[300, "5 min"], [60, "1 min"], [1800, "30 min"]];
+const LOAD = [
+    ["load", "measured"],
+    ["predicted", "predicted bound"],
+    ["admitted", "admitted density"],
+    ["busy", "processor busy"],
+];
+const WORK = [
+    ["response", "p99, of the deadline"],
+    ["missed", "missed jobs per s"],
+    ["jobs", "jobs per s"],
+];
+const WINDOWS = [
+    [300, "5 min"],
+    [60, "1 min"],
+    [1800, "30 min"],
+];
 
 const app = {
-    data: { status: {}, nodes: [], tasks: [], services: [], managers: [], voters: [], operations: [] },
+    data: {
+        status: {},
+        nodes: [],
+        tasks: [],
+        services: [],
+        managers: [],
+        voters: [],
+        operations: [],
+    },
     rings: Object.fromEntries([...LOAD, ...WORK].map(([name]) => [name, new Ring(SAMPLES)])),
     skewMs: null, // local time less master time
     events: new EventStream(),
@@ -40,46 +68,91 @@ const parts = {};
 
 function heading(section, title, ...tools) {
     const note = el("span", { class: "muted" });
-    byId(section).prepend(el("div", { class: "title" }, el("h2", {}, title), note,
-        el("span", { class: "tools" }, ...tools)));
-    byId("sections").append(el("button", { type: "button",
-        click: () => byId(section).scrollIntoView({ behavior: "smooth" }) }, title));
+    byId(section).prepend(
+        el(
+            "div",
+            { class: "title" },
+            el("h2", {}, title),
+            note,
+            el("span", { class: "tools" }, ...tools),
+        ),
+    );
+    byId("sections").append(
+        el(
+            "button",
+            { type: "button", click: () => byId(section).scrollIntoView({ behavior: "smooth" }) },
+            title,
+        ),
+    );
     return note;
 }
 
 function chooser(label, options, onChange) {
-    return el("select", { "aria-label": label, change: (event) => onChange(event.target.value) },
-        options.map(([value, text]) => el("option", { value }, text)));
+    return el(
+        "select",
+        { "aria-label": label, "change": (event) => onChange(event.target.value) },
+        options.map(([value, text]) => el("option", { value }, text)),
+    );
 }
 
 function makeChart(title, options, chart) {
     const box = { metric: options[0][0], chart };
-    byId("charts").append(el("section", {}, el("div", { class: "title" }, el("h2", {}, title),
-        el("span", { class: "tools" }, chooser(`${title}: what`, options, (metric) => {
-            box.metric = metric;
-            chart.logarithmic = metric === "response";
-            chart.shape = "";
-            box.chosenAt = 0;
-            drawCharts();
-        }), chooser(`${title}: how long`, WINDOWS, (seconds) => {
-            chart.windowS = Number(seconds);
-            chart.redraw();
-        }))), chart.element));
+    byId("charts").append(
+        el(
+            "section",
+            {},
+            el(
+                "div",
+                { class: "title" },
+                el("h2", {}, title),
+                el(
+                    "span",
+                    { class: "tools" },
+                    chooser(`${title}: what`, options, (metric) => {
+                        box.metric = metric;
+                        chart.logarithmic = metric === "response";
+                        chart.shape = "";
+                        box.chosenAt = 0;
+                        drawCharts();
+                    }),
+                    chooser(`${title}: how long`, WINDOWS, (seconds) => {
+                        chart.windowS = Number(seconds);
+                        chart.redraw();
+                    }),
+                ),
+            ),
+            chart.element,
+        ),
+    );
     return box;
 }
 
 function makeTable(section, title, table) {
-    parts[section] = { table, note: heading(section, title, table.filterBox(`filter ${title.toLowerCase()}`)) };
+    parts[section] = {
+        table,
+        note: heading(section, title, table.filterBox(`filter ${title.toLowerCase()}`)),
+    };
     byId(section).append(table.element);
 }
 
 function makePage() {
     const perSecond = (value) => `${Number(value.toFixed(1))}/s`;
     const share = (value) => `${value.toFixed(value < 9.95 ? 1 : 0)} %`;
-    parts.load = makeChart("Load of nodes", LOAD, new Chart({ label: "load of nodes", format: share, step: 1 }));
-    parts.work = makeChart("Tasks", WORK, new Chart({ label: "tasks",
-        format: (value) => (parts.work.metric === "response" ? share(value) : perSecond(value)), step: 1,
-        logarithmic: true }));
+    parts.load = makeChart(
+        "Load of nodes",
+        LOAD,
+        new Chart({ label: "load of nodes", format: share, step: 1 }),
+    );
+    parts.work = makeChart(
+        "Tasks",
+        WORK,
+        new Chart({
+            label: "tasks",
+            format: (value) => (parts.work.metric === "response" ? share(value) : perSecond(value)),
+            step: 1,
+            logarithmic: true,
+        }),
+    );
     makeTable("nodes", "Nodes", nodeTable());
     makeTable("tasks", "Tasks", taskTable());
     makeTable("services", "Services", serviceTable());
@@ -88,51 +161,91 @@ function makePage() {
     byId("operations").append(parts.operations.element);
     heading("control", "Control");
     parts.leases = el("p", { class: "note" });
-    parts.control = { masters: masterTable(pageOf), managers: managerTable(), voters: voterTable() };
-    byId("control").append(parts.leases, ...Object.values(parts.control).map((table) => table.element));
+    parts.control = {
+        masters: masterTable(pageOf),
+        managers: managerTable(),
+        voters: voterTable(),
+    };
+    byId("control").append(
+        parts.leases,
+        ...Object.values(parts.control).map((table) => table.element),
+    );
     heading("events", "Events", ...app.events.controls());
     byId("events").append(app.events.element);
     app.detail = new Detail(app);
 }
 
 function figure(title, value, more, grade = "") {
-    return el("div", { class: `figure ${grade}` }, el("span", {}, title), el("strong", {}, value),
-        el("small", {}, more));
+    return el(
+        "div",
+        { class: `figure ${grade}` },
+        el("span", {}, title),
+        el("strong", {}, value),
+        el("small", { title: more || null }, more || "\u00a0"),
+    );
 }
 
 function drawFigures() {
     const { status, nodes, tasks, services, managers, operations } = app.data;
     const ready = services.filter((service) => service.state === "ready").length;
     const wrong = (status.failed ?? 0) + (status.lost ?? 0);
-    const missed = app.rings.missed.names().reduce((sum, name) => sum + (app.rings.missed.last(name) ?? 0), 0);
+    const missed = app.rings.missed
+        .names()
+        .reduce((sum, name) => sum + (app.rings.missed.last(name) ?? 0), 0);
     const moving = tasks.filter((task) => task.migration).length;
     const present = managers.filter((manager) => manager.state === "present").length;
     const durable = Math.max(0, ...managers.map((manager) => manager.durable_age_p99_ns ?? 0));
     byId("figures").replaceChildren(
-        figure("Nodes ready", `${status.ready} of ${status.nodes}`,
-            `${nodes.filter((node) => node.cordoned).length} cordoned`, status.ready < status.nodes ? "bad" : ""),
-        figure("Tasks running", `${status.running} of ${status.tasks}`, wrong > 0 ? `${wrong} failed or lost`
-            : `${moving} under way`, wrong > 0 ? "bad" : ""),
-        figure("Services ready", services.length === 0 ? "none" : `${ready} of ${services.length}`,
-            services.find((service) => service.condition)?.condition ?? "", ready < services.length ? "warn" : ""),
-        figure("Missed deadlines", `${Number(missed.toFixed(1))}/s`, "of all tasks", missed > 0 ? "warn" : ""),
-        figure("Checkpoints", managers.length === 0 ? "no manager" : `${present} of ${managers.length}`,
+        figure(
+            "Nodes ready",
+            `${status.ready} of ${status.nodes}`,
+            `${nodes.filter((node) => node.cordoned).length} cordoned`,
+            status.ready < status.nodes ? "bad" : "",
+        ),
+        figure(
+            "Tasks running",
+            `${status.running} of ${status.tasks}`,
+            wrong > 0 ? `${wrong} failed or lost` : `${moving} under way`,
+            wrong > 0 ? "bad" : "",
+        ),
+        figure(
+            "Services ready",
+            services.length === 0 ? "none" : `${ready} of ${services.length}`,
+            services.find((service) => service.condition)?.condition ?? "",
+            ready < services.length ? "warn" : "",
+        ),
+        figure(
+            "Missed deadlines",
+            `${Number(missed.toFixed(1))}/s`,
+            "of all tasks",
+            missed > 0 ? "warn" : "",
+        ),
+        figure(
+            "Checkpoints",
+            managers.length === 0 ? "no manager" : `${present} of ${managers.length}`,
             managers.length === 0 ? "" : `managers; durable after ${duration(durable)} (p99)`,
-            present < managers.length ? "warn" : ""),
-        figure("Operations", count(operations.filter((one) => one.state === "running").length),
-            `under way, ${operations.length} known`),
-        figure("Leader", status.name, `term ${status.term}, version ${status.version}`));
+            present < managers.length ? "warn" : "",
+        ),
+        figure(
+            "Operations",
+            count(operations.filter((one) => one.state === "running").length),
+            `under way, ${operations.length} known`,
+        ),
+        figure("Leader", status.name, `term ${status.term}, version ${status.version}`),
+    );
 }
 
 /* What was drawn before keeps its colour. */
 function chooseLines(before, names) {
     const free = new Set(Array.from({ length: LINES }, (_, index) => index));
     names.forEach((name) => free.delete(before.get(name)));
-    return new Map(names.map((name) => {
-        const colour = before.get(name) ?? free.values().next().value;
-        free.delete(colour);
-        return [name, colour];
-    }));
+    return new Map(
+        names.map((name) => {
+            const colour = before.get(name) ?? free.values().next().value;
+            free.delete(colour);
+            return [name, colour];
+        }),
+    );
 }
 
 function drawCharts() {
@@ -144,8 +257,14 @@ function drawCharts() {
             box.chosenAt = Date.now();
         }
         const [times, ...values] = ring.columns([...box.lines.keys()]);
-        box.chart.update(times, [...box.lines].map(([name, colour], index) =>
-            ({ name, values: values[index], colour })));
+        box.chart.update(
+            times,
+            [...box.lines].map(([name, colour], index) => ({
+                name,
+                values: values[index],
+                colour,
+            })),
+        );
     }
 }
 
@@ -173,16 +292,31 @@ function remember(nodes, tasks) {
     const before = app.counters ?? new Map();
     const seconds = now - (app.countedAt ?? now);
     const of = (items, value) => items.map((item) => [item.name, value(item)]);
-    const grown = (field) => of(tasks, (task) => rate(before.get(task.id)?.[field], task.instance?.[field], seconds));
+    const grown = (field) =>
+        of(tasks, (task) => rate(before.get(task.id)?.[field], task.instance?.[field], seconds));
     const alive = nodes.filter((node) => node.state === "ready");
     const running = tasks.filter((task) => task.instance?.completed > 0);
 
-    app.rings.load.push(now, of(alive, (node) => node.task_load_ppm / 1e4));
-    app.rings.predicted.push(now, of(alive, (node) => (node.prediction?.predicted_ppm ?? NaN) / 1e4));
-    app.rings.admitted.push(now, of(alive, (node) => node.density_ppm / 1e4));
-    app.rings.busy.push(now, of(alive, (node) => node.cpu_load_ppm / 1e4));
-    app.rings.response.push(now, of(running, (task) =>
-        100 * task.instance.response_p99_ns / task.spec.deadline_ns));
+    app.rings.load.push(
+        now,
+        of(alive, (node) => node.task_load_ppm / 1e4),
+    );
+    app.rings.predicted.push(
+        now,
+        of(alive, (node) => (node.prediction?.predicted_ppm ?? NaN) / 1e4),
+    );
+    app.rings.admitted.push(
+        now,
+        of(alive, (node) => node.density_ppm / 1e4),
+    );
+    app.rings.busy.push(
+        now,
+        of(alive, (node) => node.cpu_load_ppm / 1e4),
+    );
+    app.rings.response.push(
+        now,
+        of(running, (task) => (100 * task.instance.response_p99_ns) / task.spec.deadline_ns),
+    );
     app.rings.missed.push(now, grown("missed"));
     app.rings.jobs.push(now, grown("completed"));
     app.counters = new Map(tasks.map((task) => [task.id, task.instance ?? {}]));
@@ -198,7 +332,8 @@ function setSkew(nowNs) {
 }
 
 function isTimeForRest() {
-    const isMoving = app.data.tasks.some((task) => task.migration || task.op) ||
+    const isMoving =
+        app.data.tasks.some((task) => task.migration || task.op) ||
         app.data.operations.some((operation) => operation.state === "running");
     return app.isStale || isMoving || Date.now() - (app.restAt ?? 0) > LATER_MS;
 }
@@ -208,7 +343,11 @@ async function ask() {
     setSkew(status.now_ns);
     app.data.status = status;
     if (status.role !== "leader") {
-        throw new ApiError(503, { name: "NOT_LEADER", reason: `${status.name} stands by`, leader: status.leader });
+        throw new ApiError(503, {
+            name: "NOT_LEADER",
+            reason: `${status.name} stands by`,
+            leader: status.leader,
+        });
     }
     const names = ["nodes", "tasks", "services"];
     const isWhole = isTimeForRest();
@@ -234,25 +373,51 @@ async function ask() {
 function alertOf(error) {
     if (error.status === 401) {
         byId("login").hidden = false;
-        return hasToken() ? [el("strong", {}, "The token is wrong."), " Give that of this cluster."] : [];
+        return hasToken()
+            ? [el("strong", {}, "The token is wrong."), " Give that of this cluster."]
+            : [];
     }
     if (error.name === "NOT_LEADER") {
         const page = pageOf(error.leader?.api);
-        return [el("strong", {}, "This master does not lead."), " ", page
-            ? ["The leader's page: ", el("a", { href: page, rel: "noreferrer" },
-                `${error.leader.name} at ${error.leader.api}`)] : "A leader is being elected."].flat();
+        return [
+            el("strong", {}, "This master does not lead."),
+            " ",
+            page
+                ? [
+                      "The leader's page: ",
+                      el(
+                          "a",
+                          { href: page, rel: "noreferrer" },
+                          `${error.leader.name} at ${error.leader.api}`,
+                      ),
+                  ]
+                : "A leader is being elected.",
+        ].flat();
     }
-    const others = (app.data.status.masters ?? []).filter((master) => master.name !== app.data.status.name &&
-        pageOf(master.api));
-    return [el("strong", {}, error.message), error.cure ? ` ${error.cure}` : "",
-        others.length > 0 ? " Other masters: " : "", ...others.flatMap((master) =>
-            [el("a", { href: pageOf(master.api), rel: "noreferrer" }, master.name), " "])];
+    const others = (app.data.status.masters ?? []).filter(
+        (master) => master.name !== app.data.status.name && pageOf(master.api),
+    );
+    return [
+        el("strong", {}, error.message),
+        error.cure ? ` ${error.cure}` : "",
+        others.length > 0 ? " Other masters: " : "",
+        ...others.flatMap((master) => [
+            el("a", { href: pageOf(master.api), rel: "noreferrer" }, master.name),
+            " ",
+        ]),
+    ];
 }
 
 function showState(error) {
     const isLive = !error;
-    patchChildren(byId("alerts"), isLive ? [] : alertOf(error).map((part) =>
-        (typeof part === "string" ? document.createTextNode(part) : part)));
+    patchChildren(
+        byId("alerts"),
+        isLive
+            ? []
+            : alertOf(error).map((part) =>
+                  typeof part === "string" ? document.createTextNode(part) : part,
+              ),
+    );
     byId("live").className = isLive ? "badge ok" : "badge bad";
     setText(byId("live"), isLive ? "live" : "not live");
     document.body.classList.toggle("stale", !isLive && !byId("main").hidden);
@@ -308,7 +473,9 @@ async function pollEvents() {
             if (!hasToken()) {
                 throw new ApiError(401, null);
             }
-            const answer = await get(`/v1/events?since=${next}&wait_ms=${EVENTS_WAIT_MS}`, { waitMs: EVENTS_WAIT_MS });
+            const answer = await get(`/v1/events?since=${next}&wait_ms=${EVENTS_WAIT_MS}`, {
+                waitMs: EVENTS_WAIT_MS,
+            });
             app.isStale ||= answer.items.length > 0;
             next = answer.next;
             setSkew(answer.now_ns);
@@ -328,7 +495,9 @@ async function pollCheckpoints() {
         const begun = Date.now();
         if (hasToken() && !document.hidden && app.data.managers.length > 0) {
             try {
-                const answer = await get(`/v1/checkpoints?wait_ms=${CHECKPOINTS_MS}`, { waitMs: CHECKPOINTS_MS });
+                const answer = await get(`/v1/checkpoints?wait_ms=${CHECKPOINTS_MS}`, {
+                    waitMs: CHECKPOINTS_MS,
+                });
                 app.durable = new Map(answer.items.map((item) => [item.task, item]));
             } catch (error) {
                 if (!(error instanceof ApiError)) {
@@ -372,7 +541,8 @@ function start() {
     makePage();
     setTheme(localStorage.getItem("axcan-theme"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-        setTheme(localStorage.getItem("axcan-theme")));
+        setTheme(localStorage.getItem("axcan-theme")),
+    );
     app.detail.open();
     pollData();
     pollEvents();

@@ -54,7 +54,8 @@ export class Ring {
 
 /** The names with the largest sums, at most `limit`, in the order in which they were given. */
 export function largest(ring, names, limit) {
-    const sum = (name) => (ring.values.get(name) ?? []).reduce((all, value) => all + (value ?? 0), 0);
+    const sum = (name) =>
+        (ring.values.get(name) ?? []).reduce((all, value) => all + (value ?? 0), 0);
     if (names.length <= limit) {
         return names;
     }
@@ -142,7 +143,8 @@ export function phases(operation) {
     const steps = operation.steps ?? [];
     const at = (names) => steps.findLast((step) => names.includes(step.name))?.at_ns;
     const isMoving = ["migrate", "offload"].includes(operation.kind) || at(["transfer"]);
-    const rows = isMoving ? MIGRATION.map(([name, ends]) => [name, at(ends)])
+    const rows = isMoving
+        ? MIGRATION.map(([name, ends]) => [name, at(ends)])
         : steps.map((step) => [step.name, step.at_ns]);
     let isOpen = false;
     return rows.map(([name, ns]) => {
@@ -162,7 +164,10 @@ export function eventMatches(event, filter) {
     if ((rank[event.level] ?? 0) < (rank[filter.level] ?? 0)) {
         return false;
     }
-    if ((filter.task && event.task !== filter.task) || (filter.node && event.node !== filter.node)) {
+    if (
+        (filter.task && event.task !== filter.task) ||
+        (filter.node && event.node !== filter.node)
+    ) {
         return false;
     }
     const words = (filter.text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
