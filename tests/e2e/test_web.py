@@ -13,7 +13,8 @@ from conftest import Cluster, until
 
 NO_BROWSER = pytest.mark.skipif(not browser.IS_THERE,
                                 reason="capability:chromium no chromium or no chromedriver")
-MODULES = ["main", "api", "dom", "format", "series", "tables", "charts", "detail", "events", "operations", "actions"]
+MODULES = ["main", "api", "dom", "format", "series", "tables", "charts", "detail", "events", "operations", "actions",
+           "panels"]
 
 
 @pytest.fixture(scope="module")
