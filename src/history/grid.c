@@ -152,6 +152,7 @@ static void take_activation(struct walk *walk, const struct axi_trace *record)
         return;
     }
     walk->may_begin_anew |= is_gone && walk->removed_ns <= record->master_ns;
+    walk->may_begin_anew |= !was_migrated && record->job == 0; /* its start was never confirmed */
     walk->may_begin_later |= !was_migrated;
     walk->epoch = record->epoch;
     walk->frozen_ns = walk->removed_ns = 0;
