@@ -76,6 +76,8 @@ uint32_t axi_vote_largest(const struct axi_vote_table *table, uint64_t job, uint
 struct findings {
     uint32_t delivered, counted; /* anything of the job; of which are counted */
     uint32_t wrong, silent;
+    uint32_t
+        doubtful; /* they differ, but as many that count say so as say what is taken for right */
     bool has_agreed, has_failed;
 };
 
@@ -115,6 +117,7 @@ static void compare(const struct axi_vote_table *table, uint64_t job, uint32_t p
 {
     const struct axi_vote_group *config = &table->config;
     struct axi_vote_value right = reference(table, job, place, agreed);
+    int right_count = __builtin_popcount(agreeing_with(table, job, place, right));
 
     f->has_agreed = true;
     for (uint32_t i = 0; i < config->member_count; i++) {
@@ -124,7 +127,9 @@ static void compare(const struct axi_vote_table *table, uint64_t job, uint32_t p
         if (own.data == NULL) {
             f->silent |= f->delivered & 1u << i;
         } else if (!axi_vote_agree(config->compare, config->tolerance, own, right)) {
-            f->wrong |= 1u << i;
+            bool is_tie = __builtin_popcount(agreeing_with(table, job, place, own)) >= right_count;
+
+            *(is_tie ? &f->doubtful : &f->wrong) |= 1u << i;
         }
     }
 }
@@ -229,6 +234,10 @@ static void judge_member(struct axi_vote *vote, struct axi_vote_table *table, ui
     } else if (is_mute || (f->silent & bit) != 0) {
         count_bad(seat, &counts->silent);
         tell(vote, table, AXI_VERDICT_SILENT, job, seat->config.task);
+    } else if ((f->doubtful & bit) != 0 && seat->config.is_counted) {
+        counts->wrong++; /* who is right, nobody knows: no reason to replace it */
+        counts->good_in_row = counts->bad_in_row = 0;
+        tell(vote, table, AXI_VERDICT_WRONG, job, seat->config.task);
     } else if (!has_delivered) {
         counts->good_in_row = 0;
     } else if (f->has_agreed) {

@@ -163,9 +163,15 @@ static int right_value(uint32_t job, uint32_t place)
     return right;
 }
 
+/* As many that count say so as say what is right. */
+static bool is_tie(uint32_t job, uint32_t place, int said)
+{
+    return saying(job, place, said, true) >= saying(job, place, right_value(job, place), true);
+}
+
 static void judge_job(uint32_t job)
 {
-    uint32_t counted = 0, bad = 0, silent = 0;
+    uint32_t counted = 0, bad = 0, silent = 0, doubtful = 0;
     bool has_failed = false, has_agreed = false;
 
     for (uint32_t m = 0; m < model.members; m++) {
@@ -186,7 +192,9 @@ static void judge_job(uint32_t job)
             for (uint32_t m = 0; m < model.members; m++) {
                 int said = model.said[m][job][p];
 
-                bad |= said >= 0 && said != right_value(job, p) ? 1u << m : 0;
+                if (said >= 0 && said != right_value(job, p)) {
+                    *(is_tie(job, p, said) ? &doubtful : &bad) |= 1u << m;
+                }
                 silent |= said < 0 && delivers(m, job) ? 1u << m : 0;
             }
         } else if (with != 0 && counted - with_counted >= model.needed) {
@@ -205,6 +213,8 @@ static void judge_job(uint32_t job)
             model.wrong[m]++;
         } else if ((silent & bit) != 0 || !delivers(m, job)) {
             model.missing[m]++;
+        } else if ((doubtful & model.counted & bit) != 0) {
+            model.wrong[m]++;
         } else {
             model.good[m] += has_agreed;
         }

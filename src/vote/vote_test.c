@@ -171,6 +171,35 @@ static void one_output_is_enough_where_one_is_needed(void **state)
     axi_vote_free(vote);
 }
 
+/* Two that count say two things: it is told, but no reason to replace one; a new replica that says
+ * what one of them says may count. */
+static void one_against_one_nobody_is_at_fault(void **state)
+{
+    struct axi_vote *vote = make();
+    struct axi_vote_group group = group_of(1, 4);
+
+    (void)state;
+    group.members[2].is_counted = group.members[3].is_counted = false;
+    assert_int_equal(axi_vote_set(vote, RELEASE - PERIOD, &group), 0);
+    for (uint64_t job = 0; job < 3; job++) {
+        say(vote, 1 + job % 2, job, job % 2 == 0 ? 'a' : 'b');
+        say(vote, 2 - job % 2, job, job % 2 == 0 ? 'b' : 'a');
+        say(vote, 3, job, 'b');
+        say(vote, 4, job, 'c');
+        end(vote, job);
+    }
+    const struct axi_vote_result result = result_of(vote);
+
+    assert_int_equal(out_count, 3);
+    assert_int_equal(result.members[0].wrong, 1);
+    assert_int_equal(result.members[1].wrong, 2);
+    assert_int_equal(result.members[0].bad_in_row + result.members[1].bad_in_row, 0);
+    assert_int_equal(result.members[2].good_in_row, 3);
+    assert_int_equal(result.members[3].wrong, 3);
+    assert_int_equal(result.members[3].bad_in_row, 3);
+    axi_vote_free(vote);
+}
+
 static void names_a_silent_member_and_counts_in_a_row(void **state)
 {
     struct axi_vote *vote = with(2, 3);
@@ -539,6 +568,7 @@ int main(void)
         cmocka_unit_test(puts_out_what_two_of_three_agree_on),
         cmocka_unit_test(withholds_what_two_of_two_differ_in),
         cmocka_unit_test(one_output_is_enough_where_one_is_needed),
+        cmocka_unit_test(one_against_one_nobody_is_at_fault),
         cmocka_unit_test(names_a_silent_member_and_counts_in_a_row),
         cmocka_unit_test(one_that_never_said_anything_is_silent_after_a_grace),
         cmocka_unit_test(one_that_catches_up_is_late_and_not_silent),
