@@ -66,7 +66,7 @@ static bool is_there(const struct axi_task *task, uint64_t node)
 static int choose_target(struct axi_master *m, const struct axi_task *task,
                          struct axi_node **ret_node, char *ret_reason)
 {
-    struct axi_snapshot_options all = {.keeps_all = true};
+    struct axi_snapshot_options all = {.keeps_all = true, .moving = task->record.id};
     struct axi_plan_choice choice = {.node = AXI_PLAN_NONE};
     struct axi_snapshot *snapshot;
     uint32_t index;
@@ -87,6 +87,14 @@ static int choose_target(struct axi_master *m, const struct axi_task *task,
     }
     axi_snapshot_free(snapshot);
     return rc;
+}
+
+static bool is_going(struct axi_master *m, const struct axi_task *task)
+{
+    struct axi_service *s = axi_service_find(m, task->record.service);
+    const struct axi_member *member = s != NULL ? axi_member_find(s, task->record.id) : NULL;
+
+    return s != NULL && (member == NULL || member->role == AXI_MEMBER_GOING);
 }
 
 /* A successor elsewhere, then the replica goes. */
@@ -121,7 +129,8 @@ static void move_away(struct axi_master *m, struct axi_task *task, char *ret_rea
         (void)snprintf(ret_reason, AXI_REASON_BYTES, "was deployed for this node only");
         return;
     }
-    if (task->record.state != AXI_TASK_RUNNING || task->flow.step != AXI_STEP_IDLE) {
+    if (task->record.state != AXI_TASK_RUNNING || task->flow.step != AXI_STEP_IDLE ||
+        is_going(m, task)) {
         return;
     }
     if (choose_target(m, task, &target, ret_reason) != 0) {

@@ -15,6 +15,7 @@ struct wanted {
     struct axi_member_request request; /* without node and variant */
     struct axi_snapshot_extra extras[AXI_SERVICE_REPLICAS_MAX];
     uint32_t count;
+    bool ignores_spares;
 };
 
 static uint32_t variants_of(const struct axi_service_spec *spec)
@@ -89,8 +90,10 @@ void axi_service_close_avoided(struct axi_master *m, const struct axi_service *s
 static int place_all(struct axi_master *m, const struct axi_service *s, const struct wanted *w,
                      uint64_t *ret_nodes, char *ret_reason)
 {
-    struct axi_snapshot_options options = {
-        .extras = w->extras, .extra_count = w->count, .keeps_all = true};
+    struct axi_snapshot_options options = {.extras = w->extras,
+                                           .extra_count = w->count,
+                                           .keeps_all = true,
+                                           .ignores_spares = w->ignores_spares};
     struct axi_snapshot *snapshot = axi_snapshot_build(m, &options);
     struct axi_plan_options how = {.moves_max = 0};
     struct axi_plan plan = {0};
@@ -201,6 +204,24 @@ static int try_kind(struct axi_master *m, struct axi_service *s, uint32_t count,
     return placed;
 }
 
+/* A replica is missing, and the others leave no node but those kept for such a loss. */
+static int use_spares(struct axi_master *m, struct axi_service *s, uint32_t count,
+                      struct wanted *wanted, char *ret_reason)
+{
+    int placed;
+
+    wanted->ignores_spares = true;
+    placed = try_kind(m, s, count, wanted, ret_reason);
+    wanted->ignores_spares = false;
+    if (placed > 0) {
+        axi_event(m, AXI_WARNING, "spare-used", NULL, NULL,
+                  "%s: %d of the missing replicas placed where the loss of another node may leave "
+                  "something without a place",
+                  s->spec.name, placed);
+    }
+    return placed;
+}
+
 bool axi_service_fits_more(struct axi_master *m, struct axi_service *s)
 {
     char reason[AXI_REASON_BYTES];
@@ -274,6 +295,9 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     placed = try_kind(m, s, missing, &wanted, reason);
     if (placed == 0 && make_room(m, s, &wanted, reason)) {
         return 0;
+    }
+    if (placed == 0 && axi_service_may_use_spares(m, s)) {
+        placed = use_spares(m, s, missing, &wanted, reason);
     }
     if (placed == 0 && may_degrade(m, s)) {
         wanted.request.is_degraded = true;

@@ -63,7 +63,10 @@ struct axi_snapshot_options {
     size_t extra_count;
     uint64_t without;      /* task that is left out: 0 = none */
     const char *replacing; /* service whose members are left out; NULL = none */
+    uint64_t moving;       /* member that is to be moved: its service's demands hold, also when
+                              it is old; 0 = none */
     bool keeps_all;        /* nothing that runs may move */
+    bool ignores_spares;   /* places that are kept for the loss of a node may be used */
 };
 struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
                                         const struct axi_snapshot_options *options);

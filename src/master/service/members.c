@@ -194,9 +194,22 @@ static uint32_t assurance_of(const struct axi_service_spec *spec, bool is_degrad
     return is_degraded ? spec->degraded.assurance : spec->assurance;
 }
 
-int axi_service_choose(struct axi_master *m, const struct axi_service *service,
-                       const struct axi_member_request *request, uint64_t *ret_node,
-                       char *ret_reason)
+bool axi_service_may_use_spares(struct axi_master *m, const struct axi_service *service)
+{
+    struct axi_service_counts counts;
+    bool is_asked = false;
+
+    axi_service_count(m, service, &counts);
+    for (size_t i = 0; i < m->declared->service_count; i++) {
+        is_asked = is_asked || m->declared->services[i]->spec.survives_node_loss;
+    }
+    return is_asked && service->numbers >= service->spec.replicas &&
+           counts.alive < service->spec.replicas;
+}
+
+static int choose(struct axi_master *m, const struct axi_service *service,
+                  const struct axi_member_request *request, bool ignores_spares, uint64_t *ret_node,
+                  char *ret_reason)
 {
     const struct axi_service_spec *spec = request->spec != NULL ? request->spec : &service->spec;
     const struct axi_service_images *images =
@@ -206,8 +219,11 @@ int axi_service_choose(struct axi_master *m, const struct axi_service *service,
                                        .info = axi_service_image(m, images, request->image),
                                        .image = request->image,
                                        .assurance_min = assurance_of(spec, request->is_degraded)};
-    struct axi_snapshot_options options = {
-        .extras = &extra, .extra_count = 1, .without = request->instead_of, .keeps_all = true};
+    struct axi_snapshot_options options = {.extras = &extra,
+                                           .extra_count = 1,
+                                           .without = request->instead_of,
+                                           .keeps_all = true,
+                                           .ignores_spares = ignores_spares};
     uint64_t excluded[AXI_AVOIDED_MAX];
     size_t count = axi_service_avoided(m, service, excluded);
     struct axi_plan_choice choice = {.node = AXI_PLAN_NONE};
@@ -230,6 +246,18 @@ int axi_service_choose(struct axi_master *m, const struct axi_service *service,
         rc = axi_refuse(ret_reason, -rc, "%.150s", choice.reason);
     }
     axi_snapshot_free(snapshot);
+    return rc;
+}
+
+int axi_service_choose(struct axi_master *m, const struct axi_service *service,
+                       const struct axi_member_request *request, uint64_t *ret_node,
+                       char *ret_reason)
+{
+    int rc = choose(m, service, request, false, ret_node, ret_reason);
+
+    if (rc != 0 && axi_service_may_use_spares(m, service)) {
+        rc = choose(m, service, request, true, ret_node, ret_reason);
+    }
     return rc;
 }
 

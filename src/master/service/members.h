@@ -94,6 +94,9 @@ struct axi_image_info *axi_service_image(struct axi_master *m, const struct axi_
                                          uint32_t index);
 
 /* The best node for such a member; -AXC_ENO_CANDIDATE with the reason. */
+/* A node was lost, or another replica, and this is what places were kept for (N-1): a missing one
+ * may use them when nothing else is left. */
+bool axi_service_may_use_spares(struct axi_master *m, const struct axi_service *service);
 AXC_MUST_USE int axi_service_choose(struct axi_master *m, const struct axi_service *service,
                                     const struct axi_member_request *request, uint64_t *ret_node,
                                     char *ret_reason);

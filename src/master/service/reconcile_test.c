@@ -36,6 +36,21 @@ static void a_dead_node_s_replica_is_replaced_diversely(void **state)
     assert_true(rig_has_event(rig, "replica-placed"));
 }
 
+/* Three of four nodes cannot keep a place for another loss: what is there must be used. */
+static void what_was_kept_for_a_loss_is_used_after_it(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_apply(rig, "{\"kind\":\"Service\",\"name\":\"brake\",\"image\":\"multi\","
+                   "\"mode\":\"tmr\",\"survive_node_loss\":true}");
+    rig_run(rig, 1500);
+    rig_assert_ready(rig, "brake", 3);
+    fake_kill(&rig->c, rig_node_of(rig, "brake"));
+    rig_run(rig, 3000);
+    rig_assert_ready(rig, "brake", 3);
+    assert_true(rig_has_event(rig, "spare-used"));
+}
+
 static void a_replacement_begins_with_the_state_of_a_running_one(void **state)
 {
     struct rig *rig = *state;
@@ -519,6 +534,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_dead_node_s_replica_is_replaced_diversely),
+        RIG_TEST(what_was_kept_for_a_loss_is_used_after_it),
         RIG_TEST(a_replacement_begins_with_the_state_of_a_running_one),
         RIG_TEST(replica_numbers_are_never_used_twice),
         RIG_TEST(when_no_node_is_left_it_waits_and_goes_on_later),

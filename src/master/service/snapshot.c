@@ -159,12 +159,13 @@ static struct axi_place_task what_of(const struct axi_task_spec *spec, uint32_t 
 
 /* One that is about to go, or whose successor is being started, counts by its load only. */
 static const struct axi_member *constrained_member(struct axi_service *service,
-                                                   const struct axi_task *task)
+                                                   const struct axi_task *task, uint64_t moving)
 {
     const struct axi_member *member =
         service != NULL ? axi_member_find(service, task->record.id) : NULL;
 
-    return member != NULL && (member->role == AXI_MEMBER_ACTIVE || member->role == AXI_MEMBER_NEW)
+    return member != NULL && (member->role == AXI_MEMBER_ACTIVE ||
+                              member->role == AXI_MEMBER_NEW || member->task == moving)
                ? member
                : NULL;
 }
@@ -174,7 +175,7 @@ static void add_task(struct axi_master *m, struct held *h, const struct axi_task
 {
     const struct axi_record *r = &task->record;
     struct axi_service *service = axi_service_find(m, r->service);
-    const struct axi_member *member = constrained_member(service, task);
+    const struct axi_member *member = constrained_member(service, task, options->moving);
     uint32_t node = index_of(h, r->owner != 0 ? r->owner : r->pin);
     bool is_live = r->state <= AXI_TASK_STOPPING && !task->is_gone;
     bool is_movable = r->state == AXI_TASK_RUNNING && task->flow.step == AXI_STEP_IDLE &&
@@ -379,6 +380,9 @@ struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
     }
     qsort(h->by_id, h->node_count, sizeof(*h->by_id), compare_ids);
     add_services(m, h, options);
+    for (size_t i = 0; options->ignores_spares && i < h->service_count; i++) {
+        h->services[i].survives_node_loss = false;
+    }
     for (size_t i = 0; i < m->task_count; i++) {
         add_task(m, h, m->tasks[i], options);
     }
