@@ -11,22 +11,25 @@
 #define APPLICATION_ID 0x41584353 /* "AXCS" */
 #define USER_VERSION 2            /* version 1, without leases and deletions, is brought up */
 
-#define ENDED "(SELECT id FROM lease WHERE ends_ns <= ?1 OR boot <> ?2)"
+#define HAS_ENDED "(ends_ns <= ?1 OR boot <> ?2)"
+#define ENDED "(SELECT id FROM lease WHERE " HAS_ENDED ")"
 
 static const char *const statement_text[AXI_SQL_STATEMENT_COUNT] = {
     [AXI_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [AXI_SQL_BEGIN_READ] = "BEGIN",
     [AXI_SQL_COMMIT] = "COMMIT",
     [AXI_SQL_ROLLBACK] = "ROLLBACK",
-    [AXI_SQL_GET] = "SELECT value, revision FROM kv WHERE key = ?1",
+    [AXI_SQL_GET] =
+        ("SELECT value, revision, EXISTS (SELECT 1 FROM lease WHERE id = kv.lease AND " HAS_ENDED
+         ") FROM kv WHERE key = ?3"),
     [AXI_SQL_REVISION] = "SELECT revision FROM kv WHERE key = ?1",
-    [AXI_SQL_PUT] = ("INSERT INTO kv (key, value, revision, lease) VALUES (?1, ?2, ?3, ?4) "
-                     "ON CONFLICT (key) DO UPDATE SET value = ?2, revision = ?3, lease = ?4"),
+    [AXI_SQL_INSERT] = "INSERT INTO kv (key, value, revision, lease) VALUES (?1, ?2, ?3, ?4)",
+    [AXI_SQL_UPDATE] = "UPDATE kv SET value = ?2, revision = ?3, lease = ?4 WHERE key = ?1",
     [AXI_SQL_DELETE] = "DELETE FROM kv WHERE key = ?1",
-    [AXI_SQL_NEXT] = "UPDATE counter SET revision = revision + 1 RETURNING revision",
+    [AXI_SQL_NEXT] = "UPDATE counter SET revision = ?1",
     [AXI_SQL_LIST] =
         "SELECT key, value, revision FROM kv WHERE key >= ?1 AND key < ?2 ORDER BY key",
-    [AXI_SQL_COUNTER] = "SELECT revision, compacted FROM counter",
+    [AXI_SQL_COUNTER] = "SELECT revision, compacted, EXISTS " ENDED " FROM counter",
     [AXI_SQL_BURY] = "INSERT OR REPLACE INTO tombstone (key, revision) VALUES (?1, ?2)",
     [AXI_SQL_UNBURY] = "DELETE FROM tombstone WHERE key = ?1",
     [AXI_SQL_CHANGES] =
@@ -44,7 +47,7 @@ static const char *const statement_text[AXI_SQL_STATEMENT_COUNT] = {
                             " WHERE id = ?3 AND ends_ns > ?1 AND boot = ?2"),
     [AXI_SQL_LEASE_END] = ("UPDATE lease SET ends_ns = 0"
                            " WHERE id = ?3 AND ends_ns > ?1 AND boot = ?2"),
-    [AXI_SQL_ENDED] = "SELECT 1 FROM lease WHERE ends_ns <= ?1 OR boot <> ?2 LIMIT 1",
+    [AXI_SQL_ENDED] = "SELECT 1 FROM lease WHERE " HAS_ENDED " LIMIT 1",
     [AXI_SQL_ENDED_BURY] = ("INSERT OR REPLACE INTO tombstone (key, revision)"
                             " SELECT key, ?3 FROM kv WHERE lease IN " ENDED),
     [AXI_SQL_ENDED_KEYS] = "DELETE FROM kv WHERE lease <> 0 AND lease IN " ENDED,
@@ -105,15 +108,19 @@ int axi_store_sqlite_end(struct axi_store_sqlite *s, int rc)
 
 int axi_store_sqlite_next_revision(struct axi_store_sqlite *s, uint64_t *ret_revision)
 {
-    sqlite3_stmt *statement = axi_store_sqlite_prepared(s, AXI_SQL_NEXT);
-    int rc = sqlite3_step(statement);
+    sqlite3_stmt *statement;
+    struct axi_store_sqlite_counter counter;
+    int rc = axi_store_sqlite_counter(s, &counter);
 
-    if (rc == SQLITE_ROW) {
-        *ret_revision = (uint64_t)sqlite3_column_int64(statement, 0);
-        rc = sqlite3_step(statement); /* the update is done once the statement has ended */
+    if (rc == 0) { /* RETURNING would make a temporary table of it each time */
+        statement = axi_store_sqlite_prepared(s, AXI_SQL_NEXT);
+        sqlite3_bind_int64(statement, 1, (sqlite3_int64)(counter.revision + 1));
+        rc = axi_store_sqlite_run(s, AXI_SQL_NEXT);
     }
-    sqlite3_reset(statement);
-    return rc == SQLITE_DONE ? 0 : axi_store_sqlite_error(rc);
+    if (rc == 0) {
+        *ret_revision = counter.revision + 1;
+    }
+    return rc;
 }
 
 int axi_store_sqlite_copy_value(sqlite3_stmt *statement, int column,
@@ -137,12 +144,16 @@ int axi_store_sqlite_copy_value(sqlite3_stmt *statement, int column,
 
 static int sqlite_get(struct axi_store *store, const char *key, struct axi_store_value *ret_value)
 {
-    sqlite3_stmt *statement = axi_store_sqlite_prepared(of(store), AXI_SQL_GET);
+    sqlite3_stmt *statement = axi_store_sqlite_bind_now(of(store), AXI_SQL_GET);
     int rc;
 
-    axi_store_sqlite_expire(of(store));
-    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, key, -1, SQLITE_STATIC);
     rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW && sqlite3_column_int(statement, 2) != 0) {
+        sqlite3_reset(statement);
+        axi_store_sqlite_expire(of(store));
+        rc = sqlite3_step(statement);
+    }
     if (rc == SQLITE_ROW) {
         rc = axi_store_sqlite_copy_value(statement, 0, ret_value);
     } else {
@@ -174,17 +185,30 @@ static int compare(struct axi_store_sqlite *s, const struct axi_store_op *op)
     return revision == op->expected ? 0 : -AXC_ECONFLICT;
 }
 
-static int put(struct axi_store_sqlite *s, const struct axi_store_op *op, uint64_t revision)
+/* INSERT or UPDATE. */
+static int write_row(struct axi_store_sqlite *s, enum axi_store_sqlite_statement which,
+                     const struct axi_store_op *op, uint64_t revision)
 {
-    sqlite3_stmt *statement = axi_store_sqlite_prepared(s, AXI_SQL_PUT);
+    sqlite3_stmt *statement = axi_store_sqlite_prepared(s, which);
     const void *value = op->value_bytes > 0 ? op->value : "";
-    int rc;
 
     sqlite3_bind_text(statement, 1, op->key, -1, SQLITE_STATIC);
     sqlite3_bind_blob(statement, 2, value, (int)op->value_bytes, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 3, (sqlite3_int64)revision);
     sqlite3_bind_int64(statement, 4, (sqlite3_int64)op->lease);
-    rc = axi_store_sqlite_run(s, AXI_SQL_PUT);
+    return axi_store_sqlite_run(s, which);
+}
+
+/* A key that is there has no tombstone. */
+static int put(struct axi_store_sqlite *s, const struct axi_store_op *op, uint64_t revision)
+{
+    sqlite3_stmt *statement;
+    int rc = write_row(s, AXI_SQL_UPDATE, op, revision);
+
+    if (rc != 0 || sqlite3_changes(s->db) > 0) {
+        return rc;
+    }
+    rc = write_row(s, AXI_SQL_INSERT, op, revision);
     if (rc == 0) {
         statement = axi_store_sqlite_prepared(s, AXI_SQL_UNBURY);
         sqlite3_bind_text(statement, 1, op->key, -1, SQLITE_STATIC);
@@ -245,14 +269,13 @@ static int sqlite_commit(struct axi_store *store, const struct axi_store_op *ops
                          uint64_t *ret_revision)
 {
     struct axi_store_sqlite *s = of(store);
-    int rc;
+    int rc = axi_store_sqlite_begin(s);
 
-    axi_store_sqlite_expire(s);
-    rc = axi_store_sqlite_begin(s);
     if (rc != 0) {
         return rc;
     }
-    return axi_store_sqlite_end(s, change(s, ops, count, ret_revision));
+    rc = axi_store_sqlite_end_leases(s);
+    return axi_store_sqlite_end(s, rc == 0 ? change(s, ops, count, ret_revision) : rc);
 }
 
 /* The least text greater than every text that starts with prefix. */

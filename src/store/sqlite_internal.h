@@ -7,7 +7,8 @@
 
 #include <sqlite3.h>
 
-/* Statements with ENDED or LEASE in their name take ?1 = now, ?2 = boot (bind_now). */
+/* GET, COUNTER and those with ENDED or LEASE in their name take ?1 = now, ?2 = boot:
+ * axi_store_sqlite_bind_now. */
 enum axi_store_sqlite_statement {
     AXI_SQL_BEGIN,
     AXI_SQL_BEGIN_READ,
@@ -15,7 +16,8 @@ enum axi_store_sqlite_statement {
     AXI_SQL_ROLLBACK,
     AXI_SQL_GET,
     AXI_SQL_REVISION,
-    AXI_SQL_PUT,
+    AXI_SQL_INSERT,
+    AXI_SQL_UPDATE,
     AXI_SQL_DELETE,
     AXI_SQL_NEXT,
     AXI_SQL_LIST,
@@ -47,16 +49,24 @@ struct axi_store_sqlite {
     uint64_t timeout_us; /* wait for another process's lock */
 };
 
+struct axi_store_sqlite_counter {
+    uint64_t revision, compacted;
+    bool has_ended; /* leases, whose keys are still there */
+};
+
 /* A result of SQLite before a COMMIT was tried: nothing has changed. */
 int axi_store_sqlite_error(int rc);
 /* The statement, reset and ready to be bound. */
 sqlite3_stmt *axi_store_sqlite_prepared(struct axi_store_sqlite *s,
+                                        enum axi_store_sqlite_statement which);
+sqlite3_stmt *axi_store_sqlite_bind_now(struct axi_store_sqlite *s,
                                         enum axi_store_sqlite_statement which);
 /* Runs a statement that yields no row; 0 or an error of before the commit. */
 int axi_store_sqlite_run(struct axi_store_sqlite *s, enum axi_store_sqlite_statement which);
 int axi_store_sqlite_begin(struct axi_store_sqlite *s);
 /* Commits when rc is 0, else rolls back; returns rc or the commit's error. */
 int axi_store_sqlite_end(struct axi_store_sqlite *s, int rc);
+/* Inside a transaction. */
 int axi_store_sqlite_next_revision(struct axi_store_sqlite *s, uint64_t *ret_revision);
 /* Column and the one after it: value and revision. */
 int axi_store_sqlite_copy_value(sqlite3_stmt *statement, int column,
@@ -68,6 +78,11 @@ void axi_store_sqlite_prefix_end(const char *prefix, char end[AXI_STORE_KEY_MAX 
 
 /* Takes away the keys of ended leases. Best effort: whoever comes next tries again. */
 void axi_store_sqlite_expire(struct axi_store_sqlite *s);
+/* Inside a transaction: the keys of ended leases, if there are any, become deletions of one new
+ * revision. */
+int axi_store_sqlite_end_leases(struct axi_store_sqlite *s);
+int axi_store_sqlite_counter(struct axi_store_sqlite *s,
+                             struct axi_store_sqlite_counter *ret_counter);
 /* Inside a transaction: forgets the oldest deletions now and then. */
 int axi_store_sqlite_compact(struct axi_store_sqlite *s, uint64_t revision);
 /* 0 or -AXC_ENOENT when the lease has ended. */

@@ -9,7 +9,8 @@ static struct axi_store_sqlite *of(struct axi_store *store)
     return (struct axi_store_sqlite *)store;
 }
 
-static sqlite3_stmt *bind_now(struct axi_store_sqlite *s, enum axi_store_sqlite_statement which)
+sqlite3_stmt *axi_store_sqlite_bind_now(struct axi_store_sqlite *s,
+                                        enum axi_store_sqlite_statement which)
 {
     sqlite3_stmt *statement = axi_store_sqlite_prepared(s, which);
 
@@ -18,22 +19,35 @@ static sqlite3_stmt *bind_now(struct axi_store_sqlite *s, enum axi_store_sqlite_
     return statement;
 }
 
-/* Inside a transaction: the keys of ended leases become deletions of one new revision. */
-static int end_leases(struct axi_store_sqlite *s)
+static bool has_ended_lease(struct axi_store_sqlite *s)
+{
+    sqlite3_stmt *statement = axi_store_sqlite_bind_now(s, AXI_SQL_ENDED);
+    bool has_ended = sqlite3_step(statement) == SQLITE_ROW;
+
+    sqlite3_reset(statement);
+    return has_ended;
+}
+
+int axi_store_sqlite_end_leases(struct axi_store_sqlite *s)
 {
     uint64_t revision = 0;
-    int rc = axi_store_sqlite_next_revision(s, &revision);
+    int rc;
 
+    if (!has_ended_lease(s)) {
+        return 0;
+    }
+    rc = axi_store_sqlite_next_revision(s, &revision);
     if (rc == 0) {
-        sqlite3_bind_int64(bind_now(s, AXI_SQL_ENDED_BURY), 3, (sqlite3_int64)revision);
+        sqlite3_bind_int64(axi_store_sqlite_bind_now(s, AXI_SQL_ENDED_BURY), 3,
+                           (sqlite3_int64)revision);
         rc = axi_store_sqlite_run(s, AXI_SQL_ENDED_BURY);
     }
     if (rc == 0) {
-        bind_now(s, AXI_SQL_ENDED_KEYS);
+        axi_store_sqlite_bind_now(s, AXI_SQL_ENDED_KEYS);
         rc = axi_store_sqlite_run(s, AXI_SQL_ENDED_KEYS);
     }
     if (rc == 0) {
-        bind_now(s, AXI_SQL_ENDED_FORGET);
+        axi_store_sqlite_bind_now(s, AXI_SQL_ENDED_FORGET);
         rc = axi_store_sqlite_run(s, AXI_SQL_ENDED_FORGET);
     }
     return rc;
@@ -41,12 +55,8 @@ static int end_leases(struct axi_store_sqlite *s)
 
 void axi_store_sqlite_expire(struct axi_store_sqlite *s)
 {
-    sqlite3_stmt *statement = bind_now(s, AXI_SQL_ENDED);
-    int has_ended = sqlite3_step(statement) == SQLITE_ROW;
-
-    sqlite3_reset(statement);
-    if (has_ended && axi_store_sqlite_begin(s) == 0) {
-        (void)axi_store_sqlite_end(s, end_leases(s));
+    if (has_ended_lease(s) && axi_store_sqlite_begin(s) == 0) {
+        (void)axi_store_sqlite_end(s, axi_store_sqlite_end_leases(s));
     }
 }
 
@@ -68,14 +78,17 @@ int axi_store_sqlite_compact(struct axi_store_sqlite *s, uint64_t revision)
     return rc;
 }
 
-static int counter(struct axi_store_sqlite *s, uint64_t *ret_revision, uint64_t *ret_compacted)
+int axi_store_sqlite_counter(struct axi_store_sqlite *s,
+                             struct axi_store_sqlite_counter *ret_counter)
 {
-    sqlite3_stmt *statement = axi_store_sqlite_prepared(s, AXI_SQL_COUNTER);
+    sqlite3_stmt *statement = axi_store_sqlite_bind_now(s, AXI_SQL_COUNTER);
     int rc = sqlite3_step(statement);
 
     if (rc == SQLITE_ROW) {
-        *ret_revision = (uint64_t)sqlite3_column_int64(statement, 0);
-        *ret_compacted = (uint64_t)sqlite3_column_int64(statement, 1);
+        *ret_counter = (struct axi_store_sqlite_counter){
+            .revision = (uint64_t)sqlite3_column_int64(statement, 0),
+            .compacted = (uint64_t)sqlite3_column_int64(statement, 1),
+            .has_ended = sqlite3_column_int(statement, 2) != 0};
     }
     sqlite3_reset(statement);
     return rc == SQLITE_ROW ? 0 : axi_store_sqlite_error(rc);
@@ -119,39 +132,35 @@ int axi_store_sqlite_changes(struct axi_store *store, const char *prefix, uint64
                              axi_store_changed changed, void *context, uint64_t *ret_revision)
 {
     struct axi_store_sqlite *s = of(store);
-    uint64_t revision = 0;
-    uint64_t compacted = 0;
-    int rc;
+    struct axi_store_sqlite_counter counter;
+    int rc = axi_store_sqlite_run(s, AXI_SQL_BEGIN_READ); /* one view for counter and changes */
 
-    axi_store_sqlite_expire(s);
-    rc = counter(s, &revision, &compacted);
-    if (rc == 0 && after > 0 && revision == after) {
-        *ret_revision = revision;
-        return 0;
-    }
-    if (rc == 0) {
-        rc = axi_store_sqlite_run(s, AXI_SQL_BEGIN_READ); /* one view for counter and changes */
-    }
     if (rc != 0) {
         return rc;
     }
-    rc = counter(s, &revision, &compacted);
-    if (rc == 0 && (after == 0 || after < compacted || after > revision)) {
-        *ret_revision = revision;
+    rc = axi_store_sqlite_counter(s, &counter);
+    if (rc == 0 && counter.has_ended) {
+        (void)axi_store_sqlite_run(s, AXI_SQL_COMMIT);
+        axi_store_sqlite_expire(s);
+        rc = axi_store_sqlite_run(s, AXI_SQL_BEGIN_READ);
+        rc = rc == 0 ? axi_store_sqlite_counter(s, &counter) : rc;
+    }
+    if (rc == 0 && (after == 0 || after < counter.compacted || after > counter.revision)) {
+        *ret_revision = counter.revision;
         rc = -AXC_ECOMPACTED;
-    } else if (rc == 0) {
+    } else if (rc == 0 && counter.revision != after) {
         rc = report(s, prefix, after, changed, context);
     }
     (void)axi_store_sqlite_run(s, AXI_SQL_COMMIT); /* nothing was written */
     if (rc == 0) {
-        *ret_revision = revision;
+        *ret_revision = counter.revision;
     }
     return rc;
 }
 
 int axi_store_sqlite_lease_check(struct axi_store_sqlite *s, uint64_t lease)
 {
-    sqlite3_stmt *statement = bind_now(s, AXI_SQL_LEASE_IS);
+    sqlite3_stmt *statement = axi_store_sqlite_bind_now(s, AXI_SQL_LEASE_IS);
     int rc;
 
     sqlite3_bind_int64(statement, 3, (sqlite3_int64)lease);
@@ -167,15 +176,17 @@ int axi_store_sqlite_lease_grant(struct axi_store *store, uint32_t ttl_ms, uint6
 {
     struct axi_store_sqlite *s = of(store);
     sqlite3_int64 lease = 0;
-    int rc;
+    int rc = axi_store_sqlite_begin(s);
 
-    axi_store_sqlite_expire(s);
-    rc = axi_store_sqlite_begin(s);
     if (rc != 0) {
         return rc;
     }
-    sqlite3_bind_int64(bind_now(s, AXI_SQL_LEASE_NEW), 3, (sqlite3_int64)ttl_ms * 1000000);
-    rc = axi_store_sqlite_run(s, AXI_SQL_LEASE_NEW);
+    rc = axi_store_sqlite_end_leases(s);
+    if (rc == 0) {
+        sqlite3_bind_int64(axi_store_sqlite_bind_now(s, AXI_SQL_LEASE_NEW), 3,
+                           (sqlite3_int64)ttl_ms * 1000000);
+        rc = axi_store_sqlite_run(s, AXI_SQL_LEASE_NEW);
+    }
     lease = sqlite3_last_insert_rowid(s->db);
     rc = axi_store_sqlite_end(s, rc);
     if (rc == 0) {
@@ -189,7 +200,7 @@ static int touch(struct axi_store_sqlite *s, enum axi_store_sqlite_statement whi
 {
     int rc;
 
-    sqlite3_bind_int64(bind_now(s, which), 3, (sqlite3_int64)lease);
+    sqlite3_bind_int64(axi_store_sqlite_bind_now(s, which), 3, (sqlite3_int64)lease);
     rc = axi_store_sqlite_run(s, which);
     return rc == 0 && sqlite3_changes(s->db) == 0 ? -AXC_ENOENT : rc;
 }
@@ -197,10 +208,8 @@ static int touch(struct axi_store_sqlite *s, enum axi_store_sqlite_statement whi
 int axi_store_sqlite_lease_keep(struct axi_store *store, uint64_t lease)
 {
     struct axi_store_sqlite *s = of(store);
-    int rc;
+    int rc = axi_store_sqlite_begin(s);
 
-    axi_store_sqlite_expire(s);
-    rc = axi_store_sqlite_begin(s);
     return rc != 0 ? rc : axi_store_sqlite_end(s, touch(s, AXI_SQL_LEASE_KEEP, lease));
 }
 
@@ -213,5 +222,5 @@ int axi_store_sqlite_lease_revoke(struct axi_store *store, uint64_t lease)
         return rc;
     }
     rc = touch(s, AXI_SQL_LEASE_END, lease);
-    return axi_store_sqlite_end(s, rc == 0 ? end_leases(s) : rc);
+    return axi_store_sqlite_end(s, rc == 0 ? axi_store_sqlite_end_leases(s) : rc);
 }
