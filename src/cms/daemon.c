@@ -11,6 +11,7 @@
 #include "net/links.h"
 #include "net/notify.h"
 #include "net/startup.h"
+#include "net/tick.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -28,7 +29,7 @@
 struct daemon {
     const struct axi_cms_options *options;
     uv_loop_t loop;
-    uv_timer_t tick;
+    struct axi_tick tick;
     uv_signal_t on_term, on_int;
     uv_poll_t stored; /* results of the checkpoint store */
     uv_poll_t notified;
@@ -59,34 +60,20 @@ static uint64_t random64(void *context)
     return axi_host_random();
 }
 
-static void tick(struct daemon *daemon);
-
-static void on_tick(uv_timer_t *timer)
+static uint64_t on_tick(void *context)
 {
-    tick(timer->data);
-}
+    struct daemon *daemon = context;
 
-static void tick(struct daemon *daemon)
-{
-    if (daemon->is_stopping) {
-        return;
-    }
-    uint64_t next_ns = axi_cms_tick(daemon->cms);
-    uint64_t now_ns = now_local_ns(daemon);
-    uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-
-    if (wait_ns > 1000 * NS_PER_MS) {
-        wait_ns = 1000 * NS_PER_MS;
-    }
-    uv_update_time(&daemon->loop);
-    (void)uv_timer_start(&daemon->tick, on_tick, (wait_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+    return axi_cms_tick(daemon->cms);
 }
 
 static void on_stored(uv_poll_t *poll, int status, int events)
 {
+    struct daemon *daemon = poll->data;
+
     (void)status;
     (void)events;
-    tick(poll->data);
+    axi_tick_want(&daemon->tick);
 }
 
 /* What a flood leaves in the socket's buffer waits for the next turn of the loop. */
@@ -105,12 +92,14 @@ static void on_notified(uv_poll_t *poll, int status, int events)
         }
         axi_cms_datagram(daemon->cms, bytes, (size_t)count);
     }
-    tick(daemon);
+    axi_tick_want(&daemon->tick);
 }
 
 static void on_blob(void *context)
 {
-    tick(context);
+    struct daemon *daemon = context;
+
+    axi_tick_want(&daemon->tick);
 }
 
 /* ---- links ---- */
@@ -120,7 +109,7 @@ static void on_link_up(void *context, uint64_t link, bool is_incoming, const cha
     struct daemon *daemon = context;
 
     axi_cms_link_up(daemon->cms, link, is_incoming, peer);
-    tick(daemon);
+    axi_tick_want(&daemon->tick);
 }
 
 static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, size_t count)
@@ -128,7 +117,7 @@ static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, si
     struct daemon *daemon = context;
 
     axi_cms_link_bytes(daemon->cms, link, bytes, count);
-    tick(daemon);
+    axi_tick_want(&daemon->tick);
 }
 
 static void on_link_down(void *context, uint64_t link, int code)
@@ -136,7 +125,7 @@ static void on_link_down(void *context, uint64_t link, int code)
     struct daemon *daemon = context;
 
     axi_cms_link_down(daemon->cms, link, code);
-    tick(daemon);
+    axi_tick_want(&daemon->tick);
 }
 
 static const struct axi_links_handler links_handler = {
@@ -230,7 +219,7 @@ static void stop(struct daemon *daemon, const char *reason)
     if (daemon->notify_fd >= 0) {
         uv_close((uv_handle_t *)&daemon->notified, NULL);
     }
-    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    axi_tick_close(&daemon->tick);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
 }
@@ -430,10 +419,9 @@ int axi_cms_daemon_run(const struct axi_cms_options *options)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk */
     (void)uv_loop_init(&daemon.loop);
-    (void)uv_timer_init(&daemon.loop, &daemon.tick);
     (void)uv_signal_init(&daemon.loop, &daemon.on_term);
     (void)uv_signal_init(&daemon.loop, &daemon.on_int);
-    daemon.tick.data = daemon.on_term.data = daemon.on_int.data = &daemon;
+    daemon.on_term.data = daemon.on_int.data = &daemon;
     if (start(&daemon) < 0) {
         return 1; /* the process ends: the kernel takes the rest back */
     }
@@ -443,7 +431,7 @@ int axi_cms_daemon_run(const struct axi_cms_options *options)
     start_notify(&daemon);
     (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
-    tick(&daemon);
+    axi_tick_init(&daemon.tick, &daemon.loop, on_tick, &daemon);
     axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     axi_cms_free(daemon.cms);

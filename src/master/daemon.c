@@ -12,6 +12,7 @@
 #include "net/host.h"
 #include "net/links.h"
 #include "net/startup.h"
+#include "net/tick.h"
 #include "predict/weights.h"
 
 #include <signal.h>
@@ -30,7 +31,7 @@ struct daemon;
 struct daemon {
     const struct axi_master_options *options;
     uv_loop_t loop;
-    uv_timer_t tick;
+    struct axi_tick tick;
     uv_signal_t on_term, on_int;
     struct axi_listener *listener;
     struct axi_store *store;
@@ -45,7 +46,7 @@ struct daemon {
     struct axi_telemetry_file *telemetry; /* NULL: none is wanted */
     struct axi_predict_weights weights;   /* with options.predictor */
     struct axi_links links;
-    bool is_ticking, has_news, is_stopping;
+    bool has_news, is_stopping;
     char token[AXI_TOKEN_BYTES];
     char blob_dir[PATH_BYTES], store_path[PATH_BYTES];
     uint64_t id; /* of the directory */
@@ -69,20 +70,6 @@ static uint64_t random64(void *context)
 {
     (void)context;
     return axi_host_random();
-}
-
-static void tick(struct daemon *daemon);
-
-static void on_tick(uv_timer_t *timer)
-{
-    tick(timer->data);
-}
-
-static void schedule(struct daemon *daemon, uint64_t delay_ms)
-{
-    if (!daemon->is_stopping) {
-        (void)uv_timer_start(&daemon->tick, on_tick, delay_ms, 0);
-    }
 }
 
 static int make_core(struct daemon *daemon);
@@ -136,24 +123,16 @@ static uint64_t tick_roles(struct daemon *daemon)
     return next_ns;
 }
 
-static void tick(struct daemon *daemon)
+static uint64_t on_tick(void *context)
 {
-    if (daemon->is_stopping) {
-        return;
-    }
+    struct daemon *daemon = context;
     uint64_t next_ns = tick_roles(daemon);
-    uint64_t now_ns = now_local_ns(daemon);
-    uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
 
-    if (wait_ns > 1000 * NS_PER_MS) {
-        wait_ns = 1000 * NS_PER_MS;
-    }
-    uv_update_time(&daemon->loop);
-    schedule(daemon, (wait_ns + NS_PER_MS - 1) / NS_PER_MS);
     if (daemon->has_news) {
         daemon->has_news = false;
         axi_http_wake(daemon->http);
     }
+    return next_ns;
 }
 
 static void on_checkpoints_listed(void *context)
@@ -165,7 +144,9 @@ static void on_checkpoints_listed(void *context)
 
 static void on_api_changed(void *context)
 {
-    schedule(context, 0);
+    struct daemon *daemon = context;
+
+    axi_tick_want(&daemon->tick);
 }
 
 /* ---- links ---- */
@@ -177,7 +158,7 @@ static void on_link_up(void *context, uint64_t link, bool is_incoming, const cha
     (void)is_incoming; /* the master connects to nobody */
     if (daemon->master != NULL) {
         axi_master_link_up(daemon->master, link, peer);
-        tick(daemon);
+        axi_tick_want(&daemon->tick);
     }
 }
 
@@ -206,7 +187,7 @@ static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, si
         return;
     }
     axi_master_link_bytes(daemon->master, link, bytes, count);
-    tick(daemon);
+    axi_tick_want(&daemon->tick);
 }
 
 static void on_link_down(void *context, uint64_t link, int code)
@@ -216,7 +197,7 @@ static void on_link_down(void *context, uint64_t link, int code)
     (void)code;
     if (daemon->master != NULL) {
         axi_master_link_down(daemon->master, link);
-        tick(daemon);
+        axi_tick_want(&daemon->tick);
     }
 }
 
@@ -318,7 +299,7 @@ static void stop(struct daemon *daemon, const char *reason)
     axi_checkpoint_list_free(daemon->api.checkpoints);
     axi_links_close_all(&daemon->links);
     axi_master_clock_close(daemon->clock);
-    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    axi_tick_close(&daemon->tick);
     uv_close((uv_handle_t *)&daemon->on_term, NULL);
     uv_close((uv_handle_t *)&daemon->on_int, NULL);
 }
@@ -428,7 +409,7 @@ static void on_blobs_judged(void *context, uint64_t revision, bool is_complete)
     struct daemon *daemon = context;
 
     axi_leader_set_images(daemon->leader, revision, is_complete);
-    tick(daemon);
+    axi_tick_want(&daemon->tick);
 }
 
 /* A store of several members may be electing, or start at the same time as we. */
@@ -557,16 +538,15 @@ int axi_master_daemon_run(const struct axi_master_options *options)
 
     (void)signal(SIGPIPE, SIG_IGN);
     (void)uv_loop_init(&daemon.loop);
-    (void)uv_timer_init(&daemon.loop, &daemon.tick);
     (void)uv_signal_init(&daemon.loop, &daemon.on_term);
     (void)uv_signal_init(&daemon.loop, &daemon.on_int);
-    daemon.tick.data = daemon.on_term.data = daemon.on_int.data = &daemon;
+    daemon.on_term.data = daemon.on_int.data = &daemon;
     if (start(&daemon) < 0) {
         return 1; /* the process ends: the kernel takes the sockets back */
     }
     (void)uv_signal_start(&daemon.on_term, on_signal, SIGTERM);
     (void)uv_signal_start(&daemon.on_int, on_signal, SIGINT);
-    tick(&daemon);
+    axi_tick_init(&daemon.tick, &daemon.loop, on_tick, &daemon);
     axi_host_raise_priority();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     axi_master_free(daemon.master);

@@ -12,9 +12,14 @@ struct axi_link {
     uint64_t number;
 };
 
+static struct axi_link **bucket_of(struct axi_links *links, uint64_t number)
+{
+    return &links->buckets[number % AXI_LINKS_BUCKETS];
+}
+
 static struct axi_link *find(struct axi_links *links, uint64_t number)
 {
-    struct axi_link *link = links->first;
+    struct axi_link *link = *bucket_of(links, number);
 
     while (link != NULL && link->number != number) {
         link = link->next;
@@ -27,16 +32,17 @@ static struct axi_link *add(struct axi_links *links)
     struct axi_link *link = calloc(1, sizeof(*link));
 
     if (link != NULL) {
-        *link =
-            (struct axi_link){.links = links, .number = ++links->last_number, .next = links->first};
-        links->first = link;
+        struct axi_link **bucket = bucket_of(links, ++links->last_number);
+
+        *link = (struct axi_link){.links = links, .number = links->last_number, .next = *bucket};
+        *bucket = link;
     }
     return link;
 }
 
 static void drop(struct axi_link *link)
 {
-    struct axi_link **at = &link->links->first;
+    struct axi_link **at = bucket_of(link->links, link->number);
 
     while (*at != link) {
         at = &(*at)->next;
@@ -139,7 +145,9 @@ void axi_links_close(struct axi_links *links, uint64_t number)
 
 void axi_links_close_all(struct axi_links *links)
 {
-    while (links->first != NULL) {
-        axi_links_close(links, links->first->number);
+    for (size_t i = 0; i < AXI_LINKS_BUCKETS; i++) {
+        while (links->buckets[i] != NULL) {
+            axi_links_close(links, links->buckets[i]->number);
+        }
     }
 }

@@ -10,6 +10,8 @@
 
 struct axi_link;
 
+#define AXI_LINKS_BUCKETS 64u
+
 /* Called from the loop, never from within a function below. */
 struct axi_links_handler {
     /* An accepted link, or one that axi_links_connect began. peer is borrowed for the call. */
@@ -23,7 +25,7 @@ struct axi_links {
     uv_loop_t *loop;
     const struct axi_links_handler *handler; /* borrowed */
     void *context;
-    struct axi_link *first;
+    struct axi_link *buckets[AXI_LINKS_BUCKETS]; /* by number */
     uint64_t last_number;
 };
 
