@@ -170,7 +170,7 @@ void axi_predict_shift(struct axi_predict *p, double change)
 {
     double by = change / (p->config.ceiling - p->config.floor);
 
-    if (!isfinite(by) || p->count == 0) {
+    if (!isfinite(by) || by == 0 || p->count == 0) {
         return;
     }
     by = clamp(by, -1, 1);
