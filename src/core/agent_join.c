@@ -220,6 +220,16 @@ static void send_heartbeat(struct axi_agent *agent)
     agent->heartbeat_at_ns = agent->now_ns + agent->heartbeat_ns;
 }
 
+/* A master of many nodes wants to hear less of each as long as it answers. */
+static void delay_heartbeat(struct axi_agent *agent, const axi_HeartbeatAck *ack)
+{
+    if (ack->sequence == agent->sequence && ack->next_ns > agent->heartbeat_ns &&
+        ack->next_ns <= ack->lease_ns / 2 &&
+        agent->heartbeat_at_ns == ack->send_local_ns + agent->heartbeat_ns) {
+        agent->heartbeat_at_ns = ack->send_local_ns + ack->next_ns;
+    }
+}
+
 /* The lease counts from this node's own send time: whatever the network and the master's store took
  * is already spent. Only the sending that this ack echoes counts, and a lease never shrinks. */
 void axi_agent_on_heartbeat_ack(struct axi_agent *agent, uint32_t origin,
@@ -241,6 +251,7 @@ void axi_agent_on_heartbeat_ack(struct axi_agent *agent, uint32_t origin,
         agent->port.set_lease(agent->port.context, until_ns);
     }
     agent->keeper_ack_ns = agent->now_ns;
+    delay_heartbeat(agent, ack);
     if (ack->sequence <= agent->acknowledged || ack->reply_master_ns < ack->receive_master_ns ||
         ack->receive_master_ns == 0) { /* a manager that does not know master time */
         return;
@@ -274,11 +285,11 @@ static uint64_t tick_joined(struct axi_agent *agent)
         axi_agent_close_link(agent, agent->master, -AXC_ETIMEOUT, "no heartbeat was acknowledged");
         return agent->retry_at_ns;
     }
-    if (agent->now_ns >= agent->report_at_ns) {
-        axi_agent_report_all(agent);
-        agent->report_at_ns = agent->now_ns + agent->config.report_ns;
-    }
     if (agent->now_ns >= agent->heartbeat_at_ns) {
+        if (agent->now_ns >= agent->report_at_ns) { /* together: the master wakes up once */
+            axi_agent_report_all(agent);
+            agent->report_at_ns = agent->now_ns + agent->config.report_ns;
+        }
         send_heartbeat(agent);
     }
     if (agent->now_ns >= agent->log_at_ns) {
@@ -288,7 +299,6 @@ static uint64_t tick_joined(struct axi_agent *agent)
     trace_ns = axi_agent_send_traces(agent);
     next_ns = agent->heard_ns + silent_ns;
     next_ns = trace_ns < next_ns ? trace_ns : next_ns;
-    next_ns = agent->report_at_ns < next_ns ? agent->report_at_ns : next_ns;
     next_ns = agent->heartbeat_at_ns < next_ns ? agent->heartbeat_at_ns : next_ns;
     return agent->log_at_ns < next_ns ? agent->log_at_ns : next_ns;
 }

@@ -79,6 +79,46 @@ static void lease_counts_from_the_send_time_of_the_acknowledged_heartbeat(void *
     assert_int_equal(node->lease_ns, frame->m.Heartbeat.send_local_ns + 600 * MS);
 }
 
+static size_t heartbeats(void)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < node->frame_count; i++) {
+        count += node->frames[i].type == AXI_WIRE_HEARTBEAT;
+    }
+    return count;
+}
+
+/* Acknowledges the newest heartbeat, which was sent just now. */
+static void acknowledge(uint64_t next_ns)
+{
+    const axi_Heartbeat *beat = &heard(node, AXI_WIRE_HEARTBEAT)->m.Heartbeat;
+    axi_HeartbeatAck ack = {.sequence = beat->sequence,
+                            .send_local_ns = beat->send_local_ns,
+                            .lease_ns = 500 * MS,
+                            .next_ns = next_ns};
+
+    say(node, AXI_WIRE_HEARTBEAT_ACK, &ack, NULL, 0);
+}
+
+static void heartbeats_come_less_often_while_the_master_says_so(void **state)
+{
+    (void)state;
+    join(node);
+    acknowledge(200 * MS);
+    forget_heard(node);
+    pass_time(node, NULL, 190 * MS);
+    assert_int_equal(heartbeats(), 0);
+    pass_time(node, NULL, 20 * MS);
+    assert_int_equal(heartbeats(), 1);
+    pass_time(node, NULL, 100 * MS); /* that one was not answered */
+    assert_int_equal(heartbeats(), 2);
+    acknowledge(UINT64_MAX); /* no lease would last so long */
+    forget_heard(node);
+    pass_time(node, NULL, 110 * MS);
+    assert_int_equal(heartbeats(), 1);
+}
+
 static void silent_master_is_left_and_joined_again(void **state)
 {
     (void)state;
@@ -479,6 +519,7 @@ int main(void)
         T(joins_and_reports_before_the_first_heartbeat),
         T(refused_join_is_tried_again_later),
         T(lease_counts_from_the_send_time_of_the_acknowledged_heartbeat),
+        T(heartbeats_come_less_often_while_the_master_says_so),
         T(silent_master_is_left_and_joined_again),
         T(loads_from_the_cache_and_starts),
         T(fetches_a_missing_image),

@@ -261,7 +261,7 @@ json_t *axi_master_status(struct axi_master *m)
                      "nodes", (json_int_t)m->node_count, "ready", ready, "tasks", tasks, "images",
                      (json_int_t)m->image_count, "lease_ns", (json_int_t)m->config.lease_ns,
                      "heartbeat_ns", (json_int_t)m->config.heartbeat_ns, "detection_bound_ns",
-                     (json_int_t)(axi_lease_window_ns(m) + m->config.batch_ns));
+                     (json_int_t)(axi_lease_window_ns(m) + axi_leases_batch_ns(m)));
     for (int i = 0; i < AXI_TASK_STATE_COUNT; i++) {
         json_object_set_new(json, axi_task_state_name((enum axi_task_state)i),
                             json_integer(counts[i]));

@@ -355,6 +355,9 @@ static void act(struct fake_cluster *c, struct fake_node *node, uint32_t type,
             report(c, node);
         }
         break;
+    case AXI_WIRE_HEARTBEAT_ACK:
+        node->ack = m->HeartbeatAck;
+        break;
     case AXI_WIRE_LOAD:
         install(node, m->Load.spec.task_id, m->Load.epoch, 0);
         instance(node, m->Load.spec.task_id, m->Load.epoch)->elf = m->Load.spec.elf_digest[0];

@@ -40,6 +40,7 @@ struct fake_node {
     uint8_t object[256];   /* the last one that came in Chunks */
     size_t object_bytes;
     axi_Decision decision;
+    axi_HeartbeatAck ack; /* the last one */
 };
 
 struct fake_frame {

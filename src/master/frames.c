@@ -131,7 +131,7 @@ void axi_link_close(struct axi_master *m, struct axi_link *link, int code, const
     }
     axi_copy_text(message.reason, sizeof(message.reason), reason);
     axi_send_link(m, link->id, AXI_WIRE_GOODBYE, &message);
-    link->is_closing = true;
+    link->is_closing = m->has_closing_links = true;
     m->port.close(m->port.context, link->id);
 }
 
@@ -266,7 +266,7 @@ static void dispatch_node(struct axi_master *m, struct axi_node *node, uint32_t 
 void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_wire_frame *frame)
 {
     union axi_wire_message *message = calloc(1, sizeof(*message));
-    struct axi_node *node = axi_node_find(m, link->node);
+    struct axi_node *node = link->node;
     int rc = message == NULL ? -AXC_ENOMEM : axi_wire_decode(frame, message);
 
     if (rc != 0) {
@@ -275,11 +275,11 @@ void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_
         axi_manager_message(m, link, frame, message);
     } else if (link->voter != 0) {
         axi_voter_message(m, link, frame->type, message);
-    } else if (frame->type == AXI_WIRE_HELLO && link->node == 0) {
+    } else if (frame->type == AXI_WIRE_HELLO && link->node == NULL) {
         axi_node_hello(m, link, &message->Hello);
-    } else if (frame->type == AXI_WIRE_MANAGER_JOIN && link->node == 0) {
+    } else if (frame->type == AXI_WIRE_MANAGER_JOIN && link->node == NULL) {
         axi_manager_join(m, link, &message->ManagerJoin);
-    } else if (frame->type == AXI_WIRE_VOTER_JOIN && link->node == 0) {
+    } else if (frame->type == AXI_WIRE_VOTER_JOIN && link->node == NULL) {
         axi_voter_join(m, link, &message->VoterJoin);
     } else if (node == NULL || node->link != link->id) {
         axi_link_close(m, link, -AXC_EWIRE_STATE, "say Hello first");

@@ -138,6 +138,7 @@ struct axi_node {
     uint64_t heartbeat_master_ns;    /* receipt */
     bool is_overdue, is_disagreeing; /* said: see clocks.c */
     uint64_t sync_acted_ns;          /* local */
+    size_t watched;                  /* its place in service/telemetry.c + 1; 0 = none yet */
     uint64_t renewed_local_ns, lease_revision, joined_ns, round, died_local_ns;
     uint64_t rebalanced_ns; /* local: a move from or to it began last; see service/rebalance.c */
     uint32_t rounds_over;
@@ -155,13 +156,16 @@ struct axi_manager {
 };
 
 struct axi_link {
-    uint64_t id, node;       /* node 0 = before Hello, a manager's or a voter's */
+    uint64_t id;
+    struct axi_node *node;   /* NULL = before Hello, a manager's or a voter's */
     uint64_t manager, voter; /* whose it is; 0 = no such */
     char peer[64];
     struct axi_wire_parser parser;
     uint8_t *buffer;
     bool is_closing;
 };
+
+#define AXI_LINKS_FOUND 256u
 
 struct axi_op {
     uint64_t id;
@@ -184,10 +188,14 @@ struct axi_master {
     bool is_store_lost_said;
     struct axi_store_member store_members[AXI_STORE_MEMBERS_MAX];
     uint64_t started_local_ns, next_batch_ns, events_due_ns;
+    bool has_closing_links;
+    bool has_renewals;        /* of leases, some may be pending */
+    uint64_t expiry_ns;       /* local: no lease expires before */
     uint64_t tick_ns, due_ns; /* when the last tick began, when the next one was asked for */
     struct axi_node **nodes;
     struct axi_task **tasks;
     struct axi_link **links;
+    struct axi_link *found_links[AXI_LINKS_FOUND]; /* by id; found last */
     struct axi_image_info *images;
     struct axi_op **ops;
     size_t node_count, task_count, link_count, image_count, op_count;
@@ -271,6 +279,7 @@ void axi_leases_excuse(struct axi_master *m);
 void axi_leases_expire(struct axi_master *m);
 void axi_leases_revive(struct axi_master *m);
 uint64_t axi_leases_next(struct axi_master *m);
+uint64_t axi_leases_batch_ns(const struct axi_master *m); /* a renewal waits so long at most */
 uint64_t axi_lease_window_ns(struct axi_master *m);
 /* False too when the store cannot say. */
 bool axi_node_is_gone(struct axi_master *m, struct axi_node *node);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define LATE_NS 20000000ull
-#define MANY_NODES 50u
 #define GRACE_NS 100000000ull /* for a tick that came late: heartbeats must be read first */
 
 uint64_t axi_lease_window_ns(struct axi_master *m)
@@ -23,11 +22,16 @@ uint64_t axi_lease_window_ns(struct axi_master *m)
                                      : m->config.lease_ns + drift + m->config.lease_margin_ns;
 }
 
+static bool has_many_nodes(const struct axi_master *m)
+{
+    return m->node_count >= m->config.many_nodes;
+}
+
 /* With many nodes a lease that was renewed a moment ago is left as it is: it still has three
  * quarters to run, and this heartbeat needs no answer. */
 static bool is_renewal_due(struct axi_master *m, const struct axi_node *node)
 {
-    return m->node_count < MANY_NODES || !node->has_lease ||
+    return !has_many_nodes(m) || !node->has_lease ||
            axi_now(m) - node->renewed_local_ns > m->config.lease_ns / 4;
 }
 
@@ -38,6 +42,16 @@ void axi_node_heartbeat(struct axi_master *m, struct axi_node *node, const axi_H
     node->heartbeat = *beat;
     node->heartbeat_master_ns = axi_now_master(m);
     node->is_renewal_pending |= is_renewal_due(m, node);
+    m->has_renewals |= node->is_renewal_pending;
+}
+
+/* With many nodes every second heartbeat will do, if a lease outlasts five: a node whose heartbeat
+ * is not acknowledged in time sends the next one as ever. */
+static uint64_t next_heartbeat_ns(const struct axi_master *m)
+{
+    return has_many_nodes(m) && 5 * m->config.heartbeat_ns <= m->config.lease_ns
+               ? 2 * m->config.heartbeat_ns
+               : 0;
 }
 
 static void acknowledge(struct axi_master *m, struct axi_node *node)
@@ -46,7 +60,8 @@ static void acknowledge(struct axi_master *m, struct axi_node *node)
                             .send_local_ns = node->heartbeat.send_local_ns,
                             .receive_master_ns = node->heartbeat_master_ns,
                             .reply_master_ns = axi_now_master(m),
-                            .lease_ns = m->config.lease_ns};
+                            .lease_ns = m->config.lease_ns,
+                            .next_ns = next_heartbeat_ns(m)};
 
     axi_send(m, node, AXI_WIRE_HEARTBEAT_ACK, &ack);
 }
@@ -80,12 +95,11 @@ static size_t collect(struct axi_master *m, struct axi_node **batch, struct axi_
 
 /* With many nodes a renewal waits longer for company: a commit costs what it costs, however many
  * are in it. */
-static uint64_t batch_wait_ns(const struct axi_master *m)
+uint64_t axi_leases_batch_ns(const struct axi_master *m)
 {
     uint64_t most_ns = m->config.heartbeat_ns / 2;
 
-    return m->node_count < MANY_NODES || most_ns < m->config.batch_ns ? m->config.batch_ns
-                                                                      : most_ns;
+    return !has_many_nodes(m) || most_ns < m->config.batch_ns ? m->config.batch_ns : most_ns;
 }
 
 void axi_leases_renew(struct axi_master *m)
@@ -100,10 +114,11 @@ void axi_leases_renew(struct axi_master *m)
     size_t count;
     int rc;
 
-    if (axi_now(m) < m->next_batch_ns) {
+    if (!m->has_renewals || axi_now(m) < m->next_batch_ns) {
         return;
     }
     count = collect(m, batch, ops, keys, values);
+    m->has_renewals = count == BATCH_MAX;
     if (count == 0) {
         return;
     }
@@ -117,7 +132,8 @@ void axi_leases_renew(struct axi_master *m)
     if (rc == 0 && is_lapsed && axi_managers_known(m) && axi_watch_poll(m) != 0) {
         rc = -AXC_ETIMEOUT;
     }
-    m->next_batch_ns = axi_now(m) + batch_wait_ns(m);
+    m->next_batch_ns = axi_now(m) + axi_leases_batch_ns(m);
+    m->has_renewals |= rc != 0;
     for (size_t i = 0; i < count && (rc == 0 || rc == -AXC_ETIMEOUT); i++) {
         batch[i]->is_renewal_pending = false;
         batch[i]->renewed_local_ns = axi_now(m); /* unknown outcome: it may have been renewed */
@@ -246,33 +262,40 @@ void axi_leases_excuse(struct axi_master *m)
     }
 }
 
-void axi_leases_expire(struct axi_master *m)
+/* None expires before: a lease that is renewed, or given to a node, from now on lasts a window. */
+static uint64_t earliest_expiry(struct axi_master *m)
 {
-    for (size_t i = 0; i < m->node_count; i++) {
-        if (is_expired(m, m->nodes[i]) && check_unrenewed(m, m->nodes[i]) == 0) {
-            axi_node_declare_dead(m, m->nodes[i]);
-        }
-    }
-}
-
-uint64_t axi_leases_next(struct axi_master *m)
-{
-    uint64_t next = UINT64_MAX;
+    uint64_t window = axi_lease_window_ns(m);
+    uint64_t next = m->tick_ns + window + 1;
 
     for (size_t i = 0; i < m->node_count; i++) {
         const struct axi_node *node = m->nodes[i];
-        uint64_t at = node->renewed_local_ns + axi_lease_window_ns(m) + 1;
+        uint64_t at = node->renewed_local_ns + window + 1;
 
         if (at <= m->tick_ns) { /* the store could not say: ask again soon */
             at = m->tick_ns + m->config.batch_ns;
-        }
-
-        if (node->is_renewal_pending && m->next_batch_ns < next) {
-            next = m->next_batch_ns;
         }
         if (!node->is_dead && at < next) {
             next = at;
         }
     }
     return next;
+}
+
+void axi_leases_expire(struct axi_master *m)
+{
+    if (m->tick_ns < m->expiry_ns) {
+        return;
+    }
+    for (size_t i = 0; i < m->node_count; i++) {
+        if (is_expired(m, m->nodes[i]) && check_unrenewed(m, m->nodes[i]) == 0) {
+            axi_node_declare_dead(m, m->nodes[i]);
+        }
+    }
+    m->expiry_ns = earliest_expiry(m);
+}
+
+uint64_t axi_leases_next(struct axi_master *m)
+{
+    return m->has_renewals && m->next_batch_ns < m->expiry_ns ? m->next_batch_ns : m->expiry_ns;
 }

@@ -209,6 +209,7 @@ static void set_defaults(struct axi_master_config *config)
     set_default(&config->lost_after_ns, 10000 * MS);
     config->drift_ppm = config->drift_ppm != 0 ? config->drift_ppm : 200;
     config->attempts_max = config->attempts_max != 0 ? config->attempts_max : 3;
+    config->many_nodes = config->many_nodes != 0 ? config->many_nodes : 50;
     config->events_max = config->events_max != 0 ? config->events_max : 2000;
 }
 
@@ -308,7 +309,7 @@ void axi_master_free(struct axi_master *m)
     free(m);
 }
 
-static struct axi_link *find_link(struct axi_master *m, uint64_t id)
+static struct axi_link *search_link(struct axi_master *m, uint64_t id)
 {
     for (size_t i = 0; i < m->link_count; i++) {
         if (m->links[i]->id == id) {
@@ -316,6 +317,17 @@ static struct axi_link *find_link(struct axi_master *m, uint64_t id)
         }
     }
     return NULL;
+}
+
+/* Ids are consecutive: nearly always it is the one that was last found in its place. */
+static struct axi_link *find_link(struct axi_master *m, uint64_t id)
+{
+    struct axi_link **found = &m->found_links[id % AXI_LINKS_FOUND];
+
+    if (*found == NULL || (*found)->id != id) {
+        *found = search_link(m, id);
+    }
+    return *found;
 }
 
 void axi_master_link_up(struct axi_master *m, uint64_t id, const char *peer)
@@ -351,7 +363,7 @@ void axi_master_link_bytes(struct axi_master *m, uint64_t id, const uint8_t *byt
         axi_dispatch(m, link, &frame);
     }
     if (link != NULL && rc < 0 && !link->is_closing) {
-        axi_event(m, AXI_WARNING, "link-protocol", NULL, axi_node_find(m, link->node), "%s from %s",
+        axi_event(m, AXI_WARNING, "link-protocol", NULL, link->node, "%s from %s",
                   axi_error_text(rc), link->peer);
         axi_link_close(m, link, rc, axi_error_text(rc));
     }
@@ -361,9 +373,10 @@ void axi_master_link_bytes(struct axi_master *m, uint64_t id, const uint8_t *byt
 static void drop_link(struct axi_master *m, size_t index)
 {
     struct axi_link *link = m->links[index];
-    struct axi_node *node = axi_node_find(m, link->node);
+    struct axi_node *node = link->node;
 
     m->links[index] = m->links[--m->link_count];
+    m->found_links[link->id % AXI_LINKS_FOUND] = NULL;
     if (link->manager != 0) {
         axi_manager_link_down(m, link);
     }
@@ -389,7 +402,10 @@ void axi_master_link_down(struct axi_master *m, uint64_t id)
 
 static void sweep_links(struct axi_master *m)
 {
-    for (size_t i = 0; i < m->link_count;) {
+    bool has_any = m->has_closing_links;
+
+    m->has_closing_links = false;
+    for (size_t i = 0; i < m->link_count && has_any;) {
         if (m->links[i]->is_closing) {
             drop_link(m, i);
         } else {

@@ -82,8 +82,9 @@ struct axi_master_config {
     uint64_t start_delay_ns;  /* first release after Start; 0 = 20 ms */
     uint64_t lost_after_ns;   /* a dead owner that alone has the state is waited for; 0 = 10 s */
     enum axi_sync_policy sync_policy;
-    uint32_t attempts_max;                       /* candidates per operation; 0 = 3 */
-    uint32_t events_max;                         /* events kept in the store; 0 = 2000 */
+    uint32_t attempts_max; /* candidates per operation; 0 = 3 */
+    uint32_t many_nodes;   /* leases.c spares itself from so many on; 0 = 50 */
+    uint32_t events_max;   /* events kept in the store; 0 = 2000 */
     const struct axi_predict_weights *predictor; /* NULL: the built-in ones; borrowed */
     char token[65];                              /* nodes must show it; "" = any */
     bool skip_commit_cas; /* tests of the history checker only: decide without the store's word */

@@ -426,6 +426,27 @@ static void a_store_out_of_reach_is_said_and_changes_nothing(void **state)
     assert_runs_once(c);
 }
 
+static void many_nodes_are_answered_and_heard_less_often(void **state)
+{
+    struct fake_cluster *c = *state;
+    struct fake_node *node = &c->nodes[0];
+
+    fake_run(c, 1000);
+    assert_int_equal(node->ack.next_ns, 0);
+    assert_int_equal(node->ack.sequence, node->sequence);
+    c->config.many_nodes = FAKE_NODES;
+    fake_restart_master(c);
+    fake_run(c, 1000);
+    uint32_t answers = node->received[AXI_WIRE_HEARTBEAT_ACK];
+    uint64_t sent = node->sequence;
+
+    fake_run(c, 2000);
+    assert_int_equal(node->ack.next_ns, 200000000);
+    assert_in_range(node->received[AXI_WIRE_HEARTBEAT_ACK] - answers, 8, 12);
+    assert_in_range(node->sequence - sent, 18, 22); /* it goes on all the same */
+    assert_true(c->now_ns - node->ack.send_local_ns < 400000000);
+}
+
 static void master_dies_at_every_crash_point(void **state)
 {
     uint32_t count = 0;
@@ -466,6 +487,7 @@ int main(void)
         CASE(a_second_node_with_a_live_identity_is_refused),
         CASE(delete_removes_instance_and_record),
         CASE(a_store_out_of_reach_is_said_and_changes_nothing),
+        CASE(many_nodes_are_answered_and_heard_less_often),
         CASE(master_dies_at_every_crash_point),
     };
 

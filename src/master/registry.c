@@ -195,7 +195,7 @@ static void accept(struct axi_master *m, struct axi_link *link, struct axi_node 
     for (size_t i = 0; i < m->link_count;
          i++) { /* the same boot came again: the old link is dead */
         if (m->links[i]->id == node->link && m->links[i] != link) {
-            m->links[i]->node = 0;
+            m->links[i]->node = NULL;
             axi_link_close(m, m->links[i], -AXC_ECANCELLED, "replaced by a newer link");
         }
     }
@@ -215,7 +215,7 @@ static void accept(struct axi_master *m, struct axi_link *link, struct axi_node 
     node->renewed_local_ns = axi_now(m);
     node->joined_ns = axi_now_master(m);
     node->round++;
-    link->node = node->id;
+    link->node = node;
     axi_event(m, AXI_INFO, "node-joined", NULL, node, "%s from %s", hello->platforms[0],
               link->peer);
     if (node->is_new_boot && hello->reset_reason[0] != '\0') {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define WATCH_NS 20000000ull
+#define ALONE_NS 100000000ull /* no manager is known */
 #define REVIVE_EVERY 10u
 
 /* An instance that the record does not name any more is removed: its node may not know yet. */
@@ -166,6 +167,13 @@ static void member_changed(void *context, const struct axi_store_member *member)
               "member %s of the store %s", member->name, text);
 }
 
+/* A manager takes no task before it has seen a node's lease unrenewed for longer than the lease: it
+ * is known by then. */
+static uint64_t alone_ns(const struct axi_master *m)
+{
+    return m->config.lease_ns / 4 < ALONE_NS ? m->config.lease_ns / 4 : ALONE_NS;
+}
+
 void axi_watch_tick(struct axi_master *m)
 {
     if (axi_now(m) < m->watch_ns || m->is_crashed) {
@@ -176,6 +184,7 @@ void axi_watch_tick(struct axi_master *m)
     poll_managers(m);
     axi_managers_keep(m);
     if (!axi_managers_known(m)) {
+        m->watch_ns = axi_now(m) + alone_ns(m);
         return;
     }
     if (axi_watch_poll(m) != 0) {

@@ -242,6 +242,7 @@ static int make_core(struct sim_master *host)
 
     config.election = host->leader != NULL ? axi_leader_revision(host->leader) : 0;
     config.sync_policy = cluster->seed % 2 != 0 ? AXI_SYNC_MIGRATE : AXI_SYNC_ALARM;
+    config.many_nodes = cluster->seed % 3 == 0 ? 2 : 0;
     config.skip_commit_cas = cluster->options.disable_cas;
     host->life++;
     return axi_master_new(&config, &port, &host->master);

@@ -126,17 +126,17 @@ static bool is_ready(struct axi_master *m)
     return m->telemetry != NULL;
 }
 
-void axi_telemetry_heartbeat(struct axi_master *m, const struct axi_node *node,
-                             const axi_Heartbeat *beat)
+void axi_telemetry_heartbeat(struct axi_master *m, struct axi_node *node, const axi_Heartbeat *beat)
 {
-    struct watched *w = is_ready(m) ? find(m->telemetry, node->id) : NULL;
+    struct watched *w = NULL;
 
-    if (w == NULL && m->telemetry != NULL) {
-        w = add(m, node->id);
+    if (node->watched == 0 && is_ready(m) && add(m, node->id) != NULL) {
+        node->watched = m->telemetry->count;
     }
-    if (w == NULL) {
+    if (node->watched == 0) {
         return;
     }
+    w = m->telemetry->nodes[node->watched - 1];
     if (w->boot != node->boot_id) {
         w->boot = node->boot_id;
         begin(m, w);

@@ -10,7 +10,7 @@
 #include "predict/predict.h"
 
 /* A heartbeat arrived. */
-void axi_telemetry_heartbeat(struct axi_master *m, const struct axi_node *node,
+void axi_telemetry_heartbeat(struct axi_master *m, struct axi_node *node,
                              const axi_Heartbeat *beat);
 /* Samples when it is time; local time (ns) of the next sample. */
 uint64_t axi_telemetry_tick(struct axi_master *m);
