@@ -237,6 +237,7 @@ void axi_manager_join(struct axi_master *m, struct axi_link *link, const axi_Man
     manager->link = link->id;
     axi_copy_text(manager->version, sizeof(manager->version), join->version);
     describe(m, manager, join->name, join->address, join->api_address);
+    m->watch_ns = axi_now(m); /* its key is in the store, or comes */
     axi_event(m, AXI_INFO, "manager-joined", NULL, NULL, "%s at %s", join->name, join->address);
 }
 
