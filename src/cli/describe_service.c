@@ -16,6 +16,7 @@ static const struct axi_column member_columns[] = {
     {"PLATFORM", "platform", AXI_CELL_TEXT, false},
     {"ROLE", "role", AXI_CELL_TEXT, false},
     {"STATE", "state", AXI_CELL_TEXT, false},
+    {"OUTPUT", "output", AXI_CELL_TEXT, false},
     {"IMAGE", "image", AXI_CELL_DIGEST, false},
     {"DEGRADED", "degraded", AXI_CELL_TEXT, false},
     {"GOOD", "votes.good", AXI_CELL_TEXT, false},

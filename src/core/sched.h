@@ -69,9 +69,9 @@ enum axi_sched_op {
     AXI_SCHED_ACTIVATE, /* from STANDBY: epoch (>= installed), first_job, resume_step, release_ns,
                            seed of config; the state comes from the region's newest checkpoint when
                            there is one, else it is all zero */
-    AXI_SCHED_FREEZE, /* ACTIVE or FENCED: the newest checkpoint becomes what runs next */
-    AXI_SCHED_RESUME, /* FROZEN or FENCED, same epoch */
-    AXI_SCHED_OUTPUT, /* output_from, output_until of config; task and epoch must be the slot's */
+    AXI_SCHED_FREEZE,   /* ACTIVE or FENCED: the newest checkpoint becomes what runs next */
+    AXI_SCHED_RESUME,   /* FROZEN or FENCED, same epoch */
+    AXI_SCHED_OUTPUT,   /* output_from, output_until of config; task and epoch must be the slot's */
     AXI_SCHED_REMOVE,
     AXI_SCHED_FENCE, /* all slots that stop with the lease; posted by axi_sched_set_lease alone */
 };

@@ -4,7 +4,8 @@
  * the same numbers of jobs, so at a job k that is still ahead the old one falls silent and the new
  * one begins: each job is put out once. Until then the new one is a shadow: its voter compares it,
  * nobody else sees it. Level-triggered: what the records say (axi_record.output_from, output_until)
- * is told to the nodes until their Reports say the same. Part of the master's core. */
+ * is told to the nodes until their Reports say the same, the new one's first: a message that comes
+ * too late makes a job be put out twice, never by nobody. Part of the master's core. */
 #ifndef AXI_MASTER_SERVICE_HANDOVER_H
 #define AXI_MASTER_SERVICE_HANDOVER_H
 
