@@ -452,6 +452,9 @@ void axi_agent_trace(struct axi_agent *agent, const struct axi_trace *record)
     }
     if (record->kind == AXI_TRACE_COMPLETED) {
         on_completed(agent, instance, record);
+    } else if (record->kind == AXI_TRACE_KILLED && record->cause != AXI_CAUSE_LEASE) {
+        /* it ran here, too; of a program that crashes in every job no other will end */
+        tell_migration(agent, instance, AXI_ON_JOB_DONE, 0, record->master_ns);
     } else if (record->kind == AXI_TRACE_REMOVED) {
         on_state(agent, instance, AXI_SLOT_FREE, record->master_ns);
     } else if (state != UINT32_MAX && is_asked_for(instance, record->kind)) {

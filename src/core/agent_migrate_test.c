@@ -29,6 +29,19 @@ static void five_steps_move_the_task_with_its_state(void **state)
     assert_int_equal(source->slots[0].view.state, AXI_SLOT_FREE);
 }
 
+/* Nothing else would ever end the migration, and whoever wants to stop the task waits for that. */
+static void a_program_that_crashes_in_every_job_has_moved_all_the_same(void **state)
+{
+    (void)state;
+    until_prepared();
+    decide(target, true);
+    expect_phase(target, AXI_PHASE_ACTIVATED);
+    fake_trace(target, 0, AXI_TRACE_RELEASED);
+    fake_trace(target, 0, AXI_TRACE_KILLED);
+    settle(source, target);
+    expect_phase(target, AXI_PHASE_CONFIRMED);
+}
+
 static void missing_image_goes_with_it(void **state)
 {
     (void)state;
@@ -346,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(five_steps_move_the_task_with_its_state),
+        T(a_program_that_crashes_in_every_job_has_moved_all_the_same),
         T(missing_image_goes_with_it),
         T(missing_image_comes_from_the_master_when_it_says_so),
         T(full_link_pauses_the_transfer),
