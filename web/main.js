@@ -59,6 +59,7 @@ const app = {
     skewMs: null, // local time less master time
     events: new EventStream(),
     durable: new Map(), // by task: its newest checkpoint that a manager holds
+    isLive: false, // the last answer was the leader's
     isStale: true, // something happened that operations and declared objects may show
 };
 
@@ -410,6 +411,7 @@ function alertOf(error) {
 
 function showState(error) {
     const isLive = !error;
+    app.isLive = isLive;
     patchChildren(
         byId("alerts"),
         isLive
@@ -470,8 +472,9 @@ async function pollEvents() {
     let next = 0;
     for (;;) {
         try {
-            if (!hasToken()) {
-                throw new ApiError(401, null);
+            if (!app.isLive) {
+                await sleep(PERIOD_MS);
+                continue;
             }
             const answer = await get(`/v1/events?since=${next}&wait_ms=${EVENTS_WAIT_MS}`, {
                 waitMs: EVENTS_WAIT_MS,

@@ -99,6 +99,28 @@ def test_only_the_files_are_open(two_masters):
     assert status == 200 and headers["Cache-Control"] == "no-store"
 
 
+def test_the_newest_durable_checkpoints_of_all_managers(two_masters, images):
+    two_masters.ok("deploy", images("steady"))
+    api, token = apis(two_masters)[0], "Bearer " + read_token(two_masters)
+
+    def listed():
+        status, _, content = fetch(api, "/v1/checkpoints?wait_ms=9000", Authorization=token)
+        assert status == 200, content
+        return json.loads(content)
+
+    rows = until(lambda: [row for row in listed()["items"] if row["name"] == "steady" and row["job"] > 0], 10,
+                 "a checkpoint is durable")
+    assert len(rows) == 1 and rows[0]["manager"] in ("manager1", "manager2")
+    assert rows[0]["task"] == two_masters.task("steady")["id"]
+    two_masters.signal("manager2", signal.SIGSTOP)
+    try:
+        until(lambda: listed()["silent"] == ["manager2"], 10, "who does not answer is named")
+        assert any(row["name"] == "steady" and row["manager"] == "manager1" for row in listed()["items"])
+    finally:
+        two_masters.signal("manager2", signal.SIGCONT)
+    two_masters.ok("delete", "steady")
+
+
 # ---- the page in a browser ----
 
 def read_token(cluster):
