@@ -13,6 +13,8 @@
 
 #define SECOND 1000000000ull
 #define LOOKS_TO_RECOVER 2u
+#define MOVES_EVERY_NS (15 * SECOND) /* for what is not urgent; a whole plan each time */
+#define ROOM_EVERY_MAX_NS (30 * SECOND)
 
 static bool is_waiting(struct axi_master *m, const struct axi_member *member)
 {
@@ -44,11 +46,13 @@ static bool make_room_to_restore(struct axi_master *m, struct axi_service *s,
     struct axi_member_request request = {.image = member->image, .instead_of = member->task};
     char reason[AXI_REASON_BYTES] = "";
     uint64_t node = 0;
+    uint64_t pause;
 
     if (axi_now(m) < s->room_look_ns) {
         return axi_yield_is_under_way(m, s->spec.name);
     }
-    s->room_look_ns = axi_now(m) + SECOND / 2;
+    pause = SECOND / 2 + (axi_now(m) - s->wait_ns) / 2; /* a whole plan each time */
+    s->room_look_ns = axi_now(m) + (pause < ROOM_EVERY_MAX_NS ? pause : ROOM_EVERY_MAX_NS);
     return axi_service_choose(m, s, &request, &node, reason) == -AXC_ENO_CANDIDATE &&
            make_room(m, s, member, member->image, 1, reason);
 }
@@ -188,7 +192,8 @@ static const struct axi_member *find_recoverable(struct axi_master *m, struct ax
         }
         first = first == NULL ? member : first;
     }
-    if (first != NULL) {
+    if (first != NULL && axi_now(m) >= s->room_look_ns) {
+        s->room_look_ns = axi_now(m) + MOVES_EVERY_NS;
         (void)make_room(m, s, first, 0, 0, reason); /* by moves only */
     }
     return NULL;
@@ -246,8 +251,11 @@ int axi_service_degrade(struct axi_master *m, struct axi_service *s)
             continue;
         }
         is_one_waiting = true;
-        s->wait_ns = s->wait_ns != 0 ? s->wait_ns : now;
-        if (make_room_to_restore(m, s, &member)) {
+        if (s->wait_ns == 0) {
+            s->wait_ns = now;
+            s->room_look_ns = 0;
+        }
+        if (make_room_to_restore(m, s, &member) && axi_room_is_awaited(m, s)) {
             return 0;
         }
         if (s->spec.degraded.is_allowed && now - s->wait_ns >= s->spec.degraded.after_ns) {

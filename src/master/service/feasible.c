@@ -17,12 +17,24 @@ struct question {
     size_t count;
 };
 
+/* What it has yielded it need not have room for now. */
+static uint32_t wanted(const struct axi_declare *d)
+{
+    struct axi_service as_declared = {.spec = d->spec};
+
+    if (d->service != NULL) {
+        as_declared.yielded = d->service->yielded;
+    }
+    return axi_service_wanted(&as_declared);
+}
+
 static void ask_for(struct axi_master *m, struct question *q, struct axi_declare *d)
 {
+    uint32_t count = wanted(d);
     uint32_t first = d->service != NULL ? d->service->numbers : 0;
     bool is_varied = (d->spec.diversity & AXI_DIVERSE_IMAGE) != 0;
 
-    for (uint32_t i = 0; i < d->spec.replicas && q->count < AXI_DECLARE_MAX; i++) {
+    for (uint32_t i = 0; i < count && q->count < AXI_DECLARE_MAX; i++) {
         uint32_t image = is_varied ? i % d->spec.image_count : 0;
         bool has_own = d->is_lesser && d->spec.degraded.image[0] != '\0';
 

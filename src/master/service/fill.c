@@ -9,6 +9,7 @@
 
 #define MS 1000000ull
 #define SECOND (1000 * MS)
+#define MOVES_EVERY_NS (15 * SECOND) /* for what is not urgent; a whole plan each time */
 
 /* Those that are to be created of one kind. */
 struct wanted {
@@ -222,6 +223,17 @@ static int use_spares(struct axi_master *m, struct axi_service *s, uint32_t coun
     return placed;
 }
 
+/* False also when that has been tried for so long that a degraded one is the better way. */
+static bool make_room(struct axi_master *m, struct axi_service *s, const struct wanted *w,
+                      bool may_yield, const char *reason)
+{
+    struct axi_snapshot_options options = {.extras = w->extras, .extra_count = w->count};
+    uint32_t urgent = may_yield ? axi_yield_urgent(m, s) : 0;
+
+    return axi_room_make(m, s, &options, urgent < w->count ? urgent : w->count, reason) &&
+           (axi_room_is_awaited(m, s) || !may_degrade(m, s));
+}
+
 bool axi_service_fits_more(struct axi_master *m, struct axi_service *s)
 {
     char reason[AXI_REASON_BYTES];
@@ -234,6 +246,10 @@ bool axi_service_fits_more(struct axi_master *m, struct axi_service *s)
 
         placed = prepare(m, s, 1, &wanted, reason);
         placed = placed == 0 ? place_all(m, s, &wanted, &node, reason) : placed;
+        if (placed == 0 && lesser == 0 && axi_now(m) >= s->room_look_ns) {
+            s->room_look_ns = axi_now(m) + MOVES_EVERY_NS;
+            (void)make_room(m, s, &wanted, true, reason);
+        }
     }
     return placed > 0;
 }
@@ -254,15 +270,6 @@ static bool must_wait(struct axi_master *m, struct axi_service *s)
     return is_waiting;
 }
 
-static bool make_room(struct axi_master *m, struct axi_service *s, const struct wanted *w,
-                      const char *reason)
-{
-    struct axi_snapshot_options options = {.extras = w->extras, .extra_count = w->count};
-    uint32_t urgent = axi_yield_urgent(m, s);
-
-    return axi_room_make(m, s, &options, urgent < w->count ? urgent : w->count, reason);
-}
-
 int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rolling)
 {
     struct axi_service_spec former;
@@ -270,6 +277,7 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     enum axi_state_rule update = s->spec.update.state;
     struct axi_service_counts counts;
     char reason[AXI_REASON_BYTES] = "";
+    bool may_use_spares;
     uint32_t missing;
     int placed;
 
@@ -293,11 +301,15 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     }
     wanted.request.rule = update == AXI_STATE_MAP ? AXI_STATE_MAP : AXI_STATE_CARRY;
     placed = try_kind(m, s, missing, &wanted, reason);
-    if (placed == 0 && make_room(m, s, &wanted, reason)) {
+    may_use_spares = axi_service_may_use_spares(m, s);
+    if (placed == 0 && make_room(m, s, &wanted, !may_use_spares, reason)) {
         return 0;
     }
-    if (placed == 0 && axi_service_may_use_spares(m, s)) {
+    if (placed == 0 && may_use_spares) { /* before anybody yields */
         placed = use_spares(m, s, missing, &wanted, reason);
+        if (placed == 0 && make_room(m, s, &wanted, true, reason)) {
+            return 0;
+        }
     }
     if (placed == 0 && may_degrade(m, s)) {
         wanted.request.is_degraded = true;

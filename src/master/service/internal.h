@@ -89,7 +89,8 @@ void axi_service_back_off(struct axi_master *m, struct axi_service *service);
 AXC_MUST_USE int axi_service_fill(struct axi_master *m, struct axi_service *service,
                                   bool is_rolling);
 AXC_MUST_USE int axi_service_degrade(struct axi_master *m, struct axi_service *service);
-/* True when a node takes one replica more, a degraded one where that is allowed. */
+/* True when a node takes one replica more, a degraded one where that is allowed. Now and then moves
+ * begin that make room for a full one. */
 bool axi_service_fits_more(struct axi_master *m, struct axi_service *service);
 /* Nodes that refused this service lately are as good as cordoned. */
 void axi_service_close_avoided(struct axi_master *m, const struct axi_service *service,
@@ -98,6 +99,8 @@ void axi_service_close_avoided(struct axi_master *m, const struct axi_service *s
  * `urgent` of them; or by less critical ones that yield (yield.h), for the urgent ones. */
 bool axi_room_make(struct axi_master *m, struct axi_service *service,
                    const struct axi_snapshot_options *options, uint32_t urgent, const char *reason);
+/* True for some seconds after that was begun: it may still come to something. */
+bool axi_room_is_awaited(struct axi_master *m, const struct axi_service *service);
 /* fit.c: moves a member that may not be where it is. */
 void axi_service_fit(struct axi_master *m, struct axi_service *service);
 void axi_room_bring_home(struct axi_master *m, struct axi_service *service);

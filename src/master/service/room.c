@@ -53,25 +53,34 @@ static bool is_all_placed(const struct axi_plan *plan, size_t first, size_t coun
     return true;
 }
 
-/* True when moves have begun that make room for all of options->extras. */
+static uint32_t move_at_most(struct axi_master *m, const struct axi_snapshot *snapshot,
+                             size_t extra_count, uint32_t moves, const char *what_for)
+{
+    struct axi_plan_options how = {.moves_max = moves};
+    struct axi_plan plan = {0};
+    size_t count = snapshot->problem.task_count;
+    uint32_t begun = 0;
+
+    if (axi_plan_make(&snapshot->problem, &how, &plan) != 0) {
+        return 0;
+    }
+    if (is_all_placed(&plan, count - extra_count, count)) {
+        begun = carry_out(m, snapshot, &plan, count - extra_count, "room-made", what_for);
+    }
+    axi_plan_clear(&plan);
+    return begun;
+}
+
+/* True when moves have begun that make room for all of options->extras. First by one move: two may
+ * change places, and neither can go first. */
 static bool move_for(struct axi_master *m, const struct axi_snapshot_options *options,
                      const char *what_for)
 {
     struct axi_snapshot *snapshot = axi_snapshot_build(m, options);
-    struct axi_plan_options how = {.moves_max = MOVES_MAX};
-    struct axi_plan plan = {0};
     uint32_t begun = 0;
 
-    if (snapshot == NULL) {
-        return false;
-    }
-    if (axi_plan_make(&snapshot->problem, &how, &plan) == 0) {
-        size_t first = snapshot->problem.task_count - options->extra_count;
-
-        if (is_all_placed(&plan, first, snapshot->problem.task_count)) {
-            begun = carry_out(m, snapshot, &plan, first, "room-made", what_for);
-        }
-        axi_plan_clear(&plan);
+    for (uint32_t moves = 1; snapshot != NULL && begun == 0 && moves <= MOVES_MAX; moves++) {
+        begun = move_at_most(m, snapshot, options->extra_count, moves, what_for);
     }
     axi_snapshot_free(snapshot);
     return begun > 0;
@@ -97,8 +106,11 @@ static bool move_for_service(struct axi_master *m, struct axi_service *s,
 static bool yield_for_service(struct axi_master *m, struct axi_service *s,
                               const struct axi_snapshot_options *options, uint32_t urgent)
 {
-    struct axi_yield_question question = {
-        .extras = options->extras, .extra_count = urgent, .without = options->without, .asking = s};
+    struct axi_yield_question question = {.extras = options->extras,
+                                          .extra_count = urgent,
+                                          .without = options->without,
+                                          .asking = s,
+                                          .ignores_spares = axi_service_may_use_spares(m, s)};
 
     if (urgent == 0 || urgent > options->extra_count ||
         !axi_yield_begin(m, &question, s->spec.name)) {
@@ -120,6 +132,13 @@ bool axi_room_make(struct axi_master *m, struct axi_service *s,
     }
     s->next_ns = axi_now(m) + AGAIN_NS;
     return true;
+}
+
+bool axi_room_is_awaited(struct axi_master *m, const struct axi_service *s)
+{
+    uint64_t begun = s->room_ns > s->moved_ns ? s->room_ns : s->moved_ns;
+
+    return begun != 0 && axi_now(m) < begun + ROOM_PAUSE_NS;
 }
 
 bool axi_room_for_task(struct axi_master *m, const struct axi_record *record)

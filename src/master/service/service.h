@@ -73,7 +73,8 @@ struct axi_service {
     uint64_t recover_ns; /* local: when a full one is thought of again */
     uint32_t recover_looks; /* so often in a row there was a node for it */
     uint64_t room_ns;       /* local: when others yielded to it last; 0 = never */
-    uint64_t room_look_ns;  /* local: when room for its one task is thought of again */
+    uint64_t room_look_ns;  /* local: when room for its one task, or a full one, is thought of again
+                             */
     uint64_t yield_ns;      /* local: it is not asked to yield before */
     uint64_t return_ns;     /* local: when a replica that it goes without is thought of again */
     uint32_t return_looks;  /* so often in a row there was a node for it */

@@ -254,6 +254,7 @@ void axi_services_nodes_changed(struct axi_master *m)
             s->create_ns = s->backoff_ns = 0;
             s->wants_nodes = false;
         }
+        s->room_look_ns = 0;
         axi_service_look_now(m, s);
     }
 }

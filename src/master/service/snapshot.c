@@ -164,8 +164,8 @@ static const struct axi_member *constrained_member(struct axi_service *service,
     const struct axi_member *member =
         service != NULL ? axi_member_find(service, task->record.id) : NULL;
 
-    return member != NULL && (member->role == AXI_MEMBER_ACTIVE ||
-                              member->role == AXI_MEMBER_NEW || member->task == moving)
+    return member != NULL && (member->role == AXI_MEMBER_ACTIVE || member->role == AXI_MEMBER_NEW ||
+                              member->task == moving)
                ? member
                : NULL;
 }

@@ -211,7 +211,8 @@ static int take_plan(struct search *s)
 static int begin(struct search *s)
 {
     int rc = add_yielders(s);
-    struct axi_snapshot_options options = {.extras = s->extras, .without = s->q->without};
+    struct axi_snapshot_options options = {
+        .extras = s->extras, .without = s->q->without, .ignores_spares = s->q->ignores_spares};
     size_t bytes;
 
     if (rc != 0) {

@@ -32,6 +32,7 @@ struct axi_yield_question {
                                   it is, the extras nowhere */
     const bool *may;           /* for each extra: others may yield to it; NULL = for all */
     const struct axi_service *asking; /* its avoided nodes are no places; may be NULL */
+    bool ignores_spares;              /* as in the options of a snapshot */
 };
 
 /* Finds nodes for those extras that have none (AXI_PLAN_NONE in `at`), each by the fewest yields:

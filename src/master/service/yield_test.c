@@ -206,6 +206,33 @@ static void the_last_replica_keeps_its_state(void **state)
     assert_true(rig->c.nodes[0].start.has_checkpoint);
 }
 
+/* Both are needed elsewhere: one goes, the last one is stopped, and another version waits. */
+static void all_replicas_may_go_and_come_back_in_another_version(void **state)
+{
+    struct rig *rig = *state;
+
+    begin(rig, LOW("\"preemptible\":true,\"minimum\":0"));
+    rig_apply(rig, "{\"kind\":\"Service\",\"name\":\"high\",\"image\":\"multi\"," TWO
+                   "\"mode\":\"2oo2\",\"criticality\":9," WCETS("7000") "}");
+    rig_run(rig, 3000);
+    rig_assert_ready(rig, "high", 2);
+    assert_int_equal(rig_number(rig, "low", "running"), 0);
+    assert_int_equal(yielded(rig)->replicas, 2);
+    rig_apply(rig, LOW("\"preemptible\":true,\"minimum\":0,\"jobs\":1000000"));
+    rig_run(rig, 6000);
+    assert_int_equal(rig_number(rig, "low", "running"), 0);
+    rig_assert_ready(rig, "high", 2);
+    undeclare(rig, "high");
+    for (uint32_t n = 0; n < 2; n++) {
+        rig->c.nodes[n].start = (axi_Start){0};
+    }
+    rig_run(rig, 20000);
+    rig_assert_ready(rig, "low", 2);
+    assert_int_equal(rig_number(rig, "low", "generation"), 2);
+    assert_true(rig->c.nodes[0].start.has_checkpoint);
+    assert_true(rig->c.nodes[1].start.has_checkpoint);
+}
+
 static void it_is_back_whole_also_when_the_variant_cannot_begin(void **state)
 {
     struct rig *rig = *state;
@@ -312,6 +339,7 @@ int main(void)
         RIG_TEST(a_preemptible_one_shrinks_to_its_minimum_and_grows_again),
         RIG_TEST(without_a_permission_nothing_is_taken),
         RIG_TEST(the_last_replica_keeps_its_state),
+        RIG_TEST(all_replicas_may_go_and_come_back_in_another_version),
         RIG_TEST(it_is_back_whole_also_when_the_variant_cannot_begin),
         RIG_TEST(a_dead_one_s_place_is_made_where_others_yield),
         RIG_TEST(a_task_gets_room_like_a_service),
