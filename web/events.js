@@ -24,7 +24,7 @@ export function eventRow(event, skewMs) {
 export class EventStream {
     constructor() {
         this.events = [];
-        this.filter = { level: "info", text: "", task: "", node: "" };
+        this.filter = { level: "info", text: "" };
         this.skewMs = 0;
         this.isHeld = false;
         this.body = el("tbody", {});
@@ -79,9 +79,10 @@ export class EventStream {
         );
         this.text = el("input", {
             "type": "search",
-            "placeholder": "task, node, words",
-            "aria-label": "filter events",
-            "input": (event) => this.setFilter({ text: event.target.value, task: "", node: "" }),
+            "class": "long",
+            "placeholder": "words, task:NAME, node:NAME",
+            "aria-label": "filter events: words, task:NAME, node:NAME",
+            "input": (event) => this.setFilter({ text: event.target.value }),
         });
         return [
             el(
@@ -101,6 +102,14 @@ export class EventStream {
     setFilter(change) {
         Object.assign(this.filter, change);
         this.draw(true);
+    }
+
+    /** Filters by these words, and goes there. */
+    show(text) {
+        this.text.value = text;
+        this.setFilter({ text });
+        this.text.scrollIntoView();
+        this.text.focus();
     }
 
     add(events, skewMs) {

@@ -23,7 +23,8 @@ const HIDDEN_MS = 5000; // nobody looks: collect, but slowly
 const LATER_MS = 10000; // what changes with events only
 const EVENTS_WAIT_MS = 20000;
 const CHECKPOINTS_MS = 2000;
-const SKEW_MS = 100;
+const DRIFT_MS = 0.05;
+const STEP_MS = 5000;
 const SAMPLES = 1800;
 const LINES = 8;
 const CHOICE_MS = 30000; // of many nodes or tasks the largest are drawn
@@ -324,12 +325,12 @@ function remember(nodes, tasks) {
     app.countedAt = now;
 }
 
-/* Times of day must not tremble with the time that answers take. */
+/* The answer that took least says most; times of day must not tremble with the others. The clocks may
+ * drift by DRIFT_MS from one answer to the next, or one is set. */
 function setSkew(nowNs) {
     const skewMs = Date.now() - nowNs / 1e6;
-    if (app.skewMs === null || Math.abs(skewMs - app.skewMs) > SKEW_MS) {
-        app.skewMs = skewMs;
-    }
+    const isSet = app.skewMs === null || skewMs - app.skewMs > STEP_MS;
+    app.skewMs = isSet ? skewMs : Math.min(skewMs, app.skewMs + DRIFT_MS);
 }
 
 function isTimeForRest() {

@@ -44,7 +44,7 @@ class Spot {
     }
 }
 
-function eventsOf(app, filter) {
+function eventsOf(app) {
     return new Spot((events) =>
         events.length === 0
             ? el("p", { class: "note" }, "none")
@@ -79,12 +79,21 @@ class Panel {
             {},
             this.actions.element,
             ...this.makeBody(),
-            part("Events", this.events.element),
+            part("Events", this.events.element, this.moreEvents()),
         );
     }
 
     makeActions() {
         return [];
+    }
+
+    moreEvents() {
+        const show = () => {
+            const text = this.filter();
+            location.hash = ""; // closes this
+            setTimeout(() => this.app.events.show(text));
+        };
+        return el("button", { type: "button", click: show }, "in the list of all events");
     }
 
     stateOf(item) {
@@ -96,7 +105,7 @@ class Panel {
         this.state.show(this.stateOf(item));
         this.actions.show(this.actionKey(item));
         this.facts.show(item);
-        this.events.show(this.app.events.matching(this.filter(), EVENTS));
+        this.events.show(this.app.events.matching({ text: this.filter() }, EVENTS));
     }
 
     free() {
@@ -132,7 +141,7 @@ class NodePanel extends Panel {
     }
 
     filter() {
-        return { node: this.name };
+        return `node:${this.name}`;
     }
 
     makeFacts(n) {
@@ -249,7 +258,7 @@ class TaskPanel extends Panel {
     }
 
     filter() {
-        return { task: this.name };
+        return `task:${this.name}`;
     }
 
     makeFacts(t) {
@@ -399,7 +408,7 @@ class ServicePanel extends Panel {
     }
 
     filter() {
-        return { text: this.name };
+        return this.name;
     }
 
     makeFacts(s) {
@@ -408,7 +417,10 @@ class ServicePanel extends Panel {
         return [
             facts([
                 ["condition", s.condition],
-                ["has yielded", s.yielded ? `${s.yielded.replicas} replicas to ${s.yielded.to}` : ""],
+                [
+                    "has yielded",
+                    s.yielded ? `${s.yielded.replicas} replicas to ${s.yielded.to}` : "",
+                ],
                 ["mode", s.mode],
                 [
                     "replicas",
@@ -499,7 +511,7 @@ class OperationPanel extends Panel {
     }
 
     filter() {
-        return this.item.task ? { task: this.item.task } : { node: this.item.node ?? "" };
+        return this.item.task ? `task:${this.item.task}` : `node:${this.item.node}`;
     }
 }
 

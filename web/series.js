@@ -158,19 +158,19 @@ export function phases(operation) {
     });
 }
 
-/** Is the event about what the filter asks for? */
+/* task:NAME and node:NAME are exact, any other word is to be found somewhere. */
+function hasWord(event, word, text) {
+    const field = /^(task|node):(.+)$/.exec(word);
+    return field ? event[field[1]]?.toLowerCase() === field[2] : text.includes(word);
+}
+
+/** Is the event about what the filter asks for? {level, text: all of these words} */
 export function eventMatches(event, filter) {
     const rank = { info: 0, warning: 1, error: 2 };
     if ((rank[event.level] ?? 0) < (rank[filter.level] ?? 0)) {
         return false;
     }
-    if (
-        (filter.task && event.task !== filter.task) ||
-        (filter.node && event.node !== filter.node)
-    ) {
-        return false;
-    }
     const words = (filter.text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
     const text = [event.type, event.task, event.node, event.text].join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
+    return words.every((word) => hasWord(event, word, text));
 }

@@ -260,7 +260,7 @@ def test_works_by_keyboard_and_on_a_narrow_screen(two_masters, tab):
     tab.keys("\ue00c")
     until(lambda: tab.run("return document.activeElement.textContent") == "node1", 5, "the focus is where it was")
     tab.resize(1280, 900)
-    tab.type("#events input", "node-joined node2")
+    tab.type("#events input", "node-joined node:node2")
     until(lambda: set(tab.run("return [...document.querySelectorAll('#events tbody tr')].map((row) => "
                               "row.children[2].textContent + row.children[4].textContent)")) == {"node-joinednode2"},
           10, "only what fits the filter")

@@ -205,16 +205,17 @@ test("events fit a filter", () => {
     for (const filter of [
         {},
         { level: "warning" },
-        { task: "radar" },
-        { node: "node1" },
         { text: "DEAD renewal" },
+        { text: "task:Radar node:node1" },
+        { level: "warning", text: "renewal task:radar" },
     ]) {
         assert.ok(eventMatches(event, filter), JSON.stringify(filter));
     }
     for (const filter of [
         { level: "error" },
-        { task: "rad" },
-        { node: "node2" },
+        { text: "task:rad" },
+        { text: "renewal node:node2" },
+        { text: "task:" },
         { text: "dead stopped" },
     ]) {
         assert.ok(!eventMatches(event, filter), JSON.stringify(filter));
