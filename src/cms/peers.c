@@ -194,18 +194,29 @@ static void send_list(struct axi_cms *cms, const axi_NewestList *list)
     }
 }
 
+static bool must_ask(const struct axi_cms_task *task)
+{
+    return task->flow.step == AXI_CMS_STEP_ASK && task->flow.ask == 0;
+}
+
 void axi_cms_peers_ask(struct axi_cms *cms)
 {
-    axi_NewestList list = axi_NewestList_init_zero;
+    axi_NewestList list;
+    size_t first = 0;
 
-    list.request = axi_cms_random(cms);
-    list.asked = true;
-    for (size_t i = 0; i < cms->task_count; i++) {
+    while (first < cms->task_count && !must_ask(cms->tasks[first])) {
+        first++;
+    }
+    if (first == cms->task_count) {
+        return; /* nearly always */
+    }
+    list = (axi_NewestList){.request = axi_cms_random(cms), .asked = true};
+    for (size_t i = first; i < cms->task_count; i++) {
         struct axi_cms_task *task = cms->tasks[i];
         struct axi_checkpoint_id id;
         struct axi_origin best;
 
-        if (task->flow.step != AXI_CMS_STEP_ASK || task->flow.ask != 0) {
+        if (!must_ask(task)) {
             continue;
         }
         task->flow.ask = list.request;
