@@ -115,18 +115,19 @@ static void look(void *context, struct axi_fetch *fetch)
         k->store = NULL;
         return;
     }
+    if (!has_changed(k->store, IMAGES, &k->revision) && !k->is_missing) {
+        return;
+    }
     if (has_changed(k->store, AXI_LEADER_MASTERS, &k->masters_revision)) {
         k->sources[0] = '\0';
         (void)!axi_store_list(k->store, AXI_LEADER_MASTERS, add_source, k);
         axi_fetch_set_sources(fetch, k->sources);
     }
-    if (has_changed(k->store, IMAGES, &k->revision) || k->is_missing) {
-        k->is_missing = false;
-        if (axi_store_list(k->store, IMAGES, look_at_image, k) != 0) {
-            k->is_missing = true; /* unknown: look again */
-        }
-        tell(k);
+    k->is_missing = false;
+    if (axi_store_list(k->store, IMAGES, look_at_image, k) != 0) {
+        k->is_missing = true; /* unknown: look again */
     }
+    tell(k);
 }
 
 static int put(void *context, const uint8_t digest[AXI_FETCH_DIGEST_BYTES], const void *bytes,

@@ -265,9 +265,9 @@ static void dispatch_node(struct axi_master *m, struct axi_node *node, uint32_t 
 
 void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_wire_frame *frame)
 {
-    union axi_wire_message *message = calloc(1, sizeof(*message));
+    union axi_wire_message *message = &m->message;
     struct axi_node *node = link->node;
-    int rc = message == NULL ? -AXC_ENOMEM : axi_wire_decode(frame, message);
+    int rc = axi_wire_decode(frame, message);
 
     if (rc != 0) {
         axi_link_close(m, link, rc, axi_error_text(rc));
@@ -286,5 +286,4 @@ void axi_dispatch(struct axi_master *m, struct axi_link *link, const struct axi_
     } else {
         dispatch_node(m, node, frame->type, message, frame);
     }
-    free(message);
 }

@@ -196,6 +196,7 @@ struct axi_master {
     struct axi_task **tasks;
     struct axi_link **links;
     struct axi_link *found_links[AXI_LINKS_FOUND]; /* by id; found last */
+    union axi_wire_message message;                /* the one being handled */
     struct axi_image_info *images;
     struct axi_op **ops;
     size_t node_count, task_count, link_count, image_count, op_count;
