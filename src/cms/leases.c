@@ -18,6 +18,10 @@ void axi_cms_lease_changed(struct axi_cms *cms, struct axi_cms_node *node, uint6
     if (revision == node->lease_revision) {
         return;
     }
+    if (revision == 0) { /* the node was forgotten: nobody has renewed anything */
+        node->lease_revision = 0;
+        return;
+    }
     node->lease_revision = revision;
     node->lease_seen_ns = axi_cms_now(cms);
     if (node->is_dead) {

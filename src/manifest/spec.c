@@ -212,6 +212,7 @@ static void decode_policy(const json_t *object, struct axi_policy_spec *spec)
 {
     const json_t *rebalance = json_object_get(object, "rebalance");
     const json_t *flapping = json_object_get(object, "flapping");
+    const json_t *partitions = json_object_get(object, "partitions");
     const char *platform = NULL;
     json_t *about = NULL;
 
@@ -223,6 +224,8 @@ static void decode_policy(const json_t *object, struct axi_policy_spec *spec)
     spec->cooldown_ns = scaled(rebalance, "cooldown_s", 1e9);
     spec->flap_window_ns = scaled(flapping, "window_s", 1e9);
     spec->flap_limit = count(flapping, "limit");
+    spec->partition_idle_ns = scaled(partitions, "idle_s", 1e9);
+    spec->partition_start_ns = scaled(partitions, "start_s", 1e9);
     json_object_foreach (json_object_get(object, "platforms"), platform, about) {
         uint32_t i = spec->platform_count++;
 

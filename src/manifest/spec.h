@@ -117,7 +117,10 @@ struct axi_policy_spec {
     uint64_t horizon_ns, cooldown_ns;
     uint64_t flap_window_ns; /* a node lost flap_limit times within it is not used */
     uint32_t flap_limit;
-    uint32_t platform_count; /* common-mode failures */
+    uint64_t
+        partition_idle_ns; /* one that was started on demand goes after so long without a task */
+    uint64_t partition_start_ns; /* and must have joined after this */
+    uint32_t platform_count;     /* common-mode failures */
     struct {
         char platform[24];
         double failure_per_hour;

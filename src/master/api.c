@@ -25,39 +25,6 @@ struct route {
     int (*run)(struct call *call);
 };
 
-static const struct {
-    int code;
-    const char *cure;
-} cures[] = {
-    {AXC_ENOENT,
-     "'axcan get tasks', 'get services', 'get nodes' and 'get images' list what there is"},
-    {AXC_EEXIST, "choose another name, or delete the other one first"},
-    {AXC_EIN_MIGRATION, "wait until the present migration ends, then try again"},
-    {AXC_EBUSY, "wait until the present operation ends, then try again"},
-    {AXC_EADMIT_NO_WCET,
-     "give one by --wcet PLATFORM=TIME, or measure it: axcan profile IMAGE --node NODE --save"},
-    {AXC_EADMIT_LOAD, "choose another node, or make room: axcan get nodes shows the density"},
-    {AXC_EADMIT_PLATFORM, "build the image for the node's platform, or choose another node"},
-    {AXC_ENO_CANDIDATE, "'axcan get nodes -o wide' shows what each node has left"},
-    {AXC_EUNAVAILABLE, "try again; 'axcan status' shows what is alive"},
-    {AXC_EFULL, "the limit is in docs/limits.md"},
-    {AXC_EREVISION, "read it again (axcan get declared -o yaml), then change that"},
-    {AXC_EMANIFEST, "'axcan explain' tells what each field takes"},
-    {AXC_ELOST, "deploy it again: its state is gone"},
-};
-
-const char *axi_api_cure(int code)
-{
-    int number = code < 0 ? -code : code;
-
-    for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++) {
-        if (cures[i].code == number) {
-            return cures[i].cure;
-        }
-    }
-    return "";
-}
-
 void axi_api_refuse(struct axi_http_request *request, int code, const char *reason)
 {
     axi_http_reply_error(request, code, reason, axi_api_cure(code));
@@ -501,6 +468,32 @@ static int post_rebalance(struct call *call)
     return axi_api_rebalance(call->api, call->request);
 }
 
+static int get_hosts(struct call *call)
+{
+    return reply_items(call, axi_master_hosts(call->api->master));
+}
+
+static int get_host(struct call *call)
+{
+    json_t *host = NULL;
+    int r = axi_api_get_host(call->api, call->request, call->name, call->is_last, &host);
+
+    if (r < 0) {
+        return 0;
+    }
+    return r == AXI_HTTP_WAIT ? r : reply_object(call, host, "host");
+}
+
+static int put_host(struct call *call)
+{
+    return axi_api_put_host(call->api, call->request, call->name);
+}
+
+static int delete_host(struct call *call)
+{
+    return axi_api_delete_host(call->api, call->request, call->name);
+}
+
 static const struct route routes[] = {
     {"GET", "/v1/status", get_status},
     {"GET", "/v1/masters", get_masters},
@@ -532,6 +525,10 @@ static const struct route routes[] = {
     {"GET", "/v1/services/*", get_service},
     {"POST", "/v1/services/*/rollout", post_rollout},
     {"GET", "/v1/voters", get_voters},
+    {"GET", "/v1/hosts", get_hosts},
+    {"GET", "/v1/hosts/*", get_host},
+    {"PUT", "/v1/hosts/*", put_host},
+    {"DELETE", "/v1/hosts/*", delete_host},
     {"GET", "/v1/declared", get_declared},
     {"POST", "/v1/apply", post_apply},
     {"POST", "/v1/undeclare", post_undeclare},

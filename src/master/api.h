@@ -51,5 +51,11 @@ int axi_api_cordon(struct axi_api *api, struct axi_http_request *request, const 
                    bool is_cordoned);
 int axi_api_drain(struct axi_api *api, struct axi_http_request *request, const char *node);
 int axi_api_rebalance(struct axi_api *api, struct axi_http_request *request);
+/* api_hosts.c. get: AXI_HTTP_WAIT, negative after having replied, or 0 with the host, NULL = none.
+ */
+int axi_api_put_host(struct axi_api *api, struct axi_http_request *request, const char *name);
+int axi_api_get_host(struct axi_api *api, struct axi_http_request *request, const char *name,
+                     bool is_last, json_t **ret_host);
+int axi_api_delete_host(struct axi_api *api, struct axi_http_request *request, const char *name);
 
 #endif

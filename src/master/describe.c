@@ -4,6 +4,7 @@
 #include "cluster/members.h"
 #include "master/internal.h"
 #include "master/service/internal.h"
+#include "master/service/service.h"
 #include "master/service/telemetry.h"
 
 #include <stdio.h>
@@ -85,6 +86,7 @@ static json_t *node_json(struct axi_master *m, const struct axi_node *node)
                         json_integer((json_int_t)hello->server_budget_ns));
     json_object_set_new(json, "server_period_ns",
                         json_integer((json_int_t)hello->server_period_ns));
+    json_object_set_new(json, "host", json_string(axi_partition_host(m, hello->name)));
     add_tier(json, hello->platforms[0]);
     return json;
 }

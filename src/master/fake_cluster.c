@@ -486,6 +486,9 @@ static void say_hello(struct fake_cluster *c, struct fake_node *node)
                        .slots = 8};
 
     (void)snprintf(hello.name, sizeof(hello.name), "n%u", (unsigned)(node - c->nodes) + 1);
+    if (node->name != NULL) {
+        (void)snprintf(hello.name, sizeof(hello.name), "%s", node->name);
+    }
     (void)snprintf(hello.platforms[0], sizeof(hello.platforms[0]), "%s",
                    node->platform != NULL ? node->platform : "linux-x86_64");
     node->link = ++c->next_link;

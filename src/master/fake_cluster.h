@@ -26,6 +26,7 @@ struct fake_instance {
 struct fake_node {
     uint64_t id, boot, link;
     bool is_alive;
+    const char *name;     /* NULL = n1, n2, ... */
     const char *platform; /* NULL = linux-x86_64 */
     uint32_t assurance;   /* 0 = realtime */
     uint32_t die_at;      /* wire type on whose receipt it dies; 0 = never */

@@ -270,6 +270,9 @@ struct axi_node *axi_node_lookup(struct axi_master *m, const char *name);
 const char *axi_node_name(struct axi_master *m, uint64_t id);
 bool axi_node_is_ready(const struct axi_node *node);
 int axi_nodes_load(struct axi_master *m);
+/* Forgets a dead node for good, here and in the store. -AXC_EBUSY: it lives, or a task's record
+ * still names it. *node is gone after 0. */
+AXC_MUST_USE int axi_node_forget(struct axi_master *m, struct axi_node *node);
 bool axi_token_is_right(const struct axi_master *m, const char *token);
 void axi_node_hello(struct axi_master *m, struct axi_link *link, const axi_Hello *hello);
 void axi_node_report(struct axi_master *m, struct axi_node *node, const axi_Report *report);

@@ -206,6 +206,22 @@ json_t *axi_master_service(struct axi_master *master, const char *name);
 /* Declared nodes and policy, as the store has them: {"kind","name","revision",...}. */
 json_t *axi_master_declared(struct axi_master *master);
 
+/* ---- hosts of partitions that are started on demand (docs/orchestration.md) ---- */
+
+/* What axcan-host reports of itself (docs/api.md). *ret_answer (a new reference): {"partitions":
+ * [{"name","run","wanted"}], "revision"}. -AXC_EINVALID, -AXC_EEXIST (another host of that name is
+ * there), -AXC_EFULL, -AXC_EUNAVAILABLE. */
+AXC_MUST_USE int axi_master_host_report(struct axi_master *master, const char *name,
+                                        const json_t *report, json_t **ret_answer,
+                                        char *ret_reason);
+/* Refused (BUSY) while it reports. */
+AXC_MUST_USE int axi_master_host_delete(struct axi_master *master, const char *name,
+                                        char *ret_reason);
+/* {"name","id","state":"ready|paused|lost","platform","hypervisor","max","used","failures",
+ *  "revision","partitions":[{"name","state","run","since_ns","why","reported","reason"}],...} */
+json_t *axi_master_hosts(struct axi_master *master);
+json_t *axi_master_host(struct axi_master *master, const char *name);
+
 /* Voters: {"id","name","address","version","state":"joined|lost","services":[names],"agreed",
  * "failed"}. */
 json_t *axi_master_voters(struct axi_master *master);

@@ -144,6 +144,44 @@ static int store_node(struct axi_master *m, const axi_Hello *hello)
     return rc;
 }
 
+static bool is_named(const struct axi_record *r, uint64_t id)
+{
+    return r->owner == id || r->pin == id || r->holder == id || r->standby == id ||
+           r->claim.dead == id || r->migration.source == id || r->migration.target == id;
+}
+
+int axi_node_forget(struct axi_master *m, struct axi_node *node)
+{
+    char keys[2][40];
+    struct axi_store_op ops[] = {
+        {.kind = AXI_STORE_DELETE, .key = keys[0], .expected = AXI_STORE_ANY},
+        {.kind = AXI_STORE_DELETE, .key = keys[1], .expected = node->lease_revision}};
+    size_t index = 0;
+    int rc;
+
+    for (size_t i = 0; i < m->task_count; i++) {
+        if (!m->tasks[i]->is_gone && is_named(&m->tasks[i]->record, node->id)) {
+            return -AXC_EBUSY;
+        }
+    }
+    if (!node->is_dead || node->link != 0) {
+        return -AXC_EBUSY;
+    }
+    (void)snprintf(keys[0], sizeof(keys[0]), "node/%llx", (unsigned long long)node->id);
+    (void)snprintf(keys[1], sizeof(keys[1]), "lease/%llx", (unsigned long long)node->id);
+    rc = axi_commit(m, ops, node->lease_revision != 0 ? 2 : 1, NULL);
+    if (rc != 0) {
+        return rc;
+    }
+    while (m->nodes[index] != node) {
+        index++;
+    }
+    memmove(&m->nodes[index], &m->nodes[index + 1],
+            (--m->node_count - index) * sizeof(struct axi_node *));
+    free(node);
+    return 0;
+}
+
 /* ---- Hello ---- */
 
 bool axi_token_is_right(const struct axi_master *m, const char *token)

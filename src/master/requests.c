@@ -256,7 +256,7 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
     struct axi_node *node = NULL;
     struct axi_task *task;
     struct axi_op *op;
-    bool has_room;
+    uint64_t room_ns = 0; /* so long it is waited for */
     int rc = make_record(m, request, &record, ret_reason);
 
     if (rc != 0) {
@@ -264,8 +264,12 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
     }
     probe.record = record;
     rc = axi_task_place(m, &probe, record.pin, NULL, 0, &node, ret_reason);
-    has_room = rc == 0;
-    if (rc != 0 && (record.pin != 0 || !axi_room_for_task(m, &record))) {
+    if (rc != 0 && record.pin == 0) {
+        room_ns = axi_room_for_task(m, &record)        ? ROOM_NS
+                  : axi_partition_for_task(m, &record) ? axi_policy(m)->partition_start_ns
+                                                       : 0;
+    }
+    if (rc != 0 && room_ns == 0) {
         return rc; /* nobody would take it: nothing is recorded */
     }
     record.id = m->port.random64(m->port.context) | 1;
@@ -285,7 +289,7 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
     axi_event(m, AXI_INFO, "deploy", task, NULL, "asked for");
     *ret_op = op->id;
     task->flow.op = op->id;
-    task->flow.room_ns = has_room ? 0 : axi_now(m) + ROOM_NS;
+    task->flow.room_ns = room_ns != 0 ? axi_now(m) + room_ns : 0;
     axi_flow_go(m, task, AXI_STEP_LAUNCH_PLACE);
     return 0;
 }

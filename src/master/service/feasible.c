@@ -3,6 +3,7 @@
  * moves of others, or with less critical ones that yield; what cannot be says which filter refused
  * which node. */
 #include "master/service/declare.h"
+#include "master/service/hosts.h"
 #include "master/service/yield.h"
 
 #include <stdio.h>
@@ -85,13 +86,20 @@ static void add_plan(struct axi_master *m, const struct axi_plan_problem *proble
     const struct axi_plan_task *task = &problem->tasks[index];
     const struct axi_plan_choice *choice = &plan->choices[index];
     const struct axi_task *known = axi_task_find(m, task->id);
+    const char *to = problem->nodes[choice->node].place.name;
+    char why[AXI_PLAN_REASON_BYTES + 64];
 
+    (void)snprintf(why, sizeof(why), "%s", choice->reason);
+    if (choice->node >= m->node_count) { /* one of axi_phantoms */
+        (void)snprintf(why, sizeof(why), "would start a partition on %.*s: %s",
+                       (int)(strrchr(to, '-') - to), to, choice->reason);
+    }
     json_array_append_new(
         ret_plan,
         json_pack("{s:s, s:s, s:s, s:s, s:s}", "task", task->name, "service",
                   known != NULL ? known->record.service : service, "from",
                   task->node == AXI_PLAN_NONE ? "" : problem->nodes[task->node].place.name, "to",
-                  problem->nodes[choice->node].place.name, "why", choice->reason));
+                  to, "why", why));
 }
 
 static void judge_plan(struct axi_master *m, const struct question *q,
@@ -189,6 +197,43 @@ static void add_yields(struct axi_master *m, const struct question *q,
     }
 }
 
+static bool is_any_homeless(const struct axi_plan *plan, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++) {
+        if (plan->choices[i].node == AXI_PLAN_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Again, with partitions that hosts would start for those that find no node; nothing else moves.
+ * False: none would help, and the first plan holds. */
+static bool plan_partitions(struct axi_master *m, const struct question *q,
+                            const struct axi_snapshot_options *options, json_t *ret_plan)
+{
+    struct axi_snapshot_options with = *options;
+    struct axi_phantoms phantoms = {.count = 0};
+    struct axi_plan_options how = {.moves_max = 0};
+    struct axi_snapshot *snapshot = NULL;
+    struct axi_plan plan = {0};
+    bool is_made = false;
+
+    if (axi_phantoms_plan(m, options, false, &phantoms) < 0 || phantoms.count == 0) {
+        return false;
+    }
+    with.keeps_all = true;
+    with.phantoms = &phantoms;
+    snapshot = axi_snapshot_build(m, &with);
+    if (snapshot != NULL && axi_plan_make(&snapshot->problem, &how, &plan) == 0) {
+        judge_plan(m, q, snapshot, &plan, ret_plan);
+        axi_plan_clear(&plan);
+        is_made = true;
+    }
+    axi_snapshot_free(snapshot);
+    return is_made;
+}
+
 static int plan_question(struct axi_master *m, const struct question *q, const char *replacing,
                          json_t *ret_plan)
 {
@@ -201,11 +246,16 @@ static int plan_question(struct axi_master *m, const struct question *q, const c
     int rc = snapshot != NULL ? axi_plan_make(&snapshot->problem, &how, &plan) : -AXC_ENOMEM;
 
     if (rc == 0) {
+        size_t first = snapshot->problem.task_count - q->count;
+
         if (replacing == NULL && plan.refused > 0) {
-            rc = let_yield(m, q, snapshot->problem.task_count - q->count, &plan, &yields);
+            rc = let_yield(m, q, first, &plan, &yields);
         }
-        judge_plan(m, q, snapshot, &plan, ret_plan);
-        add_yields(m, q, &yields, ret_plan);
+        if (!is_any_homeless(&plan, first, q->count) ||
+            !plan_partitions(m, q, &options, ret_plan)) {
+            judge_plan(m, q, snapshot, &plan, ret_plan);
+            add_yields(m, q, &yields, ret_plan);
+        }
         axi_plan_clear(&plan);
     }
     axi_snapshot_free(snapshot);

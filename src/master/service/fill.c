@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making the replicas that are missing: all of them planned together, so that what they must
  * differ in is reachable; then room is made by moves of others, and last a lesser one is taken. */
+#include "master/service/hosts.h"
 #include "master/service/voters.h"
 #include "master/service/yield.h"
 
@@ -270,6 +271,22 @@ static bool must_wait(struct axi_master *m, struct axi_service *s)
     return is_waiting;
 }
 
+/* Full ones find no node: lesser ones, where the manifest allows it. */
+static int take_lesser(struct axi_master *m, struct axi_service *s, uint32_t missing,
+                       struct wanted *wanted, char *ret_reason)
+{
+    int placed;
+
+    wanted->request.is_degraded = true;
+    wanted->request.rule = s->spec.degraded.state;
+    placed = try_kind(m, s, missing, wanted, ret_reason);
+    if (placed > 0) {
+        axi_event(m, AXI_WARNING, "degraded", NULL, NULL,
+                  "%s: no node for a full replica; a degraded one takes its place", s->spec.name);
+    }
+    return placed;
+}
+
 int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rolling)
 {
     struct axi_service_spec former;
@@ -311,15 +328,11 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
             return 0;
         }
     }
+    if (placed == 0 && !axi_room_is_awaited(m, s)) {
+        (void)axi_partitions_want(m, wanted.extras, wanted.count, s->spec.name, reason);
+    }
     if (placed == 0 && may_degrade(m, s)) {
-        wanted.request.is_degraded = true;
-        wanted.request.rule = s->spec.degraded.state;
-        placed = try_kind(m, s, missing, &wanted, reason);
-        if (placed > 0) {
-            axi_event(m, AXI_WARNING, "degraded", NULL, NULL,
-                      "%s: no node for a full replica; a degraded one takes its place",
-                      s->spec.name);
-        }
+        placed = take_lesser(m, s, missing, &wanted, reason);
     }
     if (placed < (int)missing) {
         s->wants_nodes = placed == 0;

@@ -7,6 +7,9 @@
 
 #define AXI_SERVICE_KEY_BYTES 40u
 
+struct axi_host;
+struct axi_phantoms;
+
 struct axi_declared_node {
     struct axi_node_spec spec;
     json_t *declared;        /* owned; NULL = not declared */
@@ -22,7 +25,10 @@ struct axi_declared {
     size_t service_count;
     struct axi_declared_node **nodes;
     size_t node_count;
-    struct axi_node_spec any_node; /* without memory for its own */
+    struct axi_host **hosts; /* hosts.h */
+    size_t host_count;
+    uint64_t partitions_ns, waiting_ns; /* volatile, local: when partitions.c looks again */
+    struct axi_node_spec any_node;      /* without memory for its own */
     struct axi_policy_spec policy;
     json_t *policy_declared; /* owned; NULL = the defaults hold */
     uint64_t policy_revision;
@@ -67,6 +73,7 @@ struct axi_snapshot_options {
                               it is old; 0 = none */
     bool keeps_all;        /* nothing that runs may move */
     bool ignores_spares;   /* places that are kept for the loss of a node may be used */
+    const struct axi_phantoms *phantoms; /* nodes to be (hosts.h), after those that are; or NULL */
 };
 struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
                                         const struct axi_snapshot_options *options);

@@ -108,6 +108,10 @@ bool axi_node_is_open(struct axi_master *m, const struct axi_node *node, char *r
 
 /* No node takes this plain task: true when moves of others have begun that make room for it. */
 bool axi_room_for_task(struct axi_master *m, const struct axi_record *record);
+/* Host of the partition that this node runs in, "" = it is no partition on demand. */
+const char *axi_partition_host(struct axi_master *m, const char *node);
+/* No node takes this plain task: true when a partition starts that will. (service/partitions.c) */
+bool axi_partition_for_task(struct axi_master *m, const struct axi_record *record);
 
 /* ---- for voters.c and rebalance.c ---- */
 struct axi_service *axi_service_find(struct axi_master *m, const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of what is declared: read from the store, looked at when something changed and every
  * two seconds, and asked by the rest of the core. */
-#include "master/service/internal.h"
+#include "master/service/hosts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +92,9 @@ int axi_services_load(struct axi_master *m)
     if (rc == 0) {
         rc = axi_store_list(m->config.store, "declared-node/", visit_node, m);
     }
+    if (rc == 0) {
+        rc = axi_hosts_load(m);
+    }
     return rc != 0 ? rc : axi_store_list(m->config.store, "service/", visit_service, m);
 }
 
@@ -109,6 +112,7 @@ void axi_services_free(struct axi_master *m)
         json_decref(d->nodes[i]->declared);
         free(d->nodes[i]);
     }
+    axi_hosts_free(m);
     json_decref(d->policy_declared);
     free(d->services);
     free(d->nodes);
@@ -205,6 +209,8 @@ bool axi_node_is_open(struct axi_master *m, const struct axi_node *node, char *r
         (void)axi_refuse(ret_reason, AXC_EUNAVAILABLE, "is drained");
     } else if (axi_node_is_cordoned(m, node)) {
         (void)axi_refuse(ret_reason, AXC_EUNAVAILABLE, "is cordoned");
+    } else if (axi_partition_is_leaving(m, node->hello.name)) {
+        (void)axi_refuse(ret_reason, AXC_EUNAVAILABLE, "is a partition that is being ended");
     } else if (axi_node_is_flapping(m, node)) {
         (void)axi_refuse(ret_reason, AXC_EUNAVAILABLE, "was lost %u times lately",
                          axi_policy(m)->flap_limit);
@@ -321,7 +327,9 @@ uint64_t axi_services_tick(struct axi_master *m)
 {
     struct axi_declared *d = m->declared;
     uint64_t next = axi_drains_tick(m);
+    uint64_t partitions = axi_partitions_tick(m);
 
+    next = partitions < next ? partitions : next;
     for (size_t i = 0; i < d->service_count && !m->is_crashed;) {
         struct axi_service *s = d->services[i];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cluster as a problem of placement (place/plan.h). Texts are borrowed from the master's own
  * tables: a snapshot is used and freed before anything else is done. */
-#include "master/service/internal.h"
+#include "master/service/hosts.h"
 #include "master/service/telemetry.h"
 
 #include <stdlib.h>
@@ -29,6 +29,7 @@ struct held { /* the arrays of one snapshot */
     const char **labels;             /* AXI_SERVICE_LABELS_MAX per node, twice that per service */
     uint64_t *allowed;               /* AXI_SERVICE_NODES_MAX per service */
     struct by_id *by_id;
+    size_t known_count; /* of nodes that are */
     size_t node_count, task_count, service_count, other_count;
     struct axi_snapshot snapshot;
 };
@@ -45,7 +46,7 @@ static uint32_t index_of(const struct held *h, uint64_t id)
 {
     struct by_id key = {.id = id};
     const struct by_id *found =
-        id != 0 ? bsearch(&key, h->by_id, h->node_count, sizeof(key), compare_ids) : NULL;
+        id != 0 ? bsearch(&key, h->by_id, h->known_count, sizeof(key), compare_ids) : NULL;
 
     return found != NULL ? found->index : AXI_PLAN_NONE;
 }
@@ -88,10 +89,10 @@ static void add_service(struct axi_master *m, struct held *h, const struct axi_s
     for (uint32_t i = 0; i < spec->prefer_count; i++) {
         labels[AXI_SERVICE_LABELS_MAX + i] = spec->prefer[i];
     }
-    for (uint32_t i = 0; i < spec->node_count; i++) { /* 0: a node that never joined */
+    for (uint32_t i = 0; i < spec->node_count; i++) {
         const struct axi_node *node = axi_node_lookup(m, spec->nodes[i]);
 
-        allowed[i] = node != NULL ? node->id : 0;
+        allowed[i] = node != NULL ? node->id : axi_phantom_id(spec->nodes[i]);
     }
 }
 
@@ -313,8 +314,50 @@ static void add_node(struct axi_master *m, struct held *h, uint32_t index,
     n->is_cordoned = !is_open;
     n->closed_why = axi_node_is_cordoned(m, node)   ? "cordoned"
                     : axi_node_is_flapping(m, node) ? "left alone: it was lost too often lately"
-                                                    : "not of the platform declared for it";
+                    : axi_partition_is_leaving(m, node->hello.name)
+                        ? "a partition that is being ended"
+                        : "not of the platform declared for it";
     n->is_leaving = axi_node_is_draining(m, node) || node->is_leaving;
+}
+
+/* As it would be when its partition has started and has nothing to do. */
+static void add_phantom(struct axi_master *m, struct held *h, uint32_t index,
+                        const struct axi_phantom *phantom, struct axi_demand_task *demand)
+{
+    const struct axi_host_facts *facts = &phantom->host->record.facts;
+    const struct axi_node_spec *spec = axi_node_spec_of(m, phantom->name);
+    const char **labels = &h->labels[index * AXI_SERVICE_LABELS_MAX];
+    bool has_server = facts->server_budget_ns != 0;
+
+    *demand = (struct axi_demand_task){facts->server_budget_ns, facts->server_period_ns,
+                                       facts->server_period_ns};
+    for (uint32_t i = 0; i < spec->label_count; i++) {
+        labels[i] = spec->labels[i];
+    }
+    h->nodes[index] = (struct axi_plan_node){
+        .place = {.id = phantom->id,
+                  .name = phantom->name,
+                  .platforms = {facts->platform},
+                  .platform_count = 1,
+                  .services = facts->services,
+                  .assurance =
+                      facts->assurance < spec->assurance ? facts->assurance : spec->assurance,
+                  .capacity_ppm = facts->capacity_ppm,
+                  .free_slots = facts->slots,
+                  .memory_free_bytes = facts->memory_bytes,
+                  .is_ready = true,
+                  .tasks = demand,
+                  .task_count = has_server},
+        .isa = isa_of(facts->platform),
+        .labels = labels,
+        .label_count = spec->label_count,
+        .latency_ns = spec->latency_ns,
+        .fail_per_hour = spec->failure_per_hour,
+        .wrong_per_hour = spec->wrong_per_hour,
+        .platform_fail_per_hour = platform_failures(axi_policy(m), facts->platform),
+        .is_cordoned = spec->is_cordoned ||
+                       (spec->platform[0] != '\0' && strcmp(spec->platform, facts->platform) != 0),
+        .closed_why = spec->is_cordoned ? "cordoned" : "not of the platform declared for it"};
 }
 
 /* The plan's tasks take their memory from it themselves. */
@@ -340,7 +383,8 @@ static struct held *allocate(struct axi_master *m, const struct axi_snapshot_opt
 {
     size_t tasks = m->task_count + options->extra_count + 1;
     size_t services = m->declared->service_count + options->extra_count + 1;
-    size_t nodes = m->node_count + 1;
+    size_t phantoms = options->phantoms != NULL ? options->phantoms->count : 0;
+    size_t nodes = m->node_count + phantoms + 1;
     struct held *h = calloc(1, sizeof(*h));
 
     if (h == NULL) {
@@ -374,11 +418,12 @@ struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
     if (h == NULL) {
         return NULL;
     }
-    for (h->node_count = 0; h->node_count < m->node_count; h->node_count++) {
-        h->by_id[h->node_count] =
-            (struct by_id){m->nodes[h->node_count]->id, (uint32_t)h->node_count};
+    for (h->known_count = 0; h->known_count < m->node_count; h->known_count++) {
+        h->by_id[h->known_count] =
+            (struct by_id){m->nodes[h->known_count]->id, (uint32_t)h->known_count};
     }
-    qsort(h->by_id, h->node_count, sizeof(*h->by_id), compare_ids);
+    h->node_count = h->known_count + (options->phantoms != NULL ? options->phantoms->count : 0);
+    qsort(h->by_id, h->known_count, sizeof(*h->by_id), compare_ids);
     add_services(m, h, options);
     for (size_t i = 0; options->ignores_spares && i < h->service_count; i++) {
         h->services[i].survives_node_loss = false;
@@ -392,6 +437,9 @@ struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
 
         add_node(m, h, (uint32_t)i, demands, count);
         demands += count;
+    }
+    for (size_t i = h->known_count; i < h->node_count; i++) {
+        add_phantom(m, h, (uint32_t)i, &options->phantoms->items[i - h->known_count], demands++);
     }
     add_back_memory(m, h);
     h->snapshot.problem = (struct axi_plan_problem){.nodes = h->nodes,
