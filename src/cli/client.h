@@ -4,7 +4,7 @@
 #define AXI_CLI_CLIENT_H
 
 #include "cli/options.h"
-#include "core/masters.h"
+#include "net/api_client.h"
 
 #include <jansson.h>
 
@@ -19,14 +19,7 @@ struct axi_client {
     const char *token_file;     /* --token-file instead of dir's */
     uint64_t timeout_ns;        /* --timeout */
     bool no_wait;               /* --no-wait */
-    uint64_t deadline_ns;       /* set by axi_client_open */
-    struct axi_masters masters; /* APIs; whoever leads is asked. None: url as it stands */
-    char apis[AXI_MASTERS_TEXT_BYTES];
-    char url[128];
-    uint32_t changes; /* how often another master was turned to after one had answered */
-    bool is_found;    /* the one at url led when it was asked last */
-    char token[72];
-    void *curl;
+    struct axi_api_client http; /* its deadline is set by axi_client_open */
 };
 
 #define AXI_CLIENT_OPTIONS(client)                                                                 \

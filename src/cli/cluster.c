@@ -42,6 +42,9 @@ json_t *axi_cluster_processes(const json_t *cluster)
         (void)json_array_extend(all, json_object_get(cluster, "masters"));
     }
     (void)json_array_extend(all, json_object_get(cluster, "members"));
+    if (json_is_array(json_object_get(cluster, "hosts"))) {
+        (void)json_array_extend(all, json_object_get(cluster, "hosts"));
+    }
     if (json_is_array(json_object_get(cluster, "managers"))) {
         (void)json_array_extend(all, json_object_get(cluster, "managers"));
     }
@@ -252,35 +255,4 @@ void axi_member_show_log(const json_t *member)
     tail[count] = '\0';
     (void)fprintf(stderr, "--- end of %s ---\n%s", log,
                   count > 0 ? tail : "(it is empty: is there room left on the disk?)\n");
-}
-
-int axi_find_program(const char *name, char *ret_path, size_t size)
-{
-    static const char *const places[] = {
-        "",         "../master/", "../node/",      "../cms/",
-        "../vote/", "../vote/",   "../runax/oci/", "../libexec/axcan/"};
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    if (length > 0) {
-        self[length] = '\0';
-        *strrchr(self, '/') = '\0';
-        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-            if (snprintf(ret_path, size, "%s/%s%s", self, places[i], name) < (int)size &&
-                access(ret_path, X_OK) == 0) {
-                return 0;
-            }
-        }
-    }
-    const char *path = getenv("PATH");
-    char *copy = path != NULL ? strdup(path) : NULL;
-    int r = -AXC_ENOENT;
-
-    for (char *part = copy != NULL ? strtok(copy, ":") : NULL; part != NULL && r < 0;
-         part = strtok(NULL, ":")) {
-        (void)snprintf(ret_path, size, "%s/%s", part, name);
-        r = access(ret_path, X_OK) == 0 ? 0 : -AXC_ENOENT;
-    }
-    free(copy);
-    return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A local cluster: processes in the background, described by DIR/cluster.json:
  *   {"api","listen","members":[{"name","pid","start","argv":[...],"log"}],"store","stores","managers",
- *    "voters"}
+ *    "voters","hosts"}
  * `start` is the process's start time in clock ticks, so that a pid used again by something else is
  * never taken for a member. */
 #ifndef AXI_CLI_CLUSTER_H
@@ -36,8 +36,5 @@ AXC_MUST_USE int axi_member_start(json_t *member);
 bool axi_member_stop(const json_t *member, uint64_t grace_ms);
 /* The last lines of the member's log to stderr. */
 void axi_member_show_log(const json_t *member);
-
-/* Finds a program of ours: beside this one, in the build folders beside it, in PATH. */
-AXC_MUST_USE int axi_find_program(const char *name, char *ret_path, size_t size);
 
 #endif

@@ -140,7 +140,7 @@ static int load(struct checkpoint_command *c, const char *what, struct loaded *r
     } else if (strchr(what, '@') == NULL && strpbrk(what, "/.?#% ") != NULL) {
         return axi_cli_fail(c->client.command, "%s: no such file, and no name of a task", what);
     } else {
-        r = c->client.curl == NULL ? axi_client_open(&c->client) : 0;
+        r = c->client.http.curl == NULL ? axi_client_open(&c->client) : 0;
         r = r != 0 ? r : fetch(c, what, ret_loaded);
     }
     return r != 0 ? r : decode(c, ret_loaded);

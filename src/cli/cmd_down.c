@@ -103,8 +103,12 @@ static int take_down(struct axi_client *client, const char *dir, bool purge)
     for (size_t i = json_array_size(processes); i > 0; i--) {
         const json_t *member = json_array_get(processes, i - 1);
 
-        stopped += axi_member_is_alive(member);
-        if (axi_member_stop(member, 5000)) {
+        bool was_alive = axi_member_is_alive(member);
+
+        stopped += was_alive;
+        if (!was_alive) {
+            axi_partition_node_remove(member); /* what a killed one has left */
+        } else if (axi_member_stop(member, 5000)) {
             (void)fprintf(stderr, "axcan down: %s did not end by itself and was killed\n",
                           json_string_value(json_object_get(member, "name")));
             axi_partition_node_remove(member);

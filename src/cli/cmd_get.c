@@ -28,6 +28,7 @@ static const struct axi_column node_columns[] = {
     {"CPU", "cpu_load_ppm", AXI_CELL_SHARE, false},
     {"LOAD", "task_load_ppm", AXI_CELL_SHARE, true},
     {"PREDICTED", "prediction.predicted_ppm", AXI_CELL_SHARE, true},
+    {"HOST", "host", AXI_CELL_TEXT, true},
     {"ID", "id", AXI_CELL_TEXT, true},
     {"ADDRESS", "address", AXI_CELL_TEXT, true},
     {"SLOTS", "free_slots", AXI_CELL_TEXT, true},
@@ -145,6 +146,19 @@ static const struct axi_column voter_columns[] = {
     {"VERSION", "version", AXI_CELL_TEXT, true},    {"ID", "id", AXI_CELL_TEXT, true},
 };
 
+static const struct axi_column host_columns[] = {
+    {"NAME", "name", AXI_CELL_TEXT, false},
+    {"STATE", "state", AXI_CELL_TEXT, false},
+    {"PLATFORM", "platform", AXI_CELL_TEXT, false},
+    {"HYPERVISOR", "hypervisor", AXI_CELL_TEXT, false},
+    {"USED", "used", AXI_CELL_TEXT, false},
+    {"MAX", "max", AXI_CELL_TEXT, false},
+    {"FAILURES", "failures", AXI_CELL_TEXT, false},
+    {"PARTITIONS", "partitions", AXI_CELL_LIST, false},
+    {"ID", "id", AXI_CELL_TEXT, true},
+    {"VERSION", "version", AXI_CELL_TEXT, true},
+};
+
 static const struct axi_column declared_columns[] = {
     {"NAME", "name", AXI_CELL_TEXT, false},
     {"KIND", "kind", AXI_CELL_TEXT, false},
@@ -161,6 +175,7 @@ static const struct axi_resource resources[] = {
     {"masters", "master", "/v1/masters", COLUMNS(master_columns)},
     {"services", "service", "/v1/services", COLUMNS(service_columns)},
     {"voters", "voter", "/v1/voters", COLUMNS(voter_columns)},
+    {"hosts", "host", "/v1/hosts", COLUMNS(host_columns)},
     {"declared", "declared", "/v1/declared", COLUMNS(declared_columns)},
     {"managers", "manager", NULL, COLUMNS(manager_columns)},
     {"checkpoints", "checkpoint", NULL, COLUMNS(newest_columns)},
@@ -331,7 +346,7 @@ static int watch(struct axi_client *client, const struct axi_resource *resource,
     for (bool is_first = true;; is_first = false) {
         json_t *answer = NULL;
 
-        client->deadline_ns = axi_cli_now_ns() + client->timeout_ns;
+        client->http.deadline_ns = axi_cli_now_ns() + client->timeout_ns;
         int r = fetch(client, resource, name, since, is_first || !is_events ? 0 : 10000, &answer);
 
         if (r != 0) {
@@ -393,8 +408,8 @@ static int run_get(int argc, char **argv)
 
     if (resource == NULL) {
         return axi_cli_usage("get",
-                             "'%s' is none of nodes, tasks, services, voters, declared, images, "
-                             "events, masters, managers, checkpoints",
+                             "'%s' is none of nodes, tasks, services, voters, hosts, declared, "
+                             "images, events, masters, managers, checkpoints",
                              arguments[0]);
     }
     if (!axi_parse_format(output, &format)) {
@@ -414,16 +429,16 @@ static int run_get(int argc, char **argv)
 
 const struct axi_command axi_command_get = {
     .name = "get",
-    .summary = "list nodes, tasks, services, images, events, masters, managers, checkpoints",
-    .usage =
-        "usage: axcan get nodes|tasks|services|voters|declared|images|events|masters|managers\n"
-        "                 [NAME] [-o wide|json|yaml|name] [-w]\n"
-        "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
-        "declared: services, nodes and policy as manifests ('-o yaml' is what apply takes).\n"
-        "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"
-        "behind the newest that was made; with TASK: all that are kept of it.\n"
-        "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
-        "  -w, --watch       go on showing it\n" AXI_CLIENT_USAGE,
+    .summary = "list nodes, tasks, services, hosts, images, events, masters, managers, checkpoints",
+    .usage = "usage: axcan get "
+             "nodes|tasks|services|voters|hosts|declared|images|events|masters|managers\n"
+             "                 [NAME] [-o wide|json|yaml|name] [-w]\n"
+             "       axcan get checkpoints [TASK] [-o ...] [-w]\n"
+             "declared: services, nodes and policy as manifests ('-o yaml' is what apply takes).\n"
+             "Checkpoints: the newest durable one of each task at each manager, and how far it is\n"
+             "behind the newest that was made; with TASK: all that are kept of it.\n"
+             "  -o FORMAT         wide: more columns; json, yaml: everything; name: KIND/NAME\n"
+             "  -w, --watch       go on showing it\n" AXI_CLIENT_USAGE,
     .run = run_get};
 
 /* ---- describe ---- */
@@ -478,7 +493,7 @@ static int run_describe(int argc, char **argv)
 
     if (resource == NULL || resource->path == NULL || strcmp(resource->plural, "events") == 0 ||
         strcmp(resource->plural, "declared") == 0 || strcmp(resource->plural, "voters") == 0) {
-        return axi_cli_usage("describe", "'%s' is none of node, task, service, image",
+        return axi_cli_usage("describe", "'%s' is none of node, task, service, host, image",
                              arguments[0]);
     }
     if (output != NULL && strcmp(output, "json") != 0 && strcmp(output, "yaml") != 0) {
@@ -499,7 +514,7 @@ static int run_describe(int argc, char **argv)
 
 const struct axi_command axi_command_describe = {
     .name = "describe",
-    .summary = "everything about one task, node, service or image",
-    .usage =
-        "usage: axcan describe [task|node|service|image] NAME [-o yaml|json]\n" AXI_CLIENT_USAGE,
+    .summary = "everything about one task, node, service, host or image",
+    .usage = "usage: axcan describe [task|node|service|host|image] NAME [-o "
+             "yaml|json]\n" AXI_CLIENT_USAGE,
     .run = run_describe};

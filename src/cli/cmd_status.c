@@ -158,7 +158,7 @@ static int run_logs(int argc, char **argv)
         r = show_lines(&client, task, &since, 0);
     }
     while (r == 0 && is_followed) {
-        client.deadline_ns = axi_cli_now_ns() + client.timeout_ns;
+        client.http.deadline_ns = axi_cli_now_ns() + client.timeout_ns;
         r = show_lines(&client, task, &since, 10000);
     }
     axi_client_close(&client);
@@ -218,7 +218,7 @@ static int run_top(int argc, char **argv)
         if (i > 0) {
             (void)usleep((useconds_t)(every_ns / 1000));
         }
-        client.deadline_ns = axi_cli_now_ns() + client.timeout_ns;
+        client.http.deadline_ns = axi_cli_now_ns() + client.timeout_ns;
         r = show_top(&client);
     }
     axi_client_close(&client);

@@ -111,7 +111,7 @@ static int run_stop(int argc, char **argv)
     return run_simple("stop", "stop", "stopped", NULL, argc, argv);
 }
 
-/* `axcan delete NAME`, `axcan delete image|service|node NAME`, `axcan delete -f FILE`. */
+/* `axcan delete NAME`, `axcan delete image|host|service|node NAME`, `axcan delete -f FILE`. */
 static int run_delete(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -120,7 +120,9 @@ static int run_delete(int argc, char **argv)
             return axi_undeclare_run(argc, argv);
         }
     }
-    if (argc < 2 || strcmp(argv[1], "image") != 0) {
+    bool is_host = argc > 2 && strcmp(argv[1], "host") == 0;
+
+    if (!is_host && (argc < 2 || strcmp(argv[1], "image") != 0)) {
         return run_simple("delete", NULL, "deleted", NULL, argc, argv);
     }
     struct act what = {0};
@@ -134,11 +136,11 @@ static int run_delete(int argc, char **argv)
         r = axi_client_open(&what.client);
     }
     if (r == 0) {
-        (void)snprintf(path, sizeof(path), "/v1/images/%s", what.name);
+        (void)snprintf(path, sizeof(path), "/v1/%s/%s", is_host ? "hosts" : "images", what.name);
         r = axi_client_call(&what.client, "DELETE", path, NULL, NULL);
     }
     if (r == 0) {
-        (void)printf("image %s deleted\n", what.name);
+        (void)printf("%s %s deleted\n", argv[1], what.name);
     }
     axi_client_close(&what.client);
     return r;
@@ -173,6 +175,7 @@ const struct axi_command axi_command_delete = {
     .usage =
         "usage: axcan delete TASK [options]\n"
         "       axcan delete image IMAGE\n"
+        "       axcan delete host HOST           one whose axcan-host is gone for good\n"
         "       axcan delete service|node NAME   what is declared of it, and what runs for it\n"
         "       axcan delete -f FILE             everything that the manifest "
         "declares\n" WAIT_USAGE,

@@ -5,11 +5,12 @@
 #include "cli/command.h"
 #include "cli/ecu.h"
 #include "cli/member.h"
-#include "cli/os_files.h"
+#include "cli/up_hosts.h"
 #include "cli/up_managers.h"
 #include "cli/up_masters.h"
 #include "cli/up_store.h"
 #include "cli/up_voters.h"
+#include "host/os_files.h"
 #include "image/boards.h"
 #include "net/host.h"
 
@@ -42,6 +43,7 @@ struct up {
     bool is_started[MEMBERS_MAX]; /* by this command, not before */
     bool is_manager_started[AXI_UP_MANAGERS_MAX];
     struct axi_up_voters voters;
+    struct axi_up_hosts hosts;
     struct axi_up_masters masters;
     bool is_new;                          /* there was no cluster here */
     size_t members_there, managers_there; /* before this command */
@@ -189,7 +191,7 @@ static int start_master(struct up *up)
         return 0;
     }
     up->is_started[0] = true;
-    int r = axi_member_start_bound(member, up->dir, up->client.deadline_ns);
+    int r = axi_member_start_bound(member, up->dir, up->client.http.deadline_ns);
 
     if (r == 0) {
         (void)json_object_set(up->cluster, "listen", json_object_get(member, "listen"));
@@ -283,6 +285,7 @@ static void undo(struct up *up)
         }
     }
     axi_up_managers_stop(up->cluster, up->is_manager_started);
+    axi_up_hosts_undo(&up->hosts, up->cluster);
     axi_up_voters_undo(&up->voters, up->cluster);
     axi_up_masters_undo(&up->masters, up->cluster);
     if (up->is_new) {
@@ -342,24 +345,24 @@ static int save(const struct up *up)
 
 static int start_all(struct up *up)
 {
-    int r = axi_up_store_start(up->cluster, up->dir, up->client.deadline_ns);
+    int r = axi_up_store_start(up->cluster, up->dir, up->client.http.deadline_ns);
 
     if (r == 0) {
         r = start_master(up);
     }
     if (r == 0) {
         r = axi_up_masters_start(&up->masters, up->cluster, up->dir, up->lease_ms,
-                                 up->client.deadline_ns);
+                                 up->client.http.deadline_ns);
     }
     if (r == 0) {
         r = save(up);
     }
     if (r == 0) {
         r = axi_up_managers_start(up->cluster, up->dir, up->managers, up->lease_ms,
-                                  up->client.deadline_ns, up->is_manager_started);
+                                  up->client.http.deadline_ns, up->is_manager_started);
     }
     if (r == 0) {
-        r = axi_up_voters_start(&up->voters, up->cluster, up->dir, up->client.deadline_ns);
+        r = axi_up_voters_start(&up->voters, up->cluster, up->dir, up->client.http.deadline_ns);
     }
     if (r == 0) {
         r = save(up);
@@ -372,12 +375,18 @@ static int start_all(struct up *up)
     }
     if (r == 0) {
         up->client.dir = up->dir;
-        uint64_t deadline_ns = up->client.deadline_ns;
+        uint64_t deadline_ns = up->client.http.deadline_ns;
 
         r = axi_client_open(&up->client);
-        up->client.deadline_ns = deadline_ns;
+        up->client.http.deadline_ns = deadline_ns;
     }
-    return r == 0 ? wait_ready(up) : r;
+    if (r == 0) {
+        r = wait_ready(up);
+    }
+    if (r == 0) {
+        r = axi_up_hosts_start(&up->hosts, up->cluster, up->dir, &up->client);
+    }
+    return r == 0 ? save(up) : r;
 }
 
 static void say_count(uint64_t count, const char *what)
@@ -396,6 +405,7 @@ static void say_up(const struct up *up)
     say_count(count_kind(up, "node"), "node");
     say_count(count_kind(up, "ecu"), "ECU");
     say_count(count_kind(up, "part"), "partition");
+    say_count(json_array_size(json_object_get(up->cluster, "hosts")), "partition host");
     (void)printf(", api http://%s, state in %s\n",
                  json_string_value(json_object_get(up->cluster, "api")), up->dir);
     axi_client_print_page(&up->client, "web page:");
@@ -443,6 +453,9 @@ static int check(const struct up *up)
     if (up->voters.count > AXI_UP_VOTERS_MAX) {
         return axi_cli_usage("up", "--voters: 0 to %u", AXI_UP_VOTERS_MAX);
     }
+    if (up->hosts.count > AXI_UP_HOSTS_MAX) {
+        return axi_cli_usage("up", "--partition-hosts: 0 to %u", AXI_UP_HOSTS_MAX);
+    }
     if (!axi_os_is_board(up->board) || !axi_os_is_board(up->partition_board)) {
         return axi_cli_usage("up", "--board and --partition-board: one of " AXI_BOARD_NAMES);
     }
@@ -472,6 +485,7 @@ static int run_up(int argc, char **argv)
         {"board", AXI_OPTION_TEXT, &up.board},
         {"partitions", AXI_OPTION_NUMBER, &up.partitions},
         {"partition-board", AXI_OPTION_TEXT, &up.partition_board},
+        {"partition-hosts", AXI_OPTION_NUMBER, &up.hosts.count},
         {"managers", AXI_OPTION_NUMBER, &up.managers},
         {"masters", AXI_OPTION_NUMBER, &up.masters.count},
         {"voters", AXI_OPTION_NUMBER, &up.voters.count},
@@ -485,6 +499,7 @@ static int run_up(int argc, char **argv)
     int r = axi_options_parse("up", argc, argv, options, sizeof(options) / sizeof(options[0]), "",
                               0, 0, NULL, NULL);
 
+    up.hosts.board = up.partition_board;
     r = r != 0 ? r : check(&up);
     if (r == 0) {
         r = axi_client_dir(&up.client, up.dir);
@@ -492,7 +507,7 @@ static int run_up(int argc, char **argv)
     if (r != 0) {
         return r;
     }
-    up.client.deadline_ns = axi_cli_now_ns() + up.client.timeout_ns;
+    up.client.http.deadline_ns = axi_cli_now_ns() + up.client.timeout_ns;
     r = bring_up(&up);
     axi_client_close(&up.client);
     json_decref(up.cluster);
@@ -514,6 +529,9 @@ const struct axi_command axi_command_up = {
         "  --board virt|zcu102  of the ECUs that are added (default virt)\n"
         "  --partitions N    nodes in partitions: Axcan OS under runax, named part1, part2, ...\n"
         "                    (default 0); --partition-board virt|zcu102 (default zcu102)\n"
+        "  --partition-hosts N  hosts named host1, ... on which the master starts partitions when "
+        "it\n"
+        "                    finds no node for something, up to two each (default 0)\n"
         "  --masters N       of a new cluster: one leads, the others stand by (default 1)\n"
         "  --managers N      checkpoint managers, named manager1, ... (default 2)\n"
         "  --voters N        voters on replicas' outputs, named voter1, ... (default 0)\n"

@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/os_files.h"
+#include "host/programs.h"
 #include "image/file.h"
 
 #include <stdio.h>

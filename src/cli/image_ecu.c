@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/os_files.h"
 #include "core/meta.h"
+#include "host/os_files.h"
 #include "net/host.h"
 
 #include <arpa/inet.h>
@@ -267,15 +267,17 @@ static int fill(struct request *request)
 
 static int write_image(const struct request *request)
 {
-    const struct axi_os_file file = {.command = COMMAND,
-                                     .board = request->board,
+    const struct axi_os_file file = {.board = request->board,
                                      .format = request->format,
                                      .config = &request->config,
                                      .path = request->out};
+    char reason[AXI_OS_REASON_BYTES];
     size_t bytes = 0;
-    int r = axi_os_write(&file, &bytes);
+    int r = axi_os_write(&file, &bytes, reason);
 
-    if (r == 0) {
+    if (r < 0) {
+        r = axi_cli_fail(COMMAND, "%s", reason);
+    } else {
         (void)printf("%s: Axcan OS for %s, node %s of the master at %s, %zu bytes\n", request->out,
                      request->board, request->name, request->master, bytes);
     }

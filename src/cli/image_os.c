@@ -3,7 +3,7 @@
 #include "cli/command.h"
 #include "cli/image_app.h"
 #include "cli/options.h"
-#include "cli/os_files.h"
+#include "host/os_files.h"
 #include "image/image.h"
 
 #include <stdio.h>
@@ -189,11 +189,11 @@ static int check_wcets(const struct request *request)
 
 static int pack(struct request *request)
 {
-    const struct axi_os_file file = {.command = COMMAND,
-                                     .board = request->board,
+    const struct axi_os_file file = {.board = request->board,
                                      .format = request->format,
                                      .config = &request->config,
                                      .path = request->out};
+    char reason[AXI_OS_REASON_BYTES];
     size_t bytes = 0;
     int r = 0;
 
@@ -206,8 +206,8 @@ static int pack(struct request *request)
     if (r == 0) {
         r = check_wcets(request);
     }
-    if (r == 0) {
-        r = axi_os_write(&file, &bytes);
+    if (r == 0 && axi_os_write(&file, &bytes, reason) < 0) {
+        r = axi_cli_fail(COMMAND, "%s", reason);
     }
     if (r == 0 && !request->is_quiet) {
         (void)printf("%s: Axcan OS for %s, %u task%s, %zu bytes\n", request->out, request->board,

@@ -13,17 +13,16 @@
 
 static void use(struct axi_client *client, const char *api)
 {
-    client->masters.count = 0; /* asked for itself, whoever leads */
-    (void)snprintf(client->url, sizeof(client->url), "http://%s", api);
+    axi_api_client_use(&client->http, api);
 }
 
 /* A manager that hangs must not cost the whole command. Returns the deadline to set again. */
 static uint64_t shorten_deadline(struct axi_client *client)
 {
-    uint64_t deadline_ns = client->deadline_ns;
+    uint64_t deadline_ns = client->http.deadline_ns;
     uint64_t bound_ns = axi_cli_now_ns() + CALL_MS * 1000000ull;
 
-    client->deadline_ns = deadline_ns < bound_ns ? deadline_ns : bound_ns;
+    client->http.deadline_ns = deadline_ns < bound_ns ? deadline_ns : bound_ns;
     return deadline_ns;
 }
 
@@ -39,7 +38,7 @@ static json_t *list_of_master(struct axi_client *client)
         status == 200) {
         items = json_incref(json_object_get(answer, "items"));
     }
-    client->deadline_ns = deadline_ns;
+    client->http.deadline_ns = deadline_ns;
     json_decref(answer);
     return items;
 }
@@ -82,7 +81,7 @@ int axi_manager_bytes(struct axi_client *client, const char *api, const char *me
     use(client, api);
     int r = axi_client_raw(client, method, path, body, body_bytes, &status, &bytes, &count);
 
-    client->deadline_ns = deadline_ns;
+    client->http.deadline_ns = deadline_ns;
     if (r != 0) {
         (void)snprintf(ret_reason, 200, "the manager at %s does not answer", api);
         return -1;

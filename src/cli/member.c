@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "host/programs.h"
 #include "net/host.h"
 
 #include <inttypes.h>

@@ -77,7 +77,7 @@ static int judge(const struct axi_client *client, const json_t *op)
 static int wait_for(struct axi_client *client, const char *id, bool every_step, json_t **ret_op)
 {
     size_t shown = 0;
-    uint32_t changes = client->changes;
+    uint32_t changes = client->http.changes;
 
     for (;;) {
         char path[128];
@@ -96,7 +96,7 @@ static int wait_for(struct axi_client *client, const char *id, bool every_step, 
         int r = axi_client_call(client, "GET", path, NULL, &op);
 
         if (r != 0) {
-            if (client->changes != changes) {
+            if (client->http.changes != changes) {
                 (void)fprintf(stderr,
                               "the master that began operation %s leads no more; what it began "
                               "goes on under the present one: 'axcan get tasks' and 'axcan get "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A node of a local cluster that runs in a partition: Axcan OS under runax (QEMU's backend). */
+/* A node of a local cluster that runs in a partition: Axcan OS under `runax run` (QEMU's backend).
+ */
 #ifndef AXI_CLI_PARTITION_NODE_H
 #define AXI_CLI_PARTITION_NODE_H
 
@@ -8,17 +9,12 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define AXI_PARTITION_MEMORY_BYTES (64ull << 20)
-
-/* Guest address of the page that such a node shares with its monitor. */
-uint64_t axi_partition_node_channel(const char *board);
-
 /* Before each start: makes DIR/NAME.bundle around the image (linked there) and returns the command
- * line that runs it; port: of 127.0.0.1, leads to the guest's port `guest_port`. NULL after having
- * said what is wrong. */
+ * line that runs it; port: of 127.0.0.1, leads to the guest. NULL after having said what is wrong.
+ */
 json_t *axi_partition_node_argv(const char *dir, const char *name, const char *board,
                                 const char *image, const struct axi_boot_config *config,
-                                uint16_t port, uint16_t guest_port);
+                                uint16_t port);
 
 /* The command line that removes a partition whose `runax run` was killed: what the member's
  * "removal" is to be. NULL: there is no runax. */

@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
+#include "host/programs.h"
 #include "net/ports.h"
 
 #include <curl/curl.h>

@@ -96,7 +96,7 @@ class Cluster:
             cluster = json.load(file)
             return {m["name"]: m for m in cluster["members"] + cluster.get("stores", []) +
                     cluster.get("masters", []) + cluster.get("managers", []) +
-                    cluster.get("voters", [])}
+                    cluster.get("voters", []) + cluster.get("hosts", [])}
 
     def signal(self, name, number):
         os.kill(self.members()[name]["pid"], number)

@@ -12,7 +12,8 @@ from conftest import BUILD, ROOT, until
 
 UNITS = os.path.join(ROOT, "deploy", "systemd")
 PROGRAMS = {"axcan-master": "src/master/axcan-master", "axcan-node": "src/node/axcan-node",
-            "axcan-cms": "src/cms/axcan-cms", "axcan-voter": "src/vote/axcan-voter"}
+            "axcan-cms": "src/cms/axcan-cms", "axcan-host": "src/host/axcan-host",
+            "axcan-voter": "src/vote/axcan-voter"}
 
 
 @pytest.mark.parametrize("unit", sorted(n for n in os.listdir(UNITS) if n.endswith(".service")))

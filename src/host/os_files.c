@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/os_files.h"
+#include "host/os_files.h"
 
-#include "cli/command.h"
+#include "host/programs.h"
 #include "image/boards.h"
 #include "image/file.h"
 #include "image/os_image.h"
 
-#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,22 +27,18 @@ static bool look(const char *dir, const char *board, bool is_elf, char *ret_path
            access(ret_path, R_OK) == 0;
 }
 
-bool axi_beside_program(const char *relative, char *ret_path, size_t size)
-{
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    char *slash = NULL;
+/* Says why; returns the error. */
+static int fail(char *ret_reason, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-    if (length < 0) {
-        return false;
-    }
-    program[length] = '\0';
-    slash = strrchr(program, '/');
-    if (slash == NULL) {
-        return false;
-    }
-    *slash = '\0';
-    return snprintf(ret_path, size, "%s/%s", program, relative) < (int)size;
+static int fail(char *ret_reason, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(ret_reason, AXI_OS_REASON_BYTES, format, arguments);
+    va_end(arguments);
+    return error;
 }
 
 static bool look_beside_program(const char *relative, const char *board, bool is_elf,
@@ -65,19 +61,19 @@ static bool find_kernel(const char *board, bool is_elf, char *ret_path)
            look(AXI_OS_DIR, board, is_elf, ret_path);
 }
 
-static int read_kernel(const struct axi_os_file *file, uint8_t **ret_kernel, size_t *ret_bytes)
+static int read_kernel(const struct axi_os_file *file, uint8_t **ret_kernel, size_t *ret_bytes,
+                       char *ret_reason)
 {
     char path[PATH_BYTES];
     int r = 0;
 
     if (!find_kernel(file->board, file->format == AXI_OS_ELF, path)) {
-        return axi_cli_fail(file->command,
-                            "no kernel for %s (%s); 'make build' makes it, $AXCAN_OS names its "
-                            "folder",
-                            file->board, path);
+        return fail(ret_reason, -AXC_ENOENT,
+                    "no kernel for %s (%.300s); 'make build' makes it, $AXCAN_OS names its folder",
+                    file->board, path);
     }
     r = axi_file_read(path, AXI_OS_IMAGE_BYTES_MAX, ret_kernel, ret_bytes);
-    return r == 0 ? 0 : axi_cli_fail(file->command, "%s: %s", path, axi_error_text(r));
+    return r == 0 ? 0 : fail(ret_reason, r, "%.300s: %s", path, axi_error_text(r));
 }
 
 int axi_os_parse_format(const char *text, const char *file, enum axi_os_format *ret_format)
@@ -100,37 +96,38 @@ int axi_os_parse_format(const char *text, const char *file, enum axi_os_format *
 }
 
 /* Whole or not at all; readable by its owner only when a token is inside. */
-static int write_bytes(const struct axi_os_file *file, const uint8_t *bytes, size_t count)
+static int write_bytes(const struct axi_os_file *file, const uint8_t *bytes, size_t count,
+                       char *ret_reason)
 {
     unsigned mode = file->config->token[0] != '\0' ? 0600 : 0644;
     int r = axi_file_write_mode(file->path, bytes, count, mode);
 
     return r == 0 ? 0
-                  : axi_cli_fail(file->command, "%s: %s (%s)", file->path, axi_error_text(r),
-                                 axi_error_name(r));
+                  : fail(ret_reason, r, "%.300s: %s (%s)", file->path, axi_error_text(r),
+                         axi_error_name(r));
 }
 
 static int pack(const struct axi_os_file *file, const uint8_t *blob, size_t blob_bytes,
-                size_t *ret_bytes)
+                size_t *ret_bytes, char *ret_reason)
 {
     uint8_t *kernel = NULL;
     uint8_t *image = NULL;
     size_t kernel_bytes = 0;
-    int r = read_kernel(file, &kernel, &kernel_bytes);
+    int r = read_kernel(file, &kernel, &kernel_bytes, ret_reason);
 
     if (r != 0) {
         return r;
     }
     r = axi_os_image_pack(kernel, kernel_bytes, blob, blob_bytes, &image, ret_bytes);
-    r = r == 0 ? write_bytes(file, image, *ret_bytes)
-               : axi_cli_fail(file->command, "the kernel of %s: %s (%s)", file->board,
-                              axi_error_text(r), axi_error_name(r));
+    r = r == 0 ? write_bytes(file, image, *ret_bytes, ret_reason)
+               : fail(ret_reason, r, "the kernel of %s: %s (%s)", file->board, axi_error_text(r),
+                      axi_error_name(r));
     free(kernel);
     free(image);
     return r;
 }
 
-int axi_os_write(const struct axi_os_file *file, size_t *ret_bytes)
+int axi_os_write(const struct axi_os_file *file, size_t *ret_bytes, char *ret_reason)
 {
     size_t capacity = axi_boot_config_bytes(file->config);
     size_t bytes = 0;
@@ -139,12 +136,12 @@ int axi_os_write(const struct axi_os_file *file, size_t *ret_bytes)
         blob == NULL ? -AXC_ENOMEM : axi_boot_config_encode(file->config, blob, capacity, &bytes);
 
     if (r < 0) {
-        r = axi_cli_fail(file->command, "%s (%s)", axi_error_text(r), axi_error_name(r));
+        r = fail(ret_reason, r, "%s (%s)", axi_error_text(r), axi_error_name(r));
     } else if (file->format == AXI_OS_CONFIG) {
-        r = write_bytes(file, blob, bytes);
+        r = write_bytes(file, blob, bytes, ret_reason);
         *ret_bytes = bytes;
     } else {
-        r = pack(file, blob, bytes, ret_bytes);
+        r = pack(file, blob, bytes, ret_bytes, ret_reason);
     }
     free(blob);
     return r;
