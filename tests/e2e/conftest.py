@@ -52,13 +52,21 @@ def is_alive(pid):
 class Cluster:
     def __init__(self, directory, nodes=3, *options):
         self.dir = str(directory)
+        self.loses_members = "etcd" in options
         self.ok("up", "--nodes", nodes, "--fifo", "no", "--capacity", 600000, *options)
 
     def run(self, *arguments, timeout=60):
         return axcan(*arguments, "--dir", self.dir, timeout=timeout)
 
     def ok(self, *arguments, timeout=60):
+        """Where members of the store die, what was refused as UNAVAILABLE is asked for again: it has
+        not been done."""
         result = self.run(*arguments, timeout=timeout)
+        end = time.monotonic() + 20
+        while (result.code == 1 and self.loses_members and "(UNAVAILABLE)" in result.err and
+               time.monotonic() < end):
+            time.sleep(0.2)
+            result = self.run(*arguments, timeout=timeout)
         assert result.code == 0, "axcan %s: %r\n%s" % (" ".join(map(str, arguments)), result,
                                                       self.logs())
         return result.out

@@ -59,7 +59,7 @@ def layout(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("layout"))
     guests = {"os": pack_os(folder + "/os.img", "--time-limit", "50ms", "--exit", "semihosting"),
               "echo": build_echo(folder + "/echo.elf"),
-              "kvm": script_guest(folder + "/kvm.elf", "guest-kvm-x86.elf", "h t20 e3")}
+              "kvm": script_guest(folder + "/kvm.elf", "guest-kvm-x86.elf", "h t50 e3")}
     images = folder + "/images"
     subprocess.run(["umoci", "init", "--layout", images], check=True, capture_output=True)
     for name, guest in guests.items():
@@ -169,7 +169,7 @@ def test_ctr_runs_pauses_kills_and_removes_it_detached(containerd):
 def test_ctr_runs_it_under_kvm(containerd):
     done = containerd.run(*containerd.run_words(
         "--rm", "--annotation", "dev.axcan.hv=kvm", "test/os:kvm", "kvm", board="kvm-x86"))
-    assert done.returncode == 3 and "tick 19" in done.stdout, done
+    assert done.returncode == 3 and "tick 49" in done.stdout, done
 
 
 def test_ctr_checkpoints_it(containerd):
@@ -344,7 +344,7 @@ def test_podman_runs_stops_and_restarts_it_under_kvm(podman):
     podman.ok("unpause", "kvm")
     podman.ok("restart", "--time", "0", "kvm")
     assert podman.ok("wait", "kvm") == "3"
-    assert "tick 19" in podman.ok("logs", "kvm")
+    assert "tick 49" in podman.ok("logs", "kvm")
     podman.ok("rm", "kvm")
 
 
