@@ -346,6 +346,35 @@ static void report(struct fake_cluster *c, struct fake_node *node)
     node->heartbeat_ns = c->now_ns + 100 * MS;
 }
 
+static void act_on_migration(struct fake_cluster *c, struct fake_node *node, uint32_t type,
+                             const union axi_wire_message *m)
+{
+    switch (type) {
+    case AXI_WIRE_MIGRATE_IN:
+        c->peer_migration = m->MigrateIn.migration;
+        c->peer_task = m->MigrateIn.spec.task_id;
+        install(node, c->peer_task, m->MigrateIn.epoch, c->peer_migration);
+        answer(c, node, c->peer_migration, 0);
+        break;
+    case AXI_WIRE_MIGRATE_OUT:
+        answer(c, node, m->MigrateOut.migration, 0);
+        break;
+    case AXI_WIRE_TRANSFER:
+        if (peer_target(c) != NULL) {
+            progress(c, peer_target(c), AXI_PHASE_STANDBY);
+        }
+        break;
+    case AXI_WIRE_SWITCH:
+        on_switch(c, node);
+        break;
+    case AXI_WIRE_DECISION:
+        on_decision(c, node, &m->Decision);
+        break;
+    default:
+        break;
+    }
+}
+
 static void act(struct fake_cluster *c, struct fake_node *node, uint32_t type,
                 const union axi_wire_message *m)
 {
@@ -400,27 +429,8 @@ static void act(struct fake_cluster *c, struct fake_node *node, uint32_t type,
                    m->SetOutput.output_until);
         answer(c, node, m->SetOutput.request, 0);
         break;
-    case AXI_WIRE_MIGRATE_IN:
-        c->peer_migration = m->MigrateIn.migration;
-        c->peer_task = m->MigrateIn.spec.task_id;
-        install(node, c->peer_task, m->MigrateIn.epoch, c->peer_migration);
-        answer(c, node, c->peer_migration, 0);
-        break;
-    case AXI_WIRE_MIGRATE_OUT:
-        answer(c, node, m->MigrateOut.migration, 0);
-        break;
-    case AXI_WIRE_TRANSFER:
-        if (peer_target(c) != NULL) {
-            progress(c, peer_target(c), AXI_PHASE_STANDBY);
-        }
-        break;
-    case AXI_WIRE_SWITCH:
-        on_switch(c, node);
-        break;
-    case AXI_WIRE_DECISION:
-        on_decision(c, node, &m->Decision);
-        break;
     default:
+        act_on_migration(c, node, type, m);
         break;
     }
 }
