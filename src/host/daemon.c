@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define MS 1000000ull
-#define CALL_NS (5000 * MS)
+#define CALL_NS (3000 * MS)
 #define WAIT_MS 1000u   /* longest pause between two looks at the partitions */
 #define RETRY_US 500000 /* after a request that failed */
 #define HTTP_OK 200

@@ -5,6 +5,7 @@
  * Mode single is special: its managers restore the one task there is. When they find no node, its
  * record is given up and the degraded replica created in one transaction, so that never both are
  * restored; the old record stays, LOST, until its newest checkpoint has been fetched. */
+#include "master/service/hosts.h"
 #include "master/service/yield.h"
 
 #include <stdio.h>
@@ -194,7 +195,9 @@ static const struct axi_member *find_recoverable(struct axi_master *m, struct ax
     }
     if (first != NULL && axi_now(m) >= s->room_look_ns) {
         s->room_look_ns = axi_now(m) + MOVES_EVERY_NS;
-        (void)make_room(m, s, first, 0, 0, reason); /* by moves only */
+        if (!make_room(m, s, first, 0, 0, reason)) { /* by moves only */
+            axi_partition_for_full(m, s, first);
+        }
     }
     return NULL;
 }

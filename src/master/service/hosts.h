@@ -116,6 +116,10 @@ void axi_partitions_look_now(struct axi_master *m);
  * (AXI_REASON_BYTES) then says so, before what it said. */
 bool axi_partitions_want(struct axi_master *m, const struct axi_snapshot_extra *extras,
                          uint32_t count, const char *what_for, char *ret_reason);
+/* The full one that a degraded member stands in for finds no node: starts a partition that takes
+ * it, if there is one. */
+void axi_partition_for_full(struct axi_master *m, const struct axi_service *service,
+                            const struct axi_member *member);
 /* Its host says that it runs, the store knows nothing of it: it is taken on as one that runs. */
 void axi_partition_adopt(struct axi_master *m, struct axi_host *host, uint32_t slot, uint32_t run);
 /* Its node takes nothing: the partition is about to go. */

@@ -83,6 +83,7 @@ uint32_t axi_snapshot_task(const struct axi_snapshot *snapshot, uint64_t id);
 /* ---- services.c ---- */
 bool axi_node_is_flapping(struct axi_master *m, const struct axi_node *node);
 bool axi_node_is_cordoned(struct axi_master *m, const struct axi_node *node);
+bool axi_node_name_is_cordoned(struct axi_master *m, const char *name); /* also drained */
 bool axi_node_is_draining(struct axi_master *m, const struct axi_node *node);
 
 /* ---- reconcile.c, drain.c ---- */

@@ -12,6 +12,7 @@
 #define LOOK_NS (250 * MS)
 #define LEAVE_NS (500 * MS)     /* so long an idle one takes nothing before it is ended */
 #define SILENT_NS (15 * SECOND) /* a host says nothing of a partition that should run there */
+#define UNUSED_NS (10 * SECOND) /* what it was started for may take so long to come */
 #define WAITING_NS (2 * SECOND) /* managers look first for a node for what they restore */
 #define PAUSE_FIRST_NS (2 * SECOND)
 #define PAUSE_MAX_NS (300 * SECOND)
@@ -210,6 +211,9 @@ static void look_at_running(struct axi_master *m, struct axi_host *host, uint32_
     struct axi_host_record next = host->record;
     uint64_t now = axi_now(m);
 
+    if (!next.slots[slot].was_used && bound_ns < UNUSED_NS) {
+        bound_ns = UNUSED_NS;
+    }
     if (node != NULL && is_busy(m, node->id)) {
         note_use(m, host, slot);
         return;
@@ -243,6 +247,25 @@ static void look_at_leaving(struct axi_master *m, struct axi_host *host, uint32_
     }
 }
 
+/* What a command said of its node (cordon, drain) was said of this one, not of the next. False: the
+ * store did not take it. */
+static bool open_again(struct axi_master *m, const char *name)
+{
+    struct axi_declared_node *declared = NULL;
+    struct axi_declared_node next;
+
+    if (axi_node_name_is_cordoned(m, name)) {
+        declared = axi_declared_node_get(m, name);
+    }
+    if (declared == NULL || (!declared->is_cordoned && declared->drain_until_ns == 0)) {
+        return true;
+    }
+    next = *declared;
+    next.is_cordoned = false;
+    next.drain_until_ns = 0;
+    return axi_declared_node_commit(m, declared, &next) == 0;
+}
+
 /* Over when its host has said so and its node, if it ever joined, is dead. */
 static void look_at_ending(struct axi_master *m, struct axi_host *host, uint32_t slot)
 {
@@ -262,7 +285,7 @@ static void look_at_ending(struct axi_master *m, struct axi_host *host, uint32_t
         }
     }
     axi_partition_name(host, slot, name);
-    if (change(m, host, slot, &next, AXI_PARTITION_ABSENT)) {
+    if (open_again(m, name) && change(m, host, slot, &next, AXI_PARTITION_ABSENT)) {
         axi_event(m, AXI_INFO, "partition-ended", NULL, NULL, "%s: %.120s", name,
                   next.slots[slot].why);
     }
@@ -370,6 +393,21 @@ static bool want_for(struct axi_master *m, const struct axi_record *record, uint
 
     memcpy(info.entries, record->entries, sizeof(info.entries));
     return want(m, &options, record->name, NULL);
+}
+
+void axi_partition_for_full(struct axi_master *m, const struct axi_service *service,
+                            const struct axi_member *member)
+{
+    struct axi_snapshot_extra extra = {.name = service->spec.name,
+                                       .spec = &service->spec,
+                                       .info = axi_service_image(m, &service->images, 0),
+                                       .assurance_min = service->spec.assurance};
+    struct axi_snapshot_options options = {
+        .extras = &extra, .extra_count = 1, .without = member->task};
+
+    if (extra.info != NULL) {
+        (void)want(m, &options, service->spec.name, NULL);
+    }
 }
 
 bool axi_partition_for_task(struct axi_master *m, const struct axi_record *record)

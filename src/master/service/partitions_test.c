@@ -350,6 +350,128 @@ static void another_master_goes_on_with_it(void **state)
     assert_false(has_node(&all, "edge1-p1"));
 }
 
+static void a_cordoned_one_goes_and_its_next_life_is_open(void **state)
+{
+    struct rig *rig = *state;
+    struct hosts all = hosts_up(rig, 1, 1);
+    uint64_t op = 0;
+
+    rig_apply(rig, SAFE);
+    hosts_run(&all, 4000);
+    assert_int_equal(axi_master_cordon(rig->c.master, "edge1-p1", true, rig->reason), 0);
+    remove_service(rig);
+    hosts_run(&all, 6000);
+    assert_int_equal(used(&all, "edge1"), 0);
+    rig_apply(rig, SAFE);
+    hosts_run(&all, 4000);
+    rig_assert_ready(rig, "safe", 1);
+    assert_int_equal(axi_master_drain(rig->c.master, "edge1-p1", 0, &op, rig->reason), 0);
+    hosts_run(&all, 3000); /* nowhere to go: it stays */
+    assert_int_equal(used(&all, "edge1"), 1);
+}
+
+static void a_degraded_service_gets_its_full_image_back_in_one(void **state)
+{
+    struct rig *rig = *state;
+    struct hosts all = hosts_up(rig, 1, 1);
+
+    all.list[0].is_broken = true;
+    rig_apply(rig,
+              "{\"kind\":\"Service\",\"name\":\"safe\",\"image\":\"multi\",\"mode\":\"single\","
+              "\"assurance\":\"partition\",\"degraded\":{\"assurance\":\"shared\","
+              "\"after_s\":1}}");
+    hosts_run(&all, 8000);
+    assert_int_not_equal(rig_node_of(rig, "safe"), FIRST_NODE);
+    all.list[0].is_broken = false;
+    hosts_run(&all, 90000);
+    assert_int_equal(rig_node_of(rig, "safe"), FIRST_NODE);
+    rig_assert_ready(rig, "safe", 1);
+}
+
+/* ---- a store whose commits have no known outcome now and then ---- */
+
+struct doubtful {
+    struct axi_store base;
+    struct axi_store *real;
+    struct axi_store_ops ops;
+    uint32_t commits, every; /* of those that name a host */
+    bool is_done;            /* the doubtful ones are done all the same */
+};
+
+static int doubtful_commit(struct axi_store *store, const struct axi_store_op *ops, size_t count,
+                           uint64_t *ret_revision)
+{
+    struct doubtful *d = (struct doubtful *)(void *)store;
+    bool is_hit = strncmp(ops[0].key, "host/", 5) == 0 && ++d->commits % d->every == 0;
+    int rc = is_hit && !d->is_done ? 0 : axi_store_commit(d->real, ops, count, ret_revision);
+
+    return is_hit ? -AXC_ETIMEOUT : rc;
+}
+
+static int doubtful_get(struct axi_store *store, const char *key, struct axi_store_value *ret)
+{
+    return axi_store_get(((struct doubtful *)(void *)store)->real, key, ret);
+}
+
+static int doubtful_list(struct axi_store *store, const char *prefix, axi_store_visit visit,
+                         void *context)
+{
+    return axi_store_list(((struct doubtful *)(void *)store)->real, prefix, visit, context);
+}
+
+static int no_lease(struct axi_store *store, uint32_t ttl_ms, uint64_t *ret_lease)
+{
+    (void)store;
+    (void)ttl_ms;
+    (void)ret_lease;
+    return -AXC_EUNAVAILABLE; /* presence is for managers, and there are none */
+}
+
+static int no_keep(struct axi_store *store, uint64_t lease)
+{
+    (void)store;
+    (void)lease;
+    return -AXC_EUNAVAILABLE;
+}
+
+static int doubtful_changes(struct axi_store *store, const char *prefix, uint64_t after,
+                            axi_store_changed changed, void *context, uint64_t *ret_revision)
+{
+    return axi_store_changes(((struct doubtful *)(void *)store)->real, prefix, after, changed,
+                             context, ret_revision);
+}
+
+static void commits_of_unknown_outcome_start_none_twice(void **state)
+{
+    struct rig *rig = *state;
+    uint32_t starts = 0;
+
+    for (uint32_t round = 0; round < 6; round++) {
+        struct doubtful d = {.real = rig->c.store, .every = 3 + round / 2, .is_done = round % 2};
+        struct hosts all = hosts_up(rig, 2, 1);
+
+        d.ops = (struct axi_store_ops){.get = doubtful_get,
+                                       .commit = doubtful_commit,
+                                       .list = doubtful_list,
+                                       .changes = doubtful_changes,
+                                       .lease_grant = no_lease,
+                                       .lease_keep = no_keep,
+                                       .lease_revoke = no_keep};
+        d.base.ops = &d.ops;
+        rig->c.master->config.store = &d.base;
+        rig_apply(rig, SAFE);
+        hosts_run(&all, 8000);
+        rig_assert_ready(rig, "safe", 1);
+        starts = all.list[0].starts + all.list[1].starts;
+        assert_int_equal(starts, 1);
+        remove_service(rig);
+        hosts_run(&all, 12000);
+        assert_int_equal(used(&all, "edge1") + used(&all, "edge2"), 0);
+        assert_true(d.commits > d.every);
+        rig->c.master->config.store = rig->c.store;
+    }
+}
+
 static void a_host_that_is_lost_keeps_what_runs_and_gets_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -492,6 +614,9 @@ int main(void)
         RIG_TEST(one_that_does_not_join_in_time_has_failed),
         RIG_TEST(a_dead_one_is_cleaned_up_and_replaced),
         RIG_TEST(another_master_goes_on_with_it),
+        RIG_TEST(a_cordoned_one_goes_and_its_next_life_is_open),
+        RIG_TEST(a_degraded_service_gets_its_full_image_back_in_one),
+        RIG_TEST(commits_of_unknown_outcome_start_none_twice),
         RIG_TEST(a_host_that_is_lost_keeps_what_runs_and_gets_nothing),
         RIG_TEST(one_that_the_store_does_not_know_is_adopted_not_killed),
         RIG_TEST(a_plain_task_waits_for_its_partition),

@@ -179,12 +179,17 @@ static const struct axi_declared_node *declared_node(struct axi_master *m, const
     return NULL;
 }
 
-bool axi_node_is_cordoned(struct axi_master *m, const struct axi_node *node)
+bool axi_node_name_is_cordoned(struct axi_master *m, const char *name)
 {
-    const struct axi_declared_node *declared = declared_node(m, node->hello.name);
+    const struct axi_declared_node *declared = declared_node(m, name);
 
     return declared != NULL &&
            (declared->is_cordoned || declared->spec.is_cordoned || declared->drain_until_ns != 0);
+}
+
+bool axi_node_is_cordoned(struct axi_master *m, const struct axi_node *node)
+{
+    return axi_node_name_is_cordoned(m, node->hello.name);
 }
 
 bool axi_node_is_draining(struct axi_master *m, const struct axi_node *node)

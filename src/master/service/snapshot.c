@@ -328,6 +328,7 @@ static void add_phantom(struct axi_master *m, struct held *h, uint32_t index,
     const struct axi_node_spec *spec = axi_node_spec_of(m, phantom->name);
     const char **labels = &h->labels[index * AXI_SERVICE_LABELS_MAX];
     bool has_server = facts->server_budget_ns != 0;
+    bool is_cordoned = axi_node_name_is_cordoned(m, phantom->name);
 
     *demand = (struct axi_demand_task){facts->server_budget_ns, facts->server_period_ns,
                                        facts->server_period_ns};
@@ -355,9 +356,9 @@ static void add_phantom(struct axi_master *m, struct held *h, uint32_t index,
         .fail_per_hour = spec->failure_per_hour,
         .wrong_per_hour = spec->wrong_per_hour,
         .platform_fail_per_hour = platform_failures(axi_policy(m), facts->platform),
-        .is_cordoned = spec->is_cordoned ||
+        .is_cordoned = is_cordoned ||
                        (spec->platform[0] != '\0' && strcmp(spec->platform, facts->platform) != 0),
-        .closed_why = spec->is_cordoned ? "cordoned" : "not of the platform declared for it"};
+        .closed_why = is_cordoned ? "cordoned" : "not of the platform declared for it"};
 }
 
 /* The plan's tasks take their memory from it themselves. */
