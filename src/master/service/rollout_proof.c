@@ -103,11 +103,12 @@ bool axi_rollout_is_spoilt(struct axi_master *m, const struct axi_service *s, ch
     return false;
 }
 
-/* The former version has shown already that it works: where no votes succeed its replicas must come
- * back all the same, or none ever would. */
+/* Where no votes succeed they say nothing of a new replica. The former version has shown already
+ * that it works; another one is taken without votes only where nothing is put out as it is. */
 static bool needs_votes(struct axi_master *m, const struct axi_service *s)
 {
-    return (s->previous != NULL && !axi_rollout_is_reverting(s)) || axi_votes_prove(m, s);
+    return axi_votes_prove(m, s) ||
+           (s->previous != NULL && !axi_rollout_is_reverting(s) && !axi_votes_fail(m, s));
 }
 
 static enum axi_proof judge_running(struct axi_master *m, struct axi_service *s,

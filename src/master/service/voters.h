@@ -16,6 +16,8 @@ bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_vot
 /* Outputs of the service were agreed on lately. If not (too few count, they differ, they send to no
  * voter, the voter is away), counts say nothing of whether a new replica is any good. */
 bool axi_votes_prove(struct axi_master *m, const struct axi_service *service);
+/* The voter is there and reports, and nothing was agreed on lately: nothing is put out. */
+bool axi_votes_fail(struct axi_master *m, const struct axi_service *service);
 /* Where replicas of the service send their outputs; "" = no voter has joined (that it asks for).
  * All replicas of a service send to one voter: while some do, it stays the same. */
 const char *axi_voter_address(struct axi_master *m, const struct axi_service *service);

@@ -30,7 +30,8 @@ struct axi_ballot {
     uint64_t agreed, failed, last_agreed_job;
     uint32_t failed_in_row;
     uint64_t said_ns;
-    uint64_t agreed_ns; /* local: when `agreed` changed last; 0 = never */
+    uint64_t reported_ns; /* local: last report; 0 = none */
+    uint64_t agreed_ns;   /* local: when `agreed` changed last; 0 = never */
     struct axi_vote_account accounts[AXI_VOTE_COUNTS_MAX];
     uint32_t account_count;
 };

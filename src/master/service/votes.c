@@ -146,6 +146,7 @@ void axi_voter_report(struct axi_master *m, struct axi_link *link, const axi_Vot
         ballot->agreed_ns = axi_now(m);
     }
     ballot->has_report = true;
+    ballot->reported_ns = axi_now(m);
     ballot->agreed = report->agreed;
     ballot->failed = report->failed;
     ballot->last_agreed_job = report->last_agreed_job;
@@ -181,12 +182,24 @@ bool axi_votes_of(struct axi_master *m, uint64_t task, struct axi_votes *ret_vot
     return false;
 }
 
+static bool is_recent(struct axi_master *m, const struct axi_ballot *ballot, uint64_t at_ns)
+{
+    return at_ns != 0 && axi_now(m) - at_ns <= PROVE_NS + PROVE_PERIODS * ballot->told.period_ns;
+}
+
 bool axi_votes_prove(struct axi_master *m, const struct axi_service *service)
 {
     const struct axi_ballot *ballot = axi_ballot_find(m, service->spec.name);
 
-    return ballot != NULL && ballot->agreed > 0 && ballot->agreed_ns != 0 &&
-           axi_now(m) - ballot->agreed_ns <= PROVE_NS + PROVE_PERIODS * ballot->told.period_ns;
+    return ballot != NULL && ballot->agreed > 0 && is_recent(m, ballot, ballot->agreed_ns);
+}
+
+bool axi_votes_fail(struct axi_master *m, const struct axi_service *service)
+{
+    const struct axi_ballot *ballot = axi_ballot_find(m, service->spec.name);
+
+    return ballot != NULL && is_recent(m, ballot, ballot->reported_ns) &&
+           !axi_votes_prove(m, service);
 }
 
 json_t *axi_votes_json(struct axi_master *m, const char *service)
