@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { REPLACED_WITHIN_S = 10, LASTS_S = 12, CUT_S = 6, EVERYTHING_KNOWN_S = 4 };
+enum { REPLACED_WITHIN_S = 10, LASTS_S = 12, CUT_S = 6, EVERYTHING_KNOWN_S = 4, CLOCK_MS = 2 };
 
 #define COMPLAIN(cluster, ...)                                                                     \
     (void)axi_verdict_violate((cluster)->verdict, AXI_I6, NULL, __VA_ARGS__)
@@ -32,6 +32,13 @@ static int voter_of(struct sim_cluster *cluster, uint64_t task)
     return where.node == NULL || !where.is_active ? -1 : where.node->slots[where.slot].voter;
 }
 
+/* A node whose clock is far off releases at other times than the others: that is at fault, too. */
+static bool is_on_time(struct sim_node *node)
+{
+    return node != NULL && node->agent != NULL &&
+           sim_machine_clock_error(&node->machine) < CLOCK_MS * SIM_MS;
+}
+
 /* All replicas run, count and have been voted on for a while, by one voter. */
 static bool is_settled(struct sim_cluster *cluster, const struct sim_service *s)
 {
@@ -49,7 +56,8 @@ static bool is_settled(struct sim_cluster *cluster, const struct sim_service *s)
     for (uint32_t i = 0; i < s->member_count; i++) {
         const struct sim_teller *teller = sim_teller_find(cluster, s->members[i].task);
 
-        if (!s->members[i].is_active || voter_of(cluster, s->members[i].task) != voter ||
+        if (!is_on_time(sim_instance_find(cluster, s->members[i].task).node) ||
+            !s->members[i].is_active || voter_of(cluster, s->members[i].task) != voter ||
             teller == NULL || now - teller->counted_ns < EVERYTHING_KNOWN_S * SIM_S) {
             return false;
         }
@@ -156,6 +164,12 @@ static void spoil_node(struct sim_cluster *cluster, struct sim_node *node)
     }
 }
 
+static void spare_used(void *context, uint64_t argument)
+{
+    (void)argument;
+    sim_spare_used(context);
+}
+
 static void strike(struct sim_cluster *cluster, const struct sim_service *s)
 {
     static const char *const names[] = {"nothing",     "a replica",    "a node",
@@ -175,8 +189,10 @@ static void strike(struct sim_cluster *cluster, const struct sim_service *s)
         spoil_node(cluster, node);
         break;
     case SIM_CALM_DEATH:
-        calm->node = node;
         sim_node_crash(node, "in the calm", LASTS_S * SIM_S);
+        if (calm->is_spared) {
+            sim_at(clock, clock->now_ns + REPLACED_WITHIN_S * SIM_S, spare_used, cluster, 0);
+        }
         break;
     case SIM_CALM_VOTER:
         sim_voter_crash(host, sim_between(clock, 200 * SIM_MS, SIM_S));
@@ -188,6 +204,18 @@ static void strike(struct sim_cluster *cluster, const struct sim_service *s)
     default:
         break;
     }
+}
+
+/* Where a replica was at fault none is placed for a while: there must be another node for it. */
+static bool may_fail(struct sim_cluster *cluster, const struct sim_service *s,
+                     enum sim_calm_kind kind)
+{
+    bool may = kind == SIM_CALM_DEATH || kind == SIM_CALM_VOTER || sim_place_has_spare(cluster, s);
+
+    for (uint32_t i = 0; kind == SIM_CALM_NODE && i < cluster->service_count; i++) {
+        may = may && sim_place_has_spare(cluster, &cluster->services[i]);
+    }
+    return may;
 }
 
 static void begin(void *context, uint64_t argument)
@@ -208,10 +236,15 @@ static void begin(void *context, uint64_t argument)
             settled[count++] = i;
         }
     }
+    calm->is_spared = sim_spare_judge(cluster);
     calm->kind = (enum sim_calm_kind)sim_below(&cluster->clock, SIM_CALM_KINDS);
     if (count > 0) {
+        const struct sim_service *s =
+            &cluster->services[settled[sim_below(&cluster->clock, count)]];
+
+        calm->kind = may_fail(cluster, s, calm->kind) ? calm->kind : SIM_CALM_NOTHING;
         cluster->counts.calm++;
-        strike(cluster, &cluster->services[settled[sim_below(&cluster->clock, count)]]);
+        strike(cluster, s);
     }
 }
 
@@ -229,7 +262,7 @@ void sim_calm_activated(struct sim_node *node, uint64_t task)
 
     if (calm->begin_ns != 0 && image != UINT32_MAX && calm->moved_count < SIM_MOVES_MAX) {
         calm->moves[calm->moved_count++] =
-            (struct sim_move){image / SIM_VERSIONS, node->cluster->clock.now_ns};
+            (struct sim_move){image / SIM_EACH, node->cluster->clock.now_ns};
     }
 }
 
@@ -239,10 +272,7 @@ void sim_calm_replaced(struct sim_cluster *cluster, const struct sim_service *s,
     struct sim_where where = sim_instance_find(cluster, task);
     bool is_spoilt = sim_votes_liar(cluster, where.node, task) != SIM_HONEST;
 
-    bool is_unknown =
-        cluster->liar.how == SIM_LIES && !knows_liars(s); /* who lies: docs/limits.md */
-
-    if (calm->begin_ns == 0 || is_victim(calm, task) || is_spoilt || is_unknown ||
+    if (calm->begin_ns == 0 || is_victim(calm, task) || is_spoilt || !is_on_time(where.node) ||
         !calm->is_settled[index_of(cluster, s)] || calm->kind == SIM_CALM_DEATH) {
         return;
     }

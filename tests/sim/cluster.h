@@ -22,6 +22,9 @@
 #define SIM_PLAIN_TASKS_MAX 8u
 #define SIM_SERVICES_MAX 3u
 #define SIM_VERSIONS 4u /* of a service: three good ones, the last one bad */
+#define SIM_BAD (SIM_VERSIONS - 1)
+#define SIM_LESSER SIM_VERSIONS     /* its degraded image */
+#define SIM_EACH (SIM_VERSIONS + 1) /* images of a service */
 #define SIM_MEMBERS_MAX 64u
 #define SIM_GRIDS_MAX 32u
 #define SIM_MASTERS 2u
@@ -47,6 +50,10 @@ struct sim_options {
     /* what services.c does not declare, or does not do, and judges all the same */
     bool disable_admission, disable_minimum, disable_diversity, disable_proof, disable_removal,
         disable_return;
+    bool disable_labels;      /* not declared */
+    bool disable_spare;       /* nobody asks for a place after the loss of a node */
+    bool disable_whole;       /* the degraded image is declared as the full one */
+    bool disable_degrading;   /* judged as if nothing might be degraded */
     bool disable_agreement;   /* services are declared to need one output, and judged to need two */
     bool disable_patience;    /* replaced for one bad job */
     bool disable_replacement; /* never replaced for bad jobs */
@@ -63,6 +70,8 @@ struct sim_image {
     struct axi_image_info info;
     uint64_t salt; /* of its values; 0 = the task's id */
     enum sim_defect defect;
+    bool is_mirrored; /* its state's fields are in another order */
+    char schema[192]; /* text; "" = the hash is of nothing */
 };
 
 /* A replica as the service's record has it. */
@@ -70,7 +79,7 @@ struct sim_member {
     uint64_t task;
     uint32_t number; /* of its name */
     bool is_counted; /* active, or old with a successor that is not proved yet */
-    bool is_active, is_going;
+    bool is_active, is_going, is_degraded;
 };
 
 /* A service: what its clients want, and what the store says. */
@@ -82,6 +91,8 @@ struct sim_service {
     uint32_t image;            /* of version 0 */
     uint32_t bad_limit;
     bool names_voter;
+    uint32_t platforms; /* of the full image: bits */
+    bool needs_label, prefers, survives, may_degrade, is_lesser_mirrored;
     bool is_wanted, is_unsure; /* unsure: an answer never came */
     uint64_t asked_ns;
     /* the record, as committed last */
@@ -124,6 +135,7 @@ struct sim_node {
     size_t upload_bytes;
     int upload_image;
     const char *platform;
+    uint64_t closed_ns;   /* when clients cordoned, drained or opened it last */
     uint64_t troubled_ns; /* when a fault hit it last: crash, pause, partition */
     struct {
         void *memory;
@@ -226,7 +238,7 @@ struct sim_calm {
     struct sim_put from[SIM_SERVICES_MAX]; /* put out last then */
     uint64_t victims[SIM_VICTIMS_MAX];     /* replicas that are to be replaced */
     uint32_t victim_count;
-    struct sim_node *node;                /* that died */
+    bool is_spared;                       /* there was a place for what a lost node ran */
     struct sim_move moves[SIM_MOVES_MAX]; /* replicas that were activated since */
     uint32_t moved_count;
 };
@@ -276,6 +288,11 @@ struct sim_cluster {
     uint32_t task_count;
     struct sim_service services[SIM_SERVICES_MAX];
     uint32_t service_count;
+    bool is_crowded; /* large tasks */
+    bool
+        are_spares_used; /* the master said that another loss may leave something without a place */
+    uint32_t bare_node;  /* the one without the label */
+    uint64_t labelled_ns; /* when the labels were changed last; UINT64_MAX = nobody knows */
     struct sim_request requests[1024];
     uint32_t request_count;
     struct sim_consumer consumer;
@@ -293,6 +310,7 @@ struct sim_cluster {
         uint64_t partitions, crash_points, store_faults, manager_crashes;
         uint64_t applies, updates, bad_updates, drains;
         uint64_t voter_crashes, agreed, replaced, calm; /* replaced: for their outputs */
+        uint64_t degraded, spares;
     } counts;
 };
 
@@ -349,8 +367,16 @@ void sim_image_make(struct sim_cluster *cluster, uint32_t index);
 struct sim_master *
 sim_listening(struct sim_cluster *cluster); /* the master that answers; or NULL */
 
+/* manifests.c: what is declared */
+void sim_services_prepare(struct sim_cluster *cluster); /* draws services and makes their images */
+json_t *sim_manifest_service(const struct sim_cluster *cluster, const struct sim_service *s,
+                             uint32_t version, uint32_t surge);
+json_t *sim_manifest_nodes(const struct sim_cluster *cluster); /* a list */
+json_t *sim_manifest_policy(void);
+/* One of those nodes that are not the only ones of their platform. */
+uint32_t sim_twin_node(struct sim_cluster *cluster);
+
 /* services.c: clients that declare services and nodes, update, drain, take back */
-void sim_services_prepare(struct sim_cluster *cluster);
 void sim_services_start(struct sim_cluster *cluster);
 
 /* voter_host.c */
@@ -398,6 +424,18 @@ void sim_calm_activated(struct sim_node *node, uint64_t task);
 void sim_calm_replaced(struct sim_cluster *cluster, const struct sim_service *s, uint64_t task);
 void sim_calm_judge(struct sim_cluster *cluster);
 
+/* place_judge.c */
+void sim_place_activated(struct sim_node *node, uint64_t task, bool is_first);
+void sim_place_committed(struct sim_cluster *cluster, const struct sim_service *before,
+                         const struct sim_service *after);
+bool sim_place_has_spare(struct sim_cluster *cluster, const struct sim_service *s);
+/* Some node could take one replica more, as things are. */
+bool sim_place_has_room(struct sim_cluster *cluster, const struct sim_service *s);
+void sim_place_judge(struct sim_cluster *cluster);
+/* Before a node is lost; false: there was nothing to judge. */
+bool sim_spare_judge(struct sim_cluster *cluster);
+void sim_spare_used(struct sim_cluster *cluster); /* a while after it */
+
 /* service_judge.c */
 struct sim_where {
     struct sim_node *node; /* NULL: nowhere */
@@ -411,7 +449,7 @@ struct sim_where sim_instance_find(struct sim_cluster *cluster, uint64_t task);
 void sim_services_committed(struct sim_cluster *cluster, const struct axi_store_op *ops,
                             size_t count);
 /* An instance was activated: what runs there must pass the exact test. */
-void sim_services_activated(struct sim_node *node, uint64_t task);
+void sim_services_activated(struct sim_node *node, uint64_t task, bool is_first);
 void sim_services_judge(struct sim_cluster *cluster);
 
 /* grid_judge.c: I7. sources: what axi_check judged, one per node; their bounds are set here. */

@@ -29,7 +29,7 @@ static void check_replica(struct sim_cluster *cluster, const struct axi_task_ver
     if (image == UINT32_MAX || task->grid.period_ns == 0) {
         return;
     }
-    s = &cluster->services[image / SIM_VERSIONS];
+    s = &cluster->services[image / SIM_EACH];
     if (!is_grid_of(s, &task->grid)) {
         (void)axi_verdict_violate(cluster->verdict, AXI_I7, NULL,
                                   "%s: replica %016llx releases on the grid of %llu, which the "

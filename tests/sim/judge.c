@@ -20,7 +20,7 @@ struct reference {
     const struct sim_cluster *cluster;
     uint64_t task_id, jobs, salt;
     uint32_t every, since;
-    bool is_wrong, was_stepped;
+    bool is_wrong, is_mirrored, was_stepped;
     struct sim_state state;
     struct snapshot *snapshots;
     size_t count, capacity;
@@ -78,8 +78,16 @@ static void begin_task(struct reference *reference, uint64_t task_id)
     reference->jobs = index == UINT32_MAX ? 0 : cluster->tasks[index].jobs;
     reference->salt = sim_image_salt(cluster, index, task_id);
     reference->is_wrong = index != UINT32_MAX && cluster->images[index].defect == SIM_WRONG;
+    reference->is_mirrored = index != UINT32_MAX && cluster->images[index].is_mirrored;
     reference->was_stepped = false;
     memset(&reference->state, 0, sizeof reference->state);
+}
+
+static uint32_t state_crc(const struct reference *reference)
+{
+    struct sim_state mirror = sim_state_mirror(&reference->state);
+
+    return axi_crc32c(0, reference->is_mirrored ? &mirror : &reference->state, sizeof mirror);
 }
 
 static int replay(void *context, const struct axi_trace *record, uint32_t *ret_state_crc,
@@ -97,7 +105,7 @@ static int replay(void *context, const struct axi_trace *record, uint32_t *ret_s
     case AXI_TRACE_COMPLETED:
         sim_state_finish(&reference->state, reference->salt, record->job, ret_output_crc);
         *ret_output_crc ^= reference->is_wrong;
-        *ret_state_crc = axi_crc32c(0, &reference->state, sizeof reference->state);
+        *ret_state_crc = state_crc(reference);
         if (++reference->since >= reference->every || reference->was_stepped ||
             (reference->jobs != 0 && record->job + 1 >= reference->jobs)) {
             keep(reference, record->job + 1);
@@ -127,13 +135,16 @@ static int replay(void *context, const struct axi_trace *record, uint32_t *ret_s
 /* Misses that a node counted while its declared clock error was large say nothing: part of the
  * admission, D' = D - clock error - latency, would have refused them. Nor do those right after
  * several tasks were restored there at once: the jobs that each one's blackout made late come first
- * by their deadlines and delay the others'. */
+ * by their deadlines and delay the others'. Nor those right after a job that faulted was repeated
+ * from its intermediate checkpoint: it takes more than its budget in all. */
 #define CROWD_NS (100 * SIM_MS)
+#define REPEAT_NS (200 * SIM_MS)
 #define CROWD_RECOVERY_NS (500 * SIM_MS)
 
 static void drop_unjudged_misses(struct sim_machine *machine)
 {
     uint64_t activated_ns[2] = {0, 0}; /* the last but one, the last */
+    uint64_t repeated_ns = 0;
     size_t kept = 0;
 
     for (size_t i = 0; i < machine->trace_count; i++) {
@@ -145,7 +156,13 @@ static void drop_unjudged_misses(struct sim_machine *machine)
             activated_ns[0] = activated_ns[1];
             activated_ns[1] = trace->master_ns;
         }
-        if (trace->kind != AXI_TRACE_MISSED || (!machine->is_clock_bad[i] && !is_crowded)) {
+        bool is_repeated = repeated_ns != 0 && trace->master_ns - repeated_ns < REPEAT_NS;
+
+        if (trace->kind == AXI_TRACE_KILLED && trace->detail2 > 0) {
+            repeated_ns = trace->master_ns;
+        }
+        if (trace->kind != AXI_TRACE_MISSED ||
+            (!machine->is_clock_bad[i] && !is_crowded && !is_repeated)) {
             machine->traces[kept++] = machine->traces[i];
         }
     }

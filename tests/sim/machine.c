@@ -38,6 +38,21 @@ void sim_state_finish(struct sim_state *state, uint64_t salt, uint64_t job, uint
     *ret_output = axi_crc32c(0, &state->chain, sizeof state->chain);
 }
 
+struct sim_state sim_state_mirror(const struct sim_state *state)
+{
+    return (struct sim_state){.jobs = state->chain,
+                              .chain = state->jobs,
+                              .last_job = state->partial,
+                              .partial = state->last_job,
+                              .step = state->pad,
+                              .pad = state->step};
+}
+
+static void put_state(const struct sim_runner *runner)
+{
+    *runner->state = runner->is_mirrored ? sim_state_mirror(&runner->input) : runner->input;
+}
+
 uint64_t sim_machine_local_ns(const struct sim_machine *machine)
 {
     int64_t elapsed = (int64_t)(machine->clock->now_ns - machine->true_base_ns);
@@ -88,7 +103,7 @@ static void port_start(void *context, uint32_t slot, const struct axi_job_start 
     if (runner->task_id % 3 == 0 && start->resume_step == 0) {
         runner->step_at_ns = runner->remaining_ns / 2 + 1;
     }
-    runner->input = *runner->state;
+    runner->input = runner->is_mirrored ? sim_state_mirror(runner->state) : *runner->state;
     memset(runner->state, 0xee, 16); /* a job under way leaves the state in disorder */
 }
 
@@ -167,18 +182,25 @@ static void port_release_slot(void *context, uint32_t slot)
     }
 }
 
+uint64_t sim_machine_clock_error(struct sim_machine *machine)
+{
+    struct axc_time_local now = {sim_machine_local_ns(machine)};
+    uint64_t master = axi_time_to_master(&machine->timebase, now).ns;
+    uint64_t truth = machine->clock->now_ns;
+
+    return master > truth ? master - truth : truth - master;
+}
+
 /* The clock must keep what it promises; how good that is decides whether deadlines are judged. */
 static bool judge_clock(struct sim_machine *machine)
 {
     struct axc_time_local now = {sim_machine_local_ns(machine)};
     uint64_t bound = axi_time_bound_ns(&machine->timebase, now);
-    uint64_t master = axi_time_to_master(&machine->timebase, now).ns;
-    uint64_t truth = machine->clock->now_ns;
-    uint64_t error = master > truth ? master - truth : truth - master;
+    uint64_t error = sim_machine_clock_error(machine);
 
     if (bound != UINT64_MAX && error > bound && error - bound > machine->clock_lie_ns) {
         machine->clock_lie_ns = error - bound;
-        machine->clock_lie_at_ns = truth;
+        machine->clock_lie_at_ns = machine->clock->now_ns;
     }
     if (bound != UINT64_MAX && bound > machine->bound_max_ns) {
         machine->bound_max_ns = bound;
@@ -222,7 +244,7 @@ static bool serve_top(struct sim_machine *machine)
     if (runner->step_at_ns != 0 && runner->remaining_ns <= runner->step_at_ns) {
         runner->step_at_ns = 0;
         sim_state_step(&runner->input, runner->salt, runner->job);
-        *runner->state = runner->input;
+        put_state(runner);
         axi_sched_job_step(machine->sched, (uint32_t)top, 1);
         memset(runner->state, 0xdd, 16);
         return true;
@@ -235,7 +257,7 @@ static bool serve_top(struct sim_machine *machine)
     if (runner->remaining_ns == 0) {
         sim_state_finish(&runner->input, runner->salt, runner->job, &runner->output);
         runner->output ^= runner->defect == SIM_WRONG;
-        *runner->state = runner->input;
+        put_state(runner);
         runner->is_busy = false;
         axi_sched_job_done(machine->sched, (uint32_t)top, 0);
         return true;

@@ -36,6 +36,9 @@ enum sim_defect { SIM_GOOD = 0, SIM_CRASHES, SIM_OVERRUNS, SIM_WRONG };
 void sim_state_step(struct sim_state *state, uint64_t salt, uint64_t job); /* first half */
 void sim_state_finish(struct sim_state *state, uint64_t salt, uint64_t job, uint32_t *ret_output);
 
+/* The same state with its fields in another order: another schema. Its own inverse. */
+struct sim_state sim_state_mirror(const struct sim_state *state);
+
 struct sim_runner {
     struct axi_instance_config config; /* as last seen by start_job's owner */
     struct sim_state *state;           /* what the scheduler reads and writes */
@@ -44,6 +47,7 @@ struct sim_runner {
     uint64_t wcet_ns;
     enum sim_defect defect;
     uint64_t generation;
+    bool is_mirrored; /* its state lies in memory as sim_state_mirror makes it */
     bool is_busy;
     uint64_t job, remaining_ns, consumed_ns;
     uint64_t step_at_ns; /* remaining time at which the intermediate checkpoint is made; 0 = none */
@@ -90,6 +94,7 @@ void sim_machine_boot(struct sim_machine *machine);
 void sim_machine_crash(struct sim_machine *machine);
 
 uint64_t sim_machine_local_ns(const struct sim_machine *machine);
+uint64_t sim_machine_clock_error(struct sim_machine *machine); /* of its master time; it is alive */
 uint64_t sim_machine_true_at(const struct sim_machine *machine, uint64_t local_ns);
 /* Something was posted or changed: the scheduler runs now. */
 void sim_machine_wake(struct sim_machine *machine);

@@ -70,6 +70,9 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     }
     cluster->consumer.clock = &cluster->clock;
     cluster->consumer.skip_epoch_check = options->disable_epoch;
+    cluster->node_count = options->has_services
+                              ? (uint32_t)sim_between(&cluster->clock, 4, SIM_NODES_MAX)
+                              : (uint32_t)sim_between(&cluster->clock, 2, SIM_NODES_MAX - 1);
     if (options->has_services) {
         sim_services_prepare(cluster);
     } else {
@@ -78,9 +81,6 @@ static void set_up(struct sim_cluster *cluster, uint64_t seed, const struct sim_
     for (uint32_t i = 0; i < SIM_MASTERS; i++) {
         cluster->masters[i].crash_at = UINT32_MAX;
     }
-    cluster->node_count = options->has_services
-                              ? (uint32_t)sim_between(&cluster->clock, 4, SIM_NODES_MAX)
-                              : (uint32_t)sim_between(&cluster->clock, 2, SIM_NODES_MAX - 1);
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         sim_node_init(cluster, i);
     }
@@ -149,6 +149,7 @@ static void tear_down(struct sim_cluster *cluster)
 
 struct totals {
     uint64_t jobs, migrations, restores, aborted, crashes, crash_points, failovers, store_faults;
+    uint64_t agreed, replaced, calm, degraded, spares;
 };
 
 static bool run_seed(uint64_t seed, const struct sim_options *options, struct totals *totals)
@@ -183,6 +184,11 @@ static bool run_seed(uint64_t seed, const struct sim_options *options, struct to
     totals->crash_points += cluster->counts.crash_points;
     totals->failovers += cluster->counts.failovers;
     totals->store_faults += cluster->counts.store_faults;
+    totals->agreed += cluster->counts.agreed;
+    totals->replaced += cluster->counts.replaced;
+    totals->calm += cluster->counts.calm;
+    totals->degraded += cluster->counts.degraded;
+    totals->spares += cluster->counts.spares;
     tear_down(cluster);
     free(cluster);
     return is_ok;
@@ -199,8 +205,9 @@ static int usage(void)
                 "  --disable X turns one protection off: the run must then fail; cas, fence,\n"
                 "              epoch, claim, lapse, grid; of services also admission, minimum,\n"
                 "              diversity, proof, removal, return, agreement, patience,\n"
-                "              replacement, majority, once\n"
-                "  --keep-going  do not stop at the fifth failing seed\n"
+                "              replacement, majority, once, labels, degrading, whole, spare\n"
+                "  --stop-at N  stop at the N-th failing seed (default 5)\n"
+                "  --keep-going  never stop\n"
                 "  -v          event log\n",
                 stderr);
     return 2;
@@ -222,6 +229,10 @@ static const struct {
     {"proof", offsetof(struct sim_options, disable_proof)},
     {"removal", offsetof(struct sim_options, disable_removal)},
     {"return", offsetof(struct sim_options, disable_return)},
+    {"labels", offsetof(struct sim_options, disable_labels)},
+    {"spare", offsetof(struct sim_options, disable_spare)},
+    {"whole", offsetof(struct sim_options, disable_whole)},
+    {"degrading", offsetof(struct sim_options, disable_degrading)},
     {"agreement", offsetof(struct sim_options, disable_agreement)},
     {"patience", offsetof(struct sim_options, disable_patience)},
     {"replacement", offsetof(struct sim_options, disable_replacement)},
@@ -258,14 +269,14 @@ static void print_replay(uint64_t seed, const struct sim_options *options)
 }
 
 static int run_all(uint64_t first, uint64_t count, const struct sim_options *options,
-                   bool is_going_on)
+                   uint64_t stop_at)
 {
     struct totals totals = {0};
     uint64_t failed = 0;
     uint64_t done = 0;
     clock_t began = clock();
 
-    for (; done < count && (failed < 5 || is_going_on); done++) {
+    for (; done < count && failed < stop_at; done++) {
         if (!run_seed(first + done, options, &totals)) {
             failed++;
             print_replay(first + done, options);
@@ -280,21 +291,32 @@ static int run_all(uint64_t first, uint64_t count, const struct sim_options *opt
                  (unsigned long long)totals.crashes, (unsigned long long)totals.crash_points,
                  (unsigned long long)totals.failovers, (unsigned long long)totals.store_faults,
                  (double)(clock() - began) / CLOCKS_PER_SEC);
+    if (options->has_services) {
+        (void)printf("%llu outputs agreed on, %llu replicas replaced for theirs, %llu degraded; in "
+                     "the calm %llu clusters struck, %llu judged for the loss of each node\n",
+                     (unsigned long long)totals.agreed, (unsigned long long)totals.replaced,
+                     (unsigned long long)totals.degraded, (unsigned long long)totals.calm,
+                     (unsigned long long)totals.spares);
+    }
     return failed == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'},    {"seed", required_argument, NULL, 's'},
-        {"managers", required_argument, NULL, 'm'}, {"services", no_argument, NULL, 'S'},
-        {"disable", required_argument, NULL, 'd'},  {"keep-going", no_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"seeds", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"managers", required_argument, NULL, 'm'},
+                                          {"services", no_argument, NULL, 'S'},
+                                          {"disable", required_argument, NULL, 'd'},
+                                          {"keep-going", no_argument, NULL, 'k'},
+                                          {"stop-at", required_argument, NULL, 'a'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
     struct sim_options options = {.managers = -1};
     uint64_t first = 1;
     uint64_t count = 0;
     bool is_one = false;
-    bool is_going_on = false;
+    uint64_t stop_at = 5;
 
     for (int c = 0; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;) {
         switch (c) {
@@ -317,7 +339,10 @@ int main(int argc, char **argv)
             options.has_services = true;
             break;
         case 'k':
-            is_going_on = true;
+            stop_at = UINT64_MAX;
+            break;
+        case 'a':
+            stop_at = strtoull(optarg, NULL, 10);
             break;
         case 'v':
             options.is_verbose = true;
@@ -328,5 +353,5 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGSEGV, say_seed);
     (void)signal(SIGABRT, say_seed);
-    return run_all(first, count != 0 ? count : is_one ? 1 : 500, &options, is_going_on);
+    return run_all(first, count != 0 ? count : is_one ? 1 : 500, &options, stop_at);
 }

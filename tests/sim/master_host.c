@@ -61,6 +61,9 @@ static void port_on_event(void *context, const json_t *event)
             json_is_string(task) ? json_string_value(task) : "-",
             json_is_string(node) ? json_string_value(node) : "-",
             json_string_value(json_object_get(event, "text")));
+    if (strcmp(json_string_value(json_object_get(event, "type")), "spare-used") == 0) {
+        host->cluster->are_spares_used = true;
+    }
     if (json_is_string(task) &&
         strcmp(json_string_value(json_object_get(event, "type")), "replica-bad") == 0) {
         sim_votes_replaced(host->cluster, json_string_value(task));
@@ -219,6 +222,10 @@ static void listen_later(struct sim_master *host)
 
         if (error < 0) {
             sim_log(cluster, "client", "image %u: %d %s", i, error, reason);
+        }
+        if (cluster->images[i].schema[0] != '\0') {
+            (void)!axi_master_schema_add(host->master, cluster->images[i].schema,
+                                         cluster->images[i].info.spec.schema_hash, reason);
         }
     }
     settle(host);

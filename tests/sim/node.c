@@ -154,6 +154,7 @@ static int port_load(void *context, uint32_t slot, uint64_t epoch, const axi_Tas
     node->slots[slot].voter = sim_voter_find(node->cluster, spec->output_address);
     runner->task_id = spec->task_id;
     runner->salt = sim_image_salt(node->cluster, (uint32_t)image, spec->task_id);
+    runner->is_mirrored = node->cluster->images[image].is_mirrored;
     runner->defect = node->cluster->images[image].defect;
     runner->wcet_ns = spec->wcet_ns;
     runner->is_busy = false;
@@ -376,7 +377,7 @@ static void on_trace(void *context, const struct axi_trace *record)
                 record->cause != 0 ? axi_cause_name(record->cause) : "");
     }
     if (record->kind == AXI_TRACE_ACTIVATED && node->cluster->options.has_services) {
-        sim_services_activated(node, record->task_id);
+        sim_services_activated(node, record->task_id, record->epoch == 1);
     }
     sim_consumer_output(&node->cluster->consumer, record);
     if (!node->is_trace_queued) {

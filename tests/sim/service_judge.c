@@ -92,6 +92,7 @@ static void read_members(const json_t *record, struct sim_service *next)
                 .number = (uint32_t)json_integer_value(json_object_get(one, "number")),
                 .is_active = strcmp(role, "active") == 0,
                 .is_counted = strcmp(role, "active") == 0 || strcmp(role, "old") == 0,
+                .is_degraded = json_is_true(json_object_get(one, "degraded")),
                 .is_going = strcmp(role, "going") == 0};
         }
     }
@@ -160,6 +161,7 @@ static void committed(struct sim_cluster *cluster, struct sim_service *s, const 
         next.declared_ns = cluster->clock.now_ns;
     }
     check_minimum(cluster, s, &next);
+    sim_place_committed(cluster, s, &next);
     *s = next;
     sim_votes_members(cluster, s);
 }
@@ -214,9 +216,10 @@ static void check_load(void *context, uint64_t boot)
     }
 }
 
-void sim_services_activated(struct sim_node *node, uint64_t task)
+void sim_services_activated(struct sim_node *node, uint64_t task, bool is_first)
 {
     sim_calm_activated(node, task);
+    sim_place_activated(node, task, is_first);
     sim_at(&node->cluster->clock, node->cluster->clock.now_ns, check_load, node,
            node->machine.boot);
 }
@@ -228,6 +231,12 @@ static bool is_bad(const struct sim_cluster *cluster, uint64_t task)
     uint32_t image = sim_task_find(cluster, task);
 
     return image != UINT32_MAX && cluster->images[image].defect != SIM_GOOD;
+}
+
+/* In a crowded cluster an update may wait for room, and the former version with it. */
+static bool can_be_updated(struct sim_cluster *cluster, const struct sim_service *s)
+{
+    return !cluster->is_crowded || sim_place_has_room(cluster, s);
 }
 
 static void check_members(struct sim_cluster *cluster, const struct sim_service *s)
@@ -242,7 +251,7 @@ static void check_members(struct sim_cluster *cluster, const struct sim_service 
         if (!s->members[i].is_counted || !where.is_active) {
             continue;
         }
-        if (image != s->image + s->version) {
+        if (image != s->image + s->version && can_be_updated(cluster, s)) {
             COMPLAIN(cluster, "%s: a replica still runs image %u instead of %u", s->name, image,
                      s->image + s->version);
         }
@@ -255,7 +264,8 @@ static void check_members(struct sim_cluster *cluster, const struct sim_service 
         }
         seen[running++] = where.node;
     }
-    if (running != s->replicas || s->member_count != s->replicas) {
+    if (running > s->replicas || s->member_count > s->replicas ||
+        (running < s->replicas && sim_place_has_room(cluster, s))) {
         COMPLAIN(cluster, "%s: %u replicas of %u run, its record names %u", s->name, running,
                  s->replicas, s->member_count);
     }
@@ -277,8 +287,8 @@ static void check_rest(struct sim_cluster *cluster)
             if (view.state == AXI_SLOT_FREE || image == UINT32_MAX) {
                 continue;
             }
-            s = &cluster->services[image / SIM_VERSIONS];
-            if (is_bad(cluster, view.task_id)) {
+            s = &cluster->services[image / SIM_EACH];
+            if (is_bad(cluster, view.task_id) && can_be_updated(cluster, s)) {
                 COMPLAIN(cluster, "%s: a bad version of %s stays", node->name, s->name);
             }
             if (!s->is_unsure && !s->is_wanted) {
@@ -323,10 +333,11 @@ void sim_services_judge(struct sim_cluster *cluster)
         } else if (s->is_declared) {
             check_members(cluster, s);
         }
-        if (s->is_declared && s->version == SIM_VERSIONS - 1) {
+        if (s->is_declared && s->version == SIM_BAD) {
             COMPLAIN(cluster, "%s is still declared with its bad version", s->name);
         }
     }
     check_rest(cluster);
+    sim_place_judge(cluster);
     sim_calm_judge(cluster);
 }

@@ -66,7 +66,7 @@ static struct sim_teller *get_teller(struct sim_cluster *cluster, uint64_t task)
         teller->service = UINT32_MAX;
     }
     if (image != UINT32_MAX) {
-        teller->service = image / SIM_VERSIONS;
+        teller->service = image / SIM_EACH;
     }
     return teller;
 }
