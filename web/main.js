@@ -9,6 +9,7 @@ import { count, duration } from "./format.js";
 import { OperationList } from "./operations.js";
 import { largest, rate, Ring } from "./series.js";
 import {
+    hostTable,
     leases,
     managerTable,
     masterTable,
@@ -54,6 +55,7 @@ const app = {
         services: [],
         managers: [],
         voters: [],
+        hosts: [],
         operations: [],
     },
     rings: Object.fromEntries([...LOAD, ...WORK].map(([name]) => [name, new Ring(SAMPLES)])),
@@ -167,6 +169,7 @@ function makePage() {
         masters: masterTable(pageOf),
         managers: managerTable(),
         voters: voterTable(),
+        hosts: hostTable(),
     };
     byId("control").append(
         parts.leases,
@@ -284,6 +287,8 @@ function draw() {
     parts.control.masters.update(data.status.masters ?? []);
     parts.control.managers.update(data.managers);
     parts.control.voters.update(data.voters);
+    parts.control.hosts.update(data.hosts);
+    parts.control.hosts.element.hidden = data.hosts.length === 0;
     app.detail.update();
 }
 
@@ -358,7 +363,7 @@ async function ask() {
         app.restAt = Date.now();
         names.push("operations");
     }
-    names.push("managers", "voters");
+    names.push("managers", "voters", "hosts");
     const answers = await Promise.all(names.map((name) => get(`/v1/${name}`)));
     names.forEach((name, index) => {
         app.data[name] = answers[index].items;

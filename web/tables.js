@@ -236,7 +236,7 @@ export function taskTable() {
                               "span",
                               {},
                               count(job),
-                              el("span", { class: "muted" }, `, ${count(age)} behind`),
+                              el("span", { class: "muted" }, age > 0 ? ` −${count(age)}` : ""),
                           ),
                 sort: (t) => t.durable?.job ?? -1,
                 hint: "job of the newest checkpoint that a manager holds, and jobs behind the newest announced",
@@ -475,6 +475,47 @@ export function voterTable() {
                 value: (v) => v.failed,
                 render: (value) => el("span", { class: value ? "hot" : "muted" }, count(value)),
                 sort: (v) => v.failed,
+            },
+        ],
+    });
+}
+
+function partition(one) {
+    const words = [one.state !== "running" && one.state, one.reason].filter(Boolean);
+    return el(
+        "span",
+        { class: "member", title: one.why || null },
+        link("node", one.name),
+        words.length > 0 ? el("em", {}, ` ${words.join(": ")}`) : null,
+    );
+}
+
+/** Who starts partitions when something finds no node. */
+export function hostTable() {
+    return new Table({
+        caption: "hosts of partitions",
+        key: (h) => h.name,
+        empty: "no host of partitions",
+        columns: [
+            { ...NAME, title: "Host" },
+            {
+                title: "State",
+                value: (h) => h.state,
+                render: (state) => badge(state),
+                sort: (h) => h.state,
+            },
+            { title: "Platform", value: (h) => h.platform, sort: (h) => h.platform },
+            {
+                title: "Used",
+                number: true,
+                value: (h) => `${h.used} of ${h.max}`,
+                sort: (h) => h.used,
+            },
+            {
+                title: "Partitions",
+                wide: true,
+                value: (h) => h.partitions ?? [],
+                render: (all) => el("span", { class: "members" }, all.map(partition)),
             },
         ],
     });
