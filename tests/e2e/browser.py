@@ -31,7 +31,11 @@ class Browser:
         options = {"binary": CHROMIUM, "args": ARGUMENTS + ["--user-data-dir=%s/profile" % profile,
                                                             "--window-size=%d,%d" % (width, height)]}
         asked = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
-        self.session = self.call("POST", "/session", {"capabilities": asked})["sessionId"]
+        try:
+            self.session = self.call("POST", "/session", {"capabilities": asked})["sessionId"]
+        except Exception:
+            self.close()
+            raise
 
     def call(self, method, path, body=None):
         url = self.root + ("/session/" + self.session if self.session else "") + path
