@@ -37,7 +37,7 @@ static bool is_tried(const struct axi_migration *migration, uint64_t node)
 static bool is_apart(struct axi_master *m, const struct axi_task *task, const struct axi_node *node,
                      char *ret_reason)
 {
-    struct axi_snapshot *snapshot = axi_snapshot_make(m);
+    struct axi_snapshot *snapshot = axi_snapshot_for_move(m, task->record.id);
     const struct axi_plan_problem *problem = snapshot != NULL ? &snapshot->problem : NULL;
     char reason[AXI_PLAN_REASON_BYTES] = "";
     int rc = -AXC_ENOMEM;

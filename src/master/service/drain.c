@@ -66,7 +66,6 @@ static bool is_there(const struct axi_task *task, uint64_t node)
 static int choose_target(struct axi_master *m, const struct axi_task *task,
                          struct axi_node **ret_node, char *ret_reason)
 {
-    struct axi_snapshot_options all = {.keeps_all = true, .moving = task->record.id};
     struct axi_plan_choice choice = {.node = AXI_PLAN_NONE};
     struct axi_snapshot *snapshot;
     uint32_t index;
@@ -75,7 +74,7 @@ static int choose_target(struct axi_master *m, const struct axi_task *task,
     if (task->record.service[0] == '\0') {
         return axi_task_place(m, task, 0, &task->record.owner, 1, ret_node, ret_reason);
     }
-    snapshot = axi_snapshot_build(m, &all);
+    snapshot = axi_snapshot_for_move(m, task->record.id);
     index = snapshot != NULL ? axi_snapshot_task(snapshot, task->record.id) : AXI_PLAN_NONE;
     if (index != AXI_PLAN_NONE) {
         rc = axi_plan_best(&snapshot->problem, index, &task->record.owner, 1, &choice);

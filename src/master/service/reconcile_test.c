@@ -337,6 +337,38 @@ static void at_the_minimum_a_wrong_one_goes_only_after_its_successor_counts(void
     assert_int_equal(rig->least_running, 2);
 }
 
+/* An old one may be moved off its node, but not to where another replica is. */
+static void an_old_replica_is_moved_by_its_service_s_demands(void **state)
+{
+    struct rig *rig = *state;
+    struct axi_service *s;
+    struct axi_snapshot *snapshot;
+    uint64_t old, other;
+
+    ready_tmr(rig);
+    s = axi_service_find(rig->c.master, "brake");
+    old = s->members[0].task;
+    other = axi_task_find(rig->c.master, s->members[1].task)->record.owner;
+    s->members[0].role = AXI_MEMBER_OLD;
+    snapshot = axi_snapshot_for_move(rig->c.master, old);
+    assert_non_null(snapshot);
+    for (size_t t = 0; t < snapshot->problem.task_count; t++) {
+        for (size_t n = 0; n < snapshot->problem.node_count; n++) {
+            char reason[AXI_PLAN_REASON_BYTES] = "";
+            double score = 0;
+
+            if (snapshot->problem.tasks[t].id == old &&
+                snapshot->problem.nodes[n].place.id == other) {
+                assert_int_equal(axi_plan_judge(&snapshot->problem, t, n, &score, reason),
+                                 -AXC_EPLACE_SHARED);
+                old = 0; /* it was there */
+            }
+        }
+    }
+    axi_snapshot_free(snapshot);
+    assert_int_equal(old, 0);
+}
+
 static void a_flapping_node_is_left_alone_until_it_is_quiet(void **state)
 {
     struct rig *rig = *state;
@@ -545,6 +577,7 @@ int main(void)
         RIG_TEST(images_come_and_go_although_outcomes_are_unknown),
         RIG_TEST(a_wrong_replica_is_replaced_elsewhere),
         RIG_TEST(at_the_minimum_a_wrong_one_goes_only_after_its_successor_counts),
+        RIG_TEST(an_old_replica_is_moved_by_its_service_s_demands),
         RIG_TEST(a_flapping_node_is_left_alone_until_it_is_quiet),
         RIG_TEST(drained_replicas_move_and_the_minimum_holds),
         RIG_TEST(a_drain_that_cannot_end_names_what_stayed),

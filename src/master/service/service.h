@@ -134,6 +134,9 @@ struct axi_snapshot {
     void *memory;
 };
 struct axi_snapshot *axi_snapshot_make(struct axi_master *m);
+/* The same for one replica that is to be moved: what its service demands holds for it also when it
+ * is about to be replaced. */
+struct axi_snapshot *axi_snapshot_for_move(struct axi_master *m, uint64_t task);
 void axi_snapshot_free(struct axi_snapshot *snapshot);
 
 #endif

@@ -452,6 +452,13 @@ struct axi_snapshot *axi_snapshot_build(struct axi_master *m,
     return &h->snapshot;
 }
 
+struct axi_snapshot *axi_snapshot_for_move(struct axi_master *m, uint64_t task)
+{
+    struct axi_snapshot_options options = {.keeps_all = true, .moving = task};
+
+    return axi_snapshot_build(m, &options);
+}
+
 struct axi_snapshot *axi_snapshot_make(struct axi_master *m)
 {
     struct axi_snapshot_options all = {0};
