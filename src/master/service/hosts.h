@@ -116,8 +116,8 @@ void axi_partitions_look_now(struct axi_master *m);
  * (AXI_REASON_BYTES) then says so, before what it said. */
 bool axi_partitions_want(struct axi_master *m, const struct axi_snapshot_extra *extras,
                          uint32_t count, const char *what_for, char *ret_reason);
-/* The full one that a degraded member stands in for finds no node: starts a partition that takes
- * it, if there is one. */
+/* A full replica finds no node, though the member that it is to replace did not count (NULL: beside
+ * all that there are): starts a partition that takes it, if there is one. */
 void axi_partition_for_full(struct axi_master *m, const struct axi_service *service,
                             const struct axi_member *member);
 /* Its host says that it runs, the store knows nothing of it: it is taken on as one that runs. */

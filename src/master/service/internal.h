@@ -28,6 +28,7 @@ struct axi_declared {
     struct axi_host **hosts; /* hosts.h */
     size_t host_count;
     uint64_t partitions_ns, waiting_ns; /* volatile, local: when partitions.c looks again */
+    size_t waiting_next;                /* volatile: at which task it goes on */
     struct axi_node_spec any_node;      /* without memory for its own */
     struct axi_policy_spec policy;
     json_t *policy_declared; /* owned; NULL = the defaults hold */

@@ -14,6 +14,7 @@
 #define SILENT_NS (15 * SECOND) /* a host says nothing of a partition that should run there */
 #define UNUSED_NS (10 * SECOND) /* what it was started for may take so long to come */
 #define WAITING_NS (2 * SECOND) /* managers look first for a node for what they restore */
+#define WAITING_MAX 4u
 #define PAUSE_FIRST_NS (2 * SECOND)
 #define PAUSE_MAX_NS (300 * SECOND)
 
@@ -403,7 +404,7 @@ void axi_partition_for_full(struct axi_master *m, const struct axi_service *serv
                                        .info = axi_service_image(m, &service->images, 0),
                                        .assurance_min = service->spec.assurance};
     struct axi_snapshot_options options = {
-        .extras = &extra, .extra_count = 1, .without = member->task};
+        .extras = &extra, .extra_count = 1, .without = member != NULL ? member->task : 0};
 
     if (extra.info != NULL) {
         (void)want(m, &options, service->spec.name, NULL);
@@ -415,26 +416,37 @@ bool axi_partition_for_task(struct axi_master *m, const struct axi_record *recor
     return want_for(m, record, 0);
 }
 
-/* Nobody has found a node for it yet. */
+/* Nobody has found a node for it yet: one that is restored, or is to leave a drained node. */
 static bool is_waiting(struct axi_master *m, const struct axi_task *task)
 {
+    const struct axi_node *owner = axi_node_find(m, task->record.owner);
     enum axi_step step = task->flow.step;
+    bool is_restored = step == AXI_STEP_RESTORE_DELEGATED || step == AXI_STEP_RESTORE_WAIT ||
+                       (step == AXI_STEP_LAUNCH_PLACE && task->record.is_restore);
+    bool is_drained = step == AXI_STEP_IDLE && task->record.state == AXI_TASK_RUNNING &&
+                      owner != NULL && axi_node_is_draining(m, owner);
 
     return !task->is_gone && !task->is_uncertain && !task->is_ephemeral &&
            axi_now(m) - task->flow.entered_ns > WAITING_NS && task->record.pin == 0 &&
-           (step == AXI_STEP_RESTORE_DELEGATED || step == AXI_STEP_RESTORE_WAIT ||
-            (step == AXI_STEP_LAUNCH_PLACE && task->record.is_restore));
+           (is_restored || is_drained);
 }
 
+/* A few at a time, in turn: each costs a plan or more. */
 static void look_after_waiting(struct axi_master *m)
 {
-    if (axi_now(m) < m->declared->waiting_ns || axi_in_grace(m) || !is_any_present(m)) {
+    struct axi_declared *d = m->declared;
+    uint32_t asked = 0;
+
+    if (axi_now(m) < d->waiting_ns || axi_in_grace(m) || !is_any_present(m)) {
         return;
     }
-    m->declared->waiting_ns = axi_now(m) + SECOND;
-    for (size_t i = 0; i < m->task_count && !m->is_crashed; i++) {
-        if (is_waiting(m, m->tasks[i])) {
-            (void)want_for(m, &m->tasks[i]->record, m->tasks[i]->record.id);
+    d->waiting_ns = axi_now(m) + SECOND;
+    for (size_t i = 0; i < m->task_count && asked < WAITING_MAX && !m->is_crashed; i++) {
+        const struct axi_task *task = m->tasks[d->waiting_next++ % m->task_count];
+
+        if (is_waiting(m, task)) {
+            (void)want_for(m, &task->record, task->record.id);
+            asked++;
         }
     }
 }

@@ -17,6 +17,10 @@
 #define SAFE_COUNT(count)                                                                          \
     "{\"kind\":\"Service\",\"name\":\"safe\",\"image\":\"multi\",\"mode\":\"at-least-one\","       \
     "\"minimum\":1,\"assurance\":\"partition\",\"replicas\":" count "}"
+#define SAFE_UPDATE(backlog)                                                                       \
+    "{\"kind\":\"Service\",\"name\":\"safe\",\"image\":\"multi\",\"mode\":\"single\","             \
+    "\"assurance\":\"partition\",\"minimum\":1,\"wcet_us\":{\"axcan-virt\":6000},"                 \
+    "\"backlog_max\":" backlog "}"
 #define QUICK "{\"kind\":\"Policy\",\"partitions\":{\"idle_s\":2,\"start_s\":5}}"
 #define FIRST_NODE 4u /* of the scripted ones, two are left: partitions of one host or of two */
 
@@ -370,6 +374,40 @@ static void a_cordoned_one_goes_and_its_next_life_is_open(void **state)
     assert_int_equal(used(&all, "edge1"), 1);
 }
 
+static void what_a_drain_moves_gets_a_partition_elsewhere(void **state)
+{
+    struct rig *rig = *state;
+    struct hosts all = hosts_up(rig, 2, 1);
+    uint64_t op = 0;
+
+    rig_apply(rig, SAFE);
+    hosts_run(&all, 4000);
+    assert_int_equal(rig_node_of(rig, "safe"), FIRST_NODE);
+    assert_int_equal(axi_master_drain(rig->c.master, "edge1-p1", 0, &op, rig->reason), 0);
+    hosts_run(&all, 8000);
+    assert_int_equal(rig_node_of(rig, "safe"), FIRST_NODE + 1);
+    assert_int_equal(fake_op_code(&rig->c, op), 0);
+    hosts_run(&all, 4000);
+    assert_int_equal(used(&all, "edge1"), 0); /* and the empty one goes */
+    rig_assert_ready(rig, "safe", 1);
+}
+
+static void an_update_that_must_run_beside_gets_a_partition(void **state)
+{
+    struct rig *rig = *state;
+    struct hosts all = hosts_up(rig, 2, 1);
+
+    rig_apply(rig, SAFE_UPDATE("10"));
+    hosts_run(&all, 4000);
+    assert_int_equal(rig_node_of(rig, "safe"), FIRST_NODE);
+    rig_apply(rig, SAFE_UPDATE("20"));
+    hosts_run(&all, 20000);
+    rig_assert_ready(rig, "safe", 1);
+    assert_int_equal(rig_node_of(rig, "safe"), FIRST_NODE + 1);
+    assert_int_equal(rig_number(rig, "safe", "generation"), 2);
+    assert_int_equal(used(&all, "edge1") + used(&all, "edge2"), 1);
+}
+
 static void a_degraded_service_gets_its_full_image_back_in_one(void **state)
 {
     struct rig *rig = *state;
@@ -615,6 +653,8 @@ int main(void)
         RIG_TEST(a_dead_one_is_cleaned_up_and_replaced),
         RIG_TEST(another_master_goes_on_with_it),
         RIG_TEST(a_cordoned_one_goes_and_its_next_life_is_open),
+        RIG_TEST(what_a_drain_moves_gets_a_partition_elsewhere),
+        RIG_TEST(an_update_that_must_run_beside_gets_a_partition),
         RIG_TEST(a_degraded_service_gets_its_full_image_back_in_one),
         RIG_TEST(commits_of_unknown_outcome_start_none_twice),
         RIG_TEST(a_host_that_is_lost_keeps_what_runs_and_gets_nothing),

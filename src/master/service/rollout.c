@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/service/rollout.h"
 
+#include "master/service/hosts.h"
 #include "master/service/rollout_internal.h"
 #include "master/service/rollout_proof.h"
 #include "master/service/voters.h"
@@ -431,6 +432,9 @@ static void begin_round(struct axi_master *m, struct axi_service *s)
     if (rc == -AXC_ENO_CANDIDATE && is_beside && may_lose) { /* no room beside it */
         victim = axi_member_find(s, task);
         rc = add(m, s, victim, AXI_MEMBER_GOING, reason);
+    }
+    if (rc == -AXC_ENO_CANDIDATE) {
+        axi_partition_for_full(m, s, NULL);
     }
     if (rc != 0) {
         refused(m, s, rc, reason);
