@@ -45,8 +45,9 @@ void axi_seed_look(const struct axi_entries *entries, uint64_t seed, uint64_t jo
                    struct axi_seed_past *ret_past)
 {
     struct axi_seed_past past = {0};
-    uint64_t state_job = 0; /* next job of the state found */
-    uint64_t killed = 0;    /* one more than the last job killed before `job` */
+    uint64_t state_job = 0;     /* next job of the state found */
+    uint64_t killed = 0;        /* one more than the last job killed before `job` */
+    bool is_told_twice = false; /* and not alike: a restore repeated the job that leads to it */
 
     for (size_t i = first_of(entries, seed); is_of(entries, i, seed); i++) {
         const struct axi_trace *record = entries->list[i].record;
@@ -59,6 +60,8 @@ void axi_seed_look(const struct axi_entries *entries, uint64_t seed, uint64_t jo
         past.is_known |= record->kind != AXI_TRACE_INSTALLED && record->kind != AXI_TRACE_REMOVED;
         past.next_job = end > past.next_job ? end : past.next_job;
         if (has_crc && end <= job) {
+            is_told_twice = end == state_job && past.has_state &&
+                            (is_told_twice || past.state_crc != record->state_crc);
             state_job = end;
             past.state_crc = record->state_crc;
             past.has_state = true;
@@ -67,7 +70,8 @@ void axi_seed_look(const struct axi_entries *entries, uint64_t seed, uint64_t jo
         }
     }
     /* a kill falls back to a checkpoint that may be older than the last job */
-    past.has_state = past.has_state && killed <= state_job && past.next_job >= job;
+    past.has_state =
+        past.has_state && !is_told_twice && killed <= state_job && past.next_job >= job;
     *ret_past = past;
 }
 

@@ -135,6 +135,29 @@ static void a_seeded_task_is_right_and_judged(void **state)
     axi_verdict_free(verdict);
 }
 
+/* Its node died, and job 3 was repeated with another outcome: which of them NEW got is not known.
+ */
+static void a_seed_that_was_restored_later_is_no_measure(void **state)
+{
+    struct story story;
+    struct axi_verdict *verdict;
+    struct axi_trace *record;
+
+    (void)state;
+    (void)tell_seeded(&story);
+    for (uint8_t kind = AXI_TRACE_ACTIVATED; kind <= AXI_TRACE_COMPLETED; kind++) {
+        record = tell(&story, OLD, kind, 3);
+        record->epoch = 2;
+        record->master_ns += 1000ull * MS;
+        record->state_crc = 12345;
+    }
+    verdict = judge(&story, false, 3);
+    for (size_t i = 0; i < verdict->violation_count; i++) {
+        assert_null(strstr(verdict->violations[i].text, "begins with state"));
+    }
+    axi_verdict_free(verdict);
+}
+
 static void another_state_than_the_seeds_is_found(void **state)
 {
     struct story story;
@@ -224,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seeded_task_is_right_and_judged),
+        cmocka_unit_test(a_seed_that_was_restored_later_is_no_measure),
         cmocka_unit_test(another_state_than_the_seeds_is_found),
         cmocka_unit_test(wrong_digests_afterwards_are_found),
         cmocka_unit_test(a_seed_that_never_got_there_is_found),
