@@ -11,6 +11,7 @@
 #define RETRY_NS (250 * MS)
 #define REPORT_NS (1000 * MS)
 #define URGENT_NS (20 * MS)    /* between reports of what went wrong */
+#define ASK_NS (200 * MS)      /* for an answer with the time, while it is not good */
 #define MUTE_NS (5000 * MS)    /* without an answer the master is given up */
 #define FORGET_NS (30000 * MS) /* a new master may need so long to know its services */
 #define SLACK_NS (1 * MS)      /* for the nodes' clocks */
@@ -106,6 +107,7 @@ static void take_reply(struct axi_vote_link *link, const axi_HelloReply *reply)
     take_time(link, link->asked_ns, reply->master_ns);
     link->has_joined = true;
     link->report_ns = link->heard_ns;
+    link->answered = link->sequence;
     link->forget_ns = link->heard_ns + FORGET_NS;
     memset(link->is_told, 0, sizeof(link->is_told));
     axi_log(AXI_LOG_INFO, "joined-master", "name=%s master=%s outputs=%s", link->config.name,
@@ -181,6 +183,7 @@ static void take_message(struct axi_vote_link *link, uint32_t type,
     } else if (type == AXI_WIRE_VOTE_GROUP && link->has_joined) {
         take_group(link, &message->VoteGroup);
     } else if (type == AXI_WIRE_MANAGER_STATUS_ACK && ack->sequence == link->sequence) {
+        link->answered = ack->sequence;
         take_time(link, link->asked_ns,
                   ack->reply_master_ns -
                       axi_sub_sat(ack->reply_master_ns, ack->receive_master_ns) / 2);
@@ -286,6 +289,17 @@ static void fill_report(const struct axi_vote *vote, uint32_t number, axi_VoteRe
     }
 }
 
+/* A report of no service. */
+static void ask_time(struct axi_vote_link *link)
+{
+    axi_VoteReport message = axi_VoteReport_init_zero;
+
+    link->asked_ns = local_ns(link);
+    message.sequence = ++link->sequence;
+    message.send_local_ns = link->asked_ns;
+    send_message(link, AXI_WIRE_VOTE_REPORT, &message);
+}
+
 static void report(struct axi_vote_link *link, bool is_due)
 {
     axi_VoteReport message = axi_VoteReport_init_zero;
@@ -297,13 +311,18 @@ static void report(struct axi_vote_link *link, bool is_due)
             send_message(link, AXI_WIRE_VOTE_REPORT, &message);
         }
     }
-    if (is_due) { /* of no service: asks for the time */
-        message = (axi_VoteReport)axi_VoteReport_init_zero;
-        link->asked_ns = local_ns(link);
-        message.sequence = ++link->sequence;
-        message.send_local_ns = link->asked_ns;
-        send_message(link, AXI_WIRE_VOTE_REPORT, &message);
+    if (is_due) {
+        ask_time(link);
     }
+}
+
+/* After a slow answer the time is asked for again as soon as there is another, or none comes. */
+static bool is_time_wanted(struct axi_vote_link *link, uint64_t now_ns)
+{
+    const struct axc_time_local now = {now_ns};
+
+    return axi_time_bound_ns(&link->timebase, now) > SLACK_NS_MAX &&
+           (link->answered == link->sequence || now_ns - link->asked_ns > ASK_NS);
 }
 
 static void forget_untold(struct axi_vote_link *link)
@@ -345,6 +364,9 @@ static void keep(struct axi_vote_link *link, uint64_t now_ns)
         link->urgent_reports = is_due ? (uint32_t)urgent_per_report : link->urgent_reports - 1;
         report(link, is_due);
         link->report_ns = now_ns + URGENT_NS;
+        if (!is_due && is_time_wanted(link, now_ns)) {
+            ask_time(link);
+        }
     }
 }
 

@@ -39,7 +39,7 @@ struct axi_vote_link {
     uint8_t frame[AXI_WIRE_CONTROL_BYTES_MAX];
     uint64_t number; /* of the link; 0 = none */
     bool is_up, has_joined;
-    uint64_t sequence;
+    uint64_t sequence, answered;
     uint64_t now_ns;                   /* master: what was said last */
     uint64_t asked_ns;                 /* local: when what is answered with the time was sent */
     uint64_t heard_ns;                 /* local: last sample */

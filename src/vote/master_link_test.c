@@ -151,6 +151,22 @@ static void a_slow_first_answer_is_made_good_by_the_next(void **state)
     assert_in_range((uint64_t)(error_ns(rig) + (int64_t)MS), 0, 2 * MS);
 }
 
+static void bad_time_is_asked_for_soon(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t sequence;
+
+    join(rig, 200 * MS);
+    (void)axi_vote_link_tick(&rig->link);
+    sequence = rig->link.sequence;
+    rig->now_ns += 300 * MS; /* unanswered */
+    (void)axi_vote_link_tick(&rig->link);
+    assert_int_equal(rig->link.sequence, sequence + 1);
+    rig->now_ns += 30 * MS;
+    (void)axi_vote_link_tick(&rig->link);
+    assert_int_equal(rig->link.sequence, sequence + 1);
+}
+
 static void time_never_goes_back(void **state)
 {
     struct rig *rig = *state;
@@ -187,9 +203,8 @@ static void a_lost_master_is_tried_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(follows_the_masters_time),
-        CASE(a_slow_first_answer_is_made_good_by_the_next),
-        CASE(time_never_goes_back),
+        CASE(follows_the_masters_time),     CASE(a_slow_first_answer_is_made_good_by_the_next),
+        CASE(bad_time_is_asked_for_soon),   CASE(time_never_goes_back),
         CASE(a_lost_master_is_tried_again),
     };
 
