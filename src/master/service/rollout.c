@@ -14,7 +14,8 @@
 #define MS 1000000ull
 #define LOOK_NS (100 * MS)
 #define RETRY_NS (1000 * MS)
-#define AGAIN_NS (5000 * MS) /* after a replica of the former version failed */
+#define AVOID_NS (10000 * MS) /* the node where it failed */
+#define AGAIN_NS (5000 * MS)  /* after a replica of the former version failed */
 
 /* ---- the record ---- */
 
@@ -233,11 +234,17 @@ int axi_rollout_revert(struct axi_master *m, struct axi_service *s, const char *
 static void fail(struct axi_master *m, struct axi_service *s, const struct axi_member *newcomer,
                  const char *reason)
 {
+    struct axi_replica_view view;
+
     if (!axi_rollout_is_reverting(s) && s->previous != NULL) {
         (void)axi_rollout_revert(m, s, reason);
         return;
     }
     s->rollout->retry_ns = axi_now(m) + AGAIN_NS;
+    if (newcomer != NULL) { /* its node may be what is wrong */
+        axi_replica_look(m, newcomer->task, &view);
+        axi_service_avoid(m, s, view.node, AVOID_NS);
+    }
     if (newcomer != NULL &&
         axi_member_set_role(m, s, newcomer->task, AXI_MEMBER_GOING, reason) != 0) {
         return;
