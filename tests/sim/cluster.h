@@ -384,6 +384,7 @@ void sim_voter_init(struct sim_cluster *cluster, uint32_t index);
 void sim_voter_boot(struct sim_voter *host);
 void sim_voter_crash(struct sim_voter *host, uint64_t away_ns);
 void sim_voter_deinit(struct sim_voter *host);
+uint64_t sim_voter_clock_error(struct sim_voter *host);                     /* of its master time */
 int sim_voter_find(const struct sim_cluster *cluster, const char *address); /* or -1 */
 /* The job that a slot's runner has just completed: its outputs go to its voter. */
 void sim_voter_output(struct sim_node *node, uint32_t slot);

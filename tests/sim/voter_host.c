@@ -293,6 +293,14 @@ void sim_voter_crash(struct sim_voter *host, uint64_t away_ns)
            host->life);
 }
 
+uint64_t sim_voter_clock_error(struct sim_voter *host)
+{
+    uint64_t now_ns = axi_vote_link_now(host->link);
+    uint64_t truth_ns = host->cluster->clock.now_ns;
+
+    return now_ns > truth_ns ? now_ns - truth_ns : truth_ns - now_ns;
+}
+
 int sim_voter_find(const struct sim_cluster *cluster, const char *address)
 {
     for (uint32_t i = 0; i < cluster->voter_count; i++) {
