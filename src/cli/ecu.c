@@ -141,6 +141,7 @@ int axi_ecu_prepare(const char *dir, const char *master, json_t *member)
         .image = ecu.image,
         .masters = master,
         .token_file = token,
+        .address = "127.0.0.1",
         .port = port,
         .capacity_ppm = (uint32_t)json_integer_value(json_object_get(member, "capacity_ppm")),
         .host_channel =

@@ -47,6 +47,7 @@ json_t *axi_partition_node_argv(const char *dir, const char *name, const char *b
                                       .hypervisor = "qemu",
                                       .image = image,
                                       .config = config,
+                                      .address = "127.0.0.1",
                                       .port = port};
     json_t *argv;
 

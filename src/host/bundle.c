@@ -59,12 +59,13 @@ static char *information(const char *board, uint64_t load_address)
 static char *bundle_config(const struct axi_bundle *bundle)
 {
     const struct axi_boot_config *config = bundle->config;
-    char forward[32];
+    char forward[64];
     char mac[18];
     json_t *json;
     char *text;
 
-    (void)snprintf(forward, sizeof(forward), "%u:%u", bundle->port, AXI_OS_NODE_PORT);
+    (void)snprintf(forward, sizeof(forward), "%s:%u:%u", bundle->address, bundle->port,
+                   AXI_OS_NODE_PORT);
     (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", config->mac[0],
                    config->mac[1], config->mac[2], config->mac[3], config->mac[4], config->mac[5]);
     json = json_pack(

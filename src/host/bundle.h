@@ -20,7 +20,8 @@ struct axi_bundle {
     const char *hypervisor; /* "qemu", "kvm", ...: runax's backend */
     const char *image;      /* of axi_os_node_make; linked into the bundle: same file system */
     const struct axi_boot_config *config; /* what is in the image */
-    uint16_t port;                        /* of 127.0.0.1, leads to the guest's AXI_OS_NODE_PORT */
+    const char *address;                  /* of this machine, IPv4 ... */
+    uint16_t port; /* ... and a port of it that leads to the guest's AXI_OS_NODE_PORT */
 };
 
 /* Before each start. Negative with ret_reason (AXI_OS_REASON_BYTES). */

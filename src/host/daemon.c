@@ -12,6 +12,7 @@
 #include "net/startup.h"
 #include "net/stream.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,20 +96,21 @@ static json_t *call(struct daemon *d, const char *method, const char *path, cons
     return NULL;
 }
 
-static json_t *report_of(const struct daemon *d)
+/* max: partitions it takes from now on. */
+static json_t *report_of(const struct daemon *d, uint64_t max)
 {
     char id[20];
 
     (void)snprintf(id, sizeof(id), "%" PRIx64, d->id);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:{s:s, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}", "id", id,
-        "platform", d->platform, "hypervisor", d->options->hypervisor, "version", AXI_VERSION,
-        "max", (json_int_t)d->options->max, "node", "assurance", "partition", "services",
-        (json_int_t)SERVICES, "slots", (json_int_t)AXI_OS_NODE_SLOTS, "capacity_ppm",
-        (json_int_t)d->options->capacity_ppm, "memory_bytes",
-        (json_int_t)(AXI_BUNDLE_MEMORY_BYTES - SYSTEM_BYTES), "server_budget_ns",
-        (json_int_t)AXI_OS_NODE_SERVER_BUDGET_NS, "server_period_ns",
-        (json_int_t)AXI_OS_NODE_SERVER_PERIOD_NS, "partitions", axi_slots_report(&d->slots));
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:{s:s, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}", "id",
+                     id, "platform", d->platform, "hypervisor", d->options->hypervisor, "version",
+                     AXI_VERSION, "max", (json_int_t)max, "node", "assurance", "partition",
+                     "services", (json_int_t)SERVICES, "slots", (json_int_t)AXI_OS_NODE_SLOTS,
+                     "capacity_ppm", (json_int_t)d->options->capacity_ppm, "memory_bytes",
+                     (json_int_t)(AXI_BUNDLE_MEMORY_BYTES - SYSTEM_BYTES), "server_budget_ns",
+                     (json_int_t)AXI_OS_NODE_SERVER_BUDGET_NS, "server_period_ns",
+                     (json_int_t)AXI_OS_NODE_SERVER_PERIOD_NS, "partitions",
+                     axi_slots_report(&d->slots));
 }
 
 /* Appends a master's node port as guests must be told it: by number. */
@@ -164,7 +166,7 @@ static int exchange(struct daemon *d)
 {
     char path[128];
     long status = 0;
-    json_t *body = report_of(d);
+    json_t *body = report_of(d, d->options->max);
     json_t *answer;
     const json_t *partitions;
     bool is_done;
@@ -202,6 +204,18 @@ static int wait_for_news(struct daemon *d)
     return answer != NULL ? 0 : -AXC_EUNAVAILABLE;
 }
 
+/* Nothing is to be started here until the next daemon says so. */
+static void say_goodbye(struct daemon *d)
+{
+    char path[128];
+    long status = 0;
+    json_t *body = report_of(d, 0);
+
+    (void)snprintf(path, sizeof(path), "/v1/hosts/%s", d->options->name);
+    json_decref(call(d, "PUT", path, body, &status));
+    json_decref(body);
+}
+
 static int serve(struct daemon *d)
 {
     while (!is_ending) {
@@ -219,6 +233,9 @@ static int serve(struct daemon *d)
         }
         (void)axi_slots_look(&d->slots);
     }
+    if (d->is_known) {
+        say_goodbye(d);
+    }
     return 0;
 }
 
@@ -227,6 +244,7 @@ static int serve(struct daemon *d)
 static int check(const struct axi_host_options *o)
 {
     size_t length = strlen(o->name);
+    struct in_addr address;
 
     if (length > 24 || length == 0 || o->name[0] == '-' || o->name[length - 1] == '-' ||
         strspn(o->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length) {
@@ -237,6 +255,12 @@ static int check(const struct axi_host_options *o)
     if (!axi_os_is_board(o->board)) {
         axi_log(AXI_LOG_ERROR, "start-failed", "what=board value=%s cure=\"one of %s\"", o->board,
                 AXI_BOARD_NAMES);
+        return -AXC_EINVALID;
+    }
+    if (inet_pton(AF_INET, o->advertise, &address) != 1) {
+        axi_log(AXI_LOG_ERROR, "start-failed",
+                "what=advertise value=%s cure=\"a numeric IPv4 address of this machine\"",
+                o->advertise);
         return -AXC_EINVALID;
     }
     if (!o->removes && o->api == NULL) {
@@ -255,6 +279,7 @@ static int open_slots(struct daemon *d)
                                             .board = o->board,
                                             .hypervisor = o->hypervisor,
                                             .token_file = o->token_file,
+                                            .address = o->advertise,
                                             .capacity_ppm = (uint32_t)o->capacity_ppm};
     char reason[AXI_RUNAX_REASON_BYTES];
     int r = axi_slots_init(&d->slots, &config);

@@ -13,6 +13,7 @@ struct axi_host_options {
     const char *dir;        /* state: images, bundles, runax's state */
     const char *board;
     const char *hypervisor;
+    const char *advertise; /* IPv4 address of this machine, as other nodes reach it */
     uint64_t max, capacity_ppm;
     int allow_remote;
     int ends_partitions; /* when it is ended itself */

@@ -15,6 +15,10 @@ static const char usage[] =
     "  --max N                partitions at once, 0 to 16 (default 1)\n"
     "  --board virt|zcu102    of the nodes: platform axcan-BOARD (default zcu102)\n"
     "  --hypervisor NAME      qemu, kvm, jailhouse or xen (default qemu)\n"
+    "  --advertise ADDRESS    IPv4 address of this machine at which nodes elsewhere reach those in "
+    "the\n"
+    "                         partitions (default 127.0.0.1: only from here, else the master "
+    "relays)\n"
     "  --capacity PPM         density each node accepts (default 900000)\n"
     "  --end-partitions       end them, too, when this daemon is ended\n"
     "  --remove               end what is left of them, and nothing else\n"
@@ -22,8 +26,11 @@ static const char usage[] =
     "  --verbose, --quiet     more or less on stderr\n"
     "  --version, --help\n";
 
-static struct axi_host_options options = {
-    .board = "zcu102", .hypervisor = "qemu", .max = 1, .capacity_ppm = 900000};
+static struct axi_host_options options = {.board = "zcu102",
+                                          .hypervisor = "qemu",
+                                          .advertise = "127.0.0.1",
+                                          .max = 1,
+                                          .capacity_ppm = 900000};
 
 static const struct axi_option table[] = {
     {.name = "name", .kind = AXI_OPTION_TEXT, .to = &options.name, .is_required = 1},
@@ -33,6 +40,7 @@ static const struct axi_option table[] = {
     {.name = "max", .kind = AXI_OPTION_NUMBER, .to = &options.max, .min = 0, .max = 16},
     {.name = "board", .kind = AXI_OPTION_TEXT, .to = &options.board},
     {.name = "hypervisor", .kind = AXI_OPTION_TEXT, .to = &options.hypervisor},
+    {.name = "advertise", .kind = AXI_OPTION_TEXT, .to = &options.advertise},
     {.name = "capacity",
      .kind = AXI_OPTION_NUMBER,
      .to = &options.capacity_ppm,

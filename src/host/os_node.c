@@ -91,7 +91,8 @@ static int fill_config(const struct axi_os_node *node, struct axi_boot_config *c
     (void)inet_pton(AF_INET, AXI_OS_NODE_GUEST, config->address);
     (void)inet_pton(AF_INET, AXI_OS_NODE_HOST, config->gateway);
     (void)inet_pton(AF_INET, AXI_OS_NODE_HOST, config->loopback);
-    (void)snprintf(config->advertise, sizeof(config->advertise), "127.0.0.1:%u", node->port);
+    (void)snprintf(config->advertise, sizeof(config->advertise), "%s:%u", node->address,
+                   node->port);
     config->capacity_ppm = node->capacity_ppm;
     config->host_channel = node->host_channel;
     return masters_of_guest(node->masters, config);

@@ -22,7 +22,8 @@ struct axi_os_node {
     const char *image;      /* file to write; the identity (MAC) of one that is there stays */
     const char *masters;    /* node ports: HOST:PORT[,...], numeric; 127.x is this machine */
     const char *token_file; /* the cluster's secret */
-    uint16_t port;          /* of 127.0.0.1, leads to the guest's AXI_OS_NODE_PORT */
+    const char *address;    /* of this machine, IPv4: where others reach the guest */
+    uint16_t port;          /* of it, leads to the guest's AXI_OS_NODE_PORT */
     uint32_t capacity_ppm;
     uint64_t host_channel; /* guest address of the page shared with a monitor; 0 = there is none */
 };

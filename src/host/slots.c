@@ -63,6 +63,7 @@ static int make(const struct axi_slots *s, const char *name, const char *bundle_
                                      .image = image,
                                      .masters = s->masters,
                                      .token_file = s->config.token_file,
+                                     .address = s->config.address,
                                      .port = port,
                                      .capacity_ppm = s->config.capacity_ppm,
                                      .host_channel = axi_bundle_channel(s->config.board)};
@@ -71,6 +72,7 @@ static int make(const struct axi_slots *s, const char *name, const char *bundle_
                                       .hypervisor = s->config.hypervisor,
                                       .image = image,
                                       .config = &boot,
+                                      .address = s->config.address,
                                       .port = port};
 
     if (r < 0) {

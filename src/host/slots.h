@@ -17,6 +17,7 @@ struct axi_slots_config {
     const char *board;      /* see axi_os_is_board */
     const char *hypervisor; /* of runax */
     const char *token_file; /* for the nodes */
+    const char *address;    /* of this machine, IPv4: where other nodes reach them */
     uint32_t capacity_ppm;
 };
 

@@ -91,6 +91,7 @@ def run_host(folder, *arguments, token="secret", env=None, program=HOST):
     (["--name", "e", "--api", "nonsense"], 1, "what=api"),
     (["--name", "e", "--api", "192.0.2.1:7401"], 1, "allow-remote"),
     (["--name", "e"], 1, "what=api"),
+    (["--name", "e", "--api", "127.0.0.1:1", "--advertise", "edge.plant"], 1, "what=advertise"),
     (["--name", "e", "--api", "127.0.0.1:1", "--board", "moon"], 1, "what=board"),
     (["--name", "e", "--api", "127.0.0.1:1", "--hypervisor", "moon"], 1, "what=hypervisor"),
     (["--name", "e", "--api", "127.0.0.1:1", "--hypervisor", "jailhouse"], 1, "what=hypervisor"),

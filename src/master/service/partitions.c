@@ -115,9 +115,11 @@ static void fail(struct axi_master *m, struct axi_host *host, uint32_t slot, con
     axi_copy_text(next.slots[slot].why, sizeof(next.slots[slot].why), why);
     pause_host(m, &next);
     if (change(m, host, slot, &next, AXI_PARTITION_ENDING)) {
-        axi_event(m, AXI_WARNING, "partition-failed", NULL, node_of(m, host, slot),
-                  "%s: %.100s; %s is given a pause of %llu s", name, why, next.facts.name,
-                  (unsigned long long)((next.not_before_ns - next.slots[slot].since_ns) / SECOND));
+        axi_event(
+            m, AXI_WARNING, "partition-failed", NULL, node_of(m, host, slot),
+            "%s: %.100s; %s is given a pause of %llu s", name, why, next.facts.name,
+            (unsigned long long)((next.not_before_ns - next.slots[slot].since_ns + SECOND / 2) /
+                                 SECOND));
     }
 }
 
@@ -416,13 +418,15 @@ bool axi_partition_for_task(struct axi_master *m, const struct axi_record *recor
     return want_for(m, record, 0);
 }
 
-/* Nobody has found a node for it yet: one that is restored, or is to leave a drained node. */
+/* Nobody has found a node for it yet: one that is restored or deployed, or is to leave a drained
+ * node. */
 static bool is_waiting(struct axi_master *m, const struct axi_task *task)
 {
     const struct axi_node *owner = axi_node_find(m, task->record.owner);
     enum axi_step step = task->flow.step;
     bool is_restored = step == AXI_STEP_RESTORE_DELEGATED || step == AXI_STEP_RESTORE_WAIT ||
-                       (step == AXI_STEP_LAUNCH_PLACE && task->record.is_restore);
+                       (step == AXI_STEP_LAUNCH_PLACE &&
+                        (task->record.is_restore || axi_now(m) < task->flow.room_ns));
     bool is_drained = step == AXI_STEP_IDLE && task->record.state == AXI_TASK_RUNNING &&
                       owner != NULL && axi_node_is_draining(m, owner);
 

@@ -561,6 +561,21 @@ static void a_plain_task_waits_for_its_partition(void **state)
     assert_int_equal(all.list[0].starts, 1);
 }
 
+static void a_plain_task_gets_another_one_when_its_partition_fails(void **state)
+{
+    struct rig *rig = *state;
+    struct hosts all = hosts_up(rig, 2, 1);
+    json_t *request = json_pack("{s:s, s:s}", "image", "multi", "assurance", "partition");
+    uint64_t op = 0;
+
+    all.list[0].is_broken = true;
+    assert_int_equal(axi_master_deploy(rig->c.master, request, &op, rig->reason), 0);
+    json_decref(request);
+    hosts_run(&all, 4500);
+    assert_int_equal(fake_op_code(&rig->c, op), 0);
+    assert_int_equal(all.list[1].starts, 1);
+}
+
 static void reports_that_make_no_sense_are_refused(void **state)
 {
     static const struct {
@@ -660,6 +675,7 @@ int main(void)
         RIG_TEST(a_host_that_is_lost_keeps_what_runs_and_gets_nothing),
         RIG_TEST(one_that_the_store_does_not_know_is_adopted_not_killed),
         RIG_TEST(a_plain_task_waits_for_its_partition),
+        RIG_TEST(a_plain_task_gets_another_one_when_its_partition_fails),
         RIG_TEST(reports_that_make_no_sense_are_refused),
         RIG_TEST(a_second_host_of_the_same_name_is_refused),
     };

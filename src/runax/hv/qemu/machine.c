@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "core/host_channel.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,16 +135,39 @@ static int plan_channels(const struct axi_partition *p, struct axi_qemu_plan *pl
     return rc;
 }
 
-/* Option forward: "HOSTPORT:GUESTPORT". */
-static bool read_forward(const struct axi_partition *partition, unsigned *ret_host,
-                         unsigned *ret_guest)
+#define FORWARD_HOST "127.0.0.1"
+
+struct forward {
+    char host[INET_ADDRSTRLEN]; /* an address of this machine */
+    unsigned port, guest_port;
+};
+
+/* Option forward: "[ADDRESS:]HOSTPORT:GUESTPORT". */
+static bool read_forward(const struct axi_partition *partition, struct forward *ret)
 {
     const char *text = axi_partition_option(partition, "forward");
+    const char *ports = text;
+    struct in_addr address;
     int used = 0;
 
-    return text != NULL && strspn(text, "0123456789:") == strlen(text) &&
-           sscanf(text, "%5u:%5u%n", ret_host, ret_guest, &used) == 2 && text[used] == '\0' &&
-           *ret_host > 0 && *ret_host <= UINT16_MAX && *ret_guest > 0 && *ret_guest <= UINT16_MAX;
+    (void)snprintf(ret->host, sizeof(ret->host), FORWARD_HOST);
+    if (text != NULL && strchr(text, '.') != NULL) {
+        size_t length = strcspn(text, ":");
+
+        if (length >= sizeof(ret->host) || text[length] == '\0') {
+            return false;
+        }
+        memcpy(ret->host, text, length);
+        ret->host[length] = '\0';
+        ports = text + length + 1;
+        if (inet_pton(AF_INET, ret->host, &address) != 1) {
+            return false;
+        }
+    }
+    return text != NULL && strspn(ports, "0123456789:") == strlen(ports) &&
+           sscanf(ports, "%5u:%5u%n", &ret->port, &ret->guest_port, &used) == 2 &&
+           ports[used] == '\0' && ret->port > 0 && ret->port <= UINT16_MAX && ret->guest_port > 0 &&
+           ret->guest_port <= UINT16_MAX;
 }
 
 /* "02:00:00:00:00:01" */
@@ -162,9 +186,8 @@ static int check_network(const struct axi_partition *partition, struct axi_repor
 {
     const char *net = axi_partition_option(partition, "net");
     const char *mac = axi_partition_option(partition, "mac");
-    const char *forward = axi_partition_option(partition, "forward");
-    unsigned host = 0;
-    unsigned guest = 0;
+    const char *text = axi_partition_option(partition, "forward");
+    struct forward forward;
 
     if (net != NULL && strcmp(net, "user") != 0 && strcmp(net, "none") != 0) {
         return axi_report_set(report, -AXC_EINVALID, "option net: \"%s\" is neither user nor none",
@@ -173,9 +196,9 @@ static int check_network(const struct axi_partition *partition, struct axi_repor
     if (mac != NULL && !is_mac(mac)) {
         return axi_report_set(report, -AXC_EINVALID, "option mac: \"%s\" is no MAC address", mac);
     }
-    if (forward != NULL && !read_forward(partition, &host, &guest)) {
+    if (text != NULL && !read_forward(partition, &forward)) {
         return axi_report_set(report, -AXC_EINVALID,
-                              "option forward: \"%s\" is not HOSTPORT:GUESTPORT", forward);
+                              "option forward: \"%s\" is not [ADDRESS:]HOSTPORT:GUESTPORT", text);
     }
     return 0;
 }
@@ -292,15 +315,15 @@ static void add_network(struct axi_qemu_command *c, const struct axi_partition *
 {
     const char *kind = axi_partition_option(p, "net");
     const char *mac = axi_partition_option(p, "mac");
-    unsigned host = 0;
-    unsigned guest = 0;
+    struct forward forward;
 
     if (kind == NULL || strcmp(kind, "user") != 0) {
         return;
     }
     add(c, "-netdev");
-    if (read_forward(p, &host, &guest)) {
-        add(c, "user,id=net0,hostfwd=tcp:127.0.0.1:%u-:%u", host, guest);
+    if (read_forward(p, &forward)) {
+        add(c, "user,id=net0,hostfwd=tcp:%s:%u-:%u", forward.host, forward.port,
+            forward.guest_port);
     } else {
         add(c, "user,id=net0");
     }

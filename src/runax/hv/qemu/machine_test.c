@@ -69,6 +69,10 @@ static void network_options_reach_the_machine(void **state)
     assert_int_equal(make(&rig), 0);
     assert_argument(&rig, "-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:65535-:7402");
     assert_argument(&rig, "-device", "virtio-net-device,netdev=net0,mac=02:aB:00:00:00:01");
+    begin(&rig, "virt");
+    set(&rig, "forward", "192.0.2.7:80:7402");
+    assert_int_equal(make(&rig), 0);
+    assert_argument(&rig, "-netdev", "user,id=net0,hostfwd=tcp:192.0.2.7:80-:7402");
     begin(&rig, "zcu102");
     set(&rig, "mac", "02:00:00:00:00:01");
     assert_int_equal(make(&rig), 0);
@@ -87,20 +91,28 @@ static void bad_values_are_refused_by_name(void **state)
         {"mac", "02-00-00-00-00-01", "option mac: \"02-00-00-00-00-01\" is no MAC address"},
         {"mac", "02:00:00:00:00:0g", "option mac: \"02:00:00:00:00:0g\" is no MAC address"},
         {"mac", "02:00:00:00:00:01,x", "option mac: \"02:00:00:00:00:01,x\" is no MAC address"},
-        {"forward", "", "option forward: \"\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80", "option forward: \"80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80:", "option forward: \"80:\" is not HOSTPORT:GUESTPORT"},
-        {"forward", ":80", "option forward: \":80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "0:80", "option forward: \"0:80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80:0", "option forward: \"80:0\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "65536:80", "option forward: \"65536:80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80:65536", "option forward: \"80:65536\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "100000:80", "option forward: \"100000:80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80:80:80", "option forward: \"80:80:80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "-1:80", "option forward: \"-1:80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "+1:80", "option forward: \"+1:80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80: 80", "option forward: \"80: 80\" is not HOSTPORT:GUESTPORT"},
-        {"forward", "80:80,id=x", "option forward: \"80:80,id=x\" is not HOSTPORT:GUESTPORT"},
+        {"forward", "", "option forward: \"\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "192.0.2:80:80",
+         "option forward: \"192.0.2:80:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "192.0.2.7,x:80:80",
+         "option forward: \"192.0.2.7,x:80:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "192.0.2.7",
+         "option forward: \"192.0.2.7\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80", "option forward: \"80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80:", "option forward: \"80:\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", ":80", "option forward: \":80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "0:80", "option forward: \"0:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80:0", "option forward: \"80:0\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "65536:80", "option forward: \"65536:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80:65536", "option forward: \"80:65536\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "100000:80",
+         "option forward: \"100000:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80:80:80", "option forward: \"80:80:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "-1:80", "option forward: \"-1:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "+1:80", "option forward: \"+1:80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80: 80", "option forward: \"80: 80\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
+        {"forward", "80:80,id=x",
+         "option forward: \"80:80,id=x\" is not [ADDRESS:]HOSTPORT:GUESTPORT"},
         {"net", "tap", "option net: \"tap\" is neither user nor none"},
     };
 
