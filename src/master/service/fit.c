@@ -77,6 +77,7 @@ void axi_service_fit(struct axi_master *m, struct axi_service *s)
         return;
     }
     demand_present_assurance(s, snapshot);
+    axi_service_close_avoided(m, s, snapshot);
     made = axi_planner_new(&snapshot->problem, &planner);
     for (uint32_t i = 0; made == 0 && i < s->member_count; i++) {
         uint32_t index = axi_snapshot_task(snapshot, s->members[i].task);

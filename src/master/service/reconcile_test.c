@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -540,6 +541,34 @@ static void a_preferred_node_is_gone_home_to(void **state)
     rig_assert_ready(rig, "pref", 2);
 }
 
+static void nobody_goes_home_to_where_one_was_bad(void **state)
+{
+    struct rig *rig = *state;
+    struct axi_service *s;
+
+    rig_apply(rig, "{\"kind\":\"Policy\",\"rebalance\":{\"cooldown_s\":2}}");
+    rig_apply(rig, "{\"kind\":\"Service\",\"name\":\"pref\",\"image\":\"multi\","
+                   "\"mode\":\"at-least-one\",\"prefer\":{\"rack\":\"a\"}}");
+    rig_run(rig, 1500);
+    s = axi_service_find(rig->c.master, "pref");
+    for (uint32_t n = 0; n < 4; n++) {
+        char node[80];
+
+        if (axi_task_find(rig->c.master, s->members[0].task)->record.owner != n + 1 &&
+            axi_task_find(rig->c.master, s->members[1].task)->record.owner != n + 1) {
+            (void)snprintf(node, sizeof(node),
+                           "{\"kind\":\"Node\",\"name\":\"n%u\",\"labels\":{\"rack\":\"a\"}}",
+                           n + 1);
+            rig_apply(rig, node);
+            axi_service_avoid(rig->c.master, s, n + 1, 10000 * MS);
+        }
+    }
+    rig_run(rig, 8000);
+    assert_false(rig_has_event(rig, "home"));
+    rig_run(rig, 8000);
+    assert_true(rig_has_event(rig, "home"));
+}
+
 static void replicas_move_off_nodes_that_do_not_fit_any_more(void **state)
 {
     struct rig *rig = *state;
@@ -586,6 +615,7 @@ int main(void)
         RIG_TEST(replicas_move_off_nodes_that_do_not_fit_any_more),
         RIG_TEST(room_is_made_for_a_task_that_fits_nowhere),
         RIG_TEST(a_preferred_node_is_gone_home_to),
+        RIG_TEST(nobody_goes_home_to_where_one_was_bad),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,9 @@ void axi_room_bring_home(struct axi_master *m, struct axi_service *s)
     }
     s->home_ns = now + HOME_EVERY_NS;
     snapshot = axi_snapshot_make(m);
+    if (snapshot != NULL) {
+        axi_service_close_avoided(m, s, snapshot);
+    }
     rc = snapshot != NULL ? axi_planner_new(&snapshot->problem, &planner) : -AXC_ENOMEM;
     for (size_t i = 0; rc == 0 && i < snapshot->problem.task_count; i++) {
         const struct axi_plan_task *task = &snapshot->problem.tasks[i];
