@@ -13,6 +13,7 @@
 
 #define SIM_SLOTS 12u
 #define SIM_CLOCK_GOOD_NS 1000000u /* a declared error up to this leaves deadlines judged */
+#define SIM_CLOCK_OFF_NS 5000000u  /* so far off a node's outputs are not in time for votes */
 #define SIM_STATE_BYTES 48u        /* of struct sim_state, the state of every simulated task */
 
 /* The state of a simulated task: a chain over all jobs ever run, so that a lost, repeated or wrong

@@ -153,7 +153,8 @@ bool sim_place_has_room(struct sim_cluster *cluster, const struct sim_service *s
         struct sim_node *node = &cluster->nodes[full.node];
 
         if (node->agent != NULL && takes(node, &full) && !runs_on(cluster, s, node) &&
-            !is_alike(cluster, s, node) && sim_machine_clock_error(&node->machine) < MARGIN_NS &&
+            !is_alike(cluster, s, node) &&
+            sim_machine_clock_error(&node->machine) < SIM_CLOCK_OFF_NS &&
             admits(node, &full, 1, MARGIN_NS)) {
             return true;
         }

@@ -233,10 +233,19 @@ static bool is_bad(const struct sim_cluster *cluster, uint64_t task)
     return image != UINT32_MAX && cluster->images[image].defect != SIM_GOOD;
 }
 
-/* In a crowded cluster an update may wait for room, and the former version with it. */
+/* In a crowded cluster an update may wait for room, and the former version with it; or for a node
+ * with a good clock: on others a new replica is not in time for any vote. */
 static bool can_be_updated(struct sim_cluster *cluster, const struct sim_service *s)
 {
-    return !cluster->is_crowded || sim_place_has_room(cluster, s);
+    bool is_easy = !cluster->is_crowded;
+
+    for (uint32_t n = 0; n < cluster->node_count; n++) {
+        struct sim_node *node = &cluster->nodes[n];
+
+        is_easy = is_easy && node->agent != NULL &&
+                  sim_machine_clock_error(&node->machine) < SIM_CLOCK_OFF_NS;
+    }
+    return is_easy || sim_place_has_room(cluster, s);
 }
 
 static void check_members(struct sim_cluster *cluster, const struct sim_service *s)
@@ -264,7 +273,7 @@ static void check_members(struct sim_cluster *cluster, const struct sim_service 
         }
         seen[running++] = where.node;
     }
-    if (running > s->replicas || s->member_count > s->replicas ||
+    if (running > s->replicas || (s->member_count > s->replicas && can_be_updated(cluster, s)) ||
         (running < s->replicas && sim_place_has_room(cluster, s))) {
         COMPLAIN(cluster, "%s: %u replicas of %u run, its record names %u", s->name, running,
                  s->replicas, s->member_count);

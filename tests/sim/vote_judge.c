@@ -119,6 +119,7 @@ void sim_votes_arrived(struct sim_voter *host, const struct axi_stamp *stamp)
         said->arrived_ns[stamp->place] = host->cluster->clock.now_ns;
         said->life = host->life;
         said->voter = host->index;
+        said->is_doubtful = sim_voter_clock_error(host) >= CLOCK_MS * SIM_MS;
     }
 }
 
@@ -300,8 +301,8 @@ static bool has_delivered(struct sim_voter *host, const struct sim_service *s,
 {
     const struct axi_task_spec *spec = &host->cluster->images[s->image].info.spec;
     uint64_t release_ns = s->grids[s->grid_count - 1] + own->job * spec->period_ns;
-    bool is_known = teller->known_life == host->life && teller->known_epoch == own->epoch &&
-                    teller->known_job < own->job;
+    bool is_known = !own->is_doubtful && teller->known_life == host->life &&
+                    teller->known_epoch == own->epoch && teller->known_job < own->job;
 
     for (uint32_t place = 0; is_known && place < sim_vote_places(own->job); place++) {
         is_known = has_come(own, host, place) && own->arrived_ns[place] >= release_ns &&

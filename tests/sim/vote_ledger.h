@@ -16,6 +16,7 @@ struct sim_said {
     uint64_t sent_ns, arrived_ns[2];
     uint64_t life; /* of the voter that it came to */
     uint32_t voter;
+    bool is_doubtful; /* the voter's clock was not good when it came */
 };
 
 struct sim_teller { /* a replica */
