@@ -132,7 +132,7 @@ int axi_store_sqlite_changes(struct axi_store *store, const char *prefix, uint64
                              axi_store_changed changed, void *context, uint64_t *ret_revision)
 {
     struct axi_store_sqlite *s = of(store);
-    struct axi_store_sqlite_counter counter;
+    struct axi_store_sqlite_counter counter = {0};
     int rc = axi_store_sqlite_run(s, AXI_SQL_BEGIN_READ); /* one view for counter and changes */
 
     if (rc != 0) {
