@@ -59,7 +59,7 @@ static void note_trouble(struct daemon *d, const char *text)
     if (strcmp(d->trouble, text) != 0) {
         (void)snprintf(d->trouble, sizeof(d->trouble), "%.255s", text);
         if (text[0] != '\0') {
-            axi_log(AXI_LOG_WARN, "master-refuses", "reason=\"%s\"", d->trouble);
+            axi_log(AXI_LOG_WARN, "master-trouble", "reason=\"%s\"", d->trouble);
         } else {
             axi_log(AXI_LOG_INFO, "master-answers", "api=%s", d->client.url);
         }

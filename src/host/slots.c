@@ -33,6 +33,9 @@ static void fail(struct axi_slots *s, uint32_t i, const char *reason)
     name_of(s, i, name);
     s->slots[i].is = AXI_SLOT_IS_FAILED;
     (void)snprintf(s->slots[i].reason, sizeof(s->slots[i].reason), "%.159s", reason);
+    for (char *at = s->slots[i].reason; *at != '\0'; at++) { /* JSON takes no halved characters */
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
+    }
     axi_log(AXI_LOG_WARN, "partition-failed", "name=%s run=%u reason=\"%s\"", name, s->slots[i].run,
             s->slots[i].reason);
 }

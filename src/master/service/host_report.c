@@ -108,6 +108,15 @@ static int read_node(const json_t *json, struct axi_host_facts *f, char *ret_rea
     return rc;
 }
 
+/* It goes into the store and into events, cut anywhere: no half characters. */
+static void take_reason(const char *text, char ret_reason[AXI_REASON_BYTES])
+{
+    axi_copy_text(ret_reason, AXI_REASON_BYTES, text);
+    for (char *at = ret_reason; *at != '\0'; at++) {
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
+    }
+}
+
 static int read_partition(const json_t *json, const char *host, struct report *report,
                           char *ret_reason)
 {
@@ -133,7 +142,7 @@ static int read_partition(const json_t *json, const char *host, struct report *r
         return axi_refuse(ret_reason, AXC_EINVALID, "\"state\": expected running or failed");
     }
     said->said = strcmp(state, "running") == 0 ? AXI_SAID_RUNNING : AXI_SAID_FAILED;
-    axi_copy_text(said->reason, sizeof(said->reason), axi_json_get_text(json, "reason"));
+    take_reason(axi_json_get_text(json, "reason"), said->reason);
     if (read_number(json, "run", 1, UINT32_MAX - 1, &run, ret_reason) != 0) {
         return -AXC_EINVALID;
     }

@@ -22,6 +22,11 @@
     "\"assurance\":\"partition\",\"minimum\":1,\"wcet_us\":{\"axcan-virt\":6000},"                 \
     "\"backlog_max\":" backlog "}"
 #define QUICK "{\"kind\":\"Policy\",\"partitions\":{\"idle_s\":2,\"start_s\":5}}"
+#define FOUR                                                                                       \
+    "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9" /* of two bytes each: where it is cut, one is halved */
+#define LONG_REASON                                                                                \
+    FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR FOUR \
+        FOUR FOUR FOUR
 #define FIRST_NODE 4u /* of the scripted ones, two are left: partitions of one host or of two */
 
 struct host {
@@ -58,7 +63,7 @@ static json_t *report_of(const struct hosts *all, const struct host *host)
                                   json_pack("{s:s, s:i, s:s, s:s}", "name", name, "run",
                                             (int)host->run[i], "state",
                                             host->has_failed[i] || is_dead ? "failed" : "running",
-                                            "reason", "the guest has crashed"));
+                                            "reason", LONG_REASON));
         }
     }
     return json_pack("{s:o, s:s, s:s, s:s, s:i, s:{s:s, s:i, s:i, s:i, s:i, s:i, s:i}, s:o}", "id",
@@ -321,6 +326,9 @@ static void a_dead_one_is_cleaned_up_and_replaced(void **state)
     hosts_run(&all, 5000);
     rig_assert_ready(rig, "safe", 2);
     fake_kill(&rig->c, FIRST_NODE);
+    hosts_run(&all, 500);
+    fake_restart_master(&rig->c); /* it has its record, whatever the host gave as reason */
+    assert_int_equal(used(&all, "edge1"), 2);
     hosts_run(&all, 2000);
     assert_int_equal(used(&all, "edge1"), 1);
     assert_int_equal(all.list[0].run[0], 0);
