@@ -145,8 +145,8 @@ static void a_seed_that_was_restored_later_is_no_measure(void **state)
 
     (void)state;
     (void)tell_seeded(&story);
-    for (uint8_t kind = AXI_TRACE_ACTIVATED; kind <= AXI_TRACE_COMPLETED; kind++) {
-        record = tell(&story, OLD, kind, 3);
+    for (int kind = AXI_TRACE_ACTIVATED; kind <= AXI_TRACE_COMPLETED; kind++) {
+        record = tell(&story, OLD, (uint8_t)kind, 3);
         record->epoch = 2;
         record->master_ns += 1000ull * MS;
         record->state_crc = 12345;
