@@ -205,7 +205,8 @@ static bool is_silent(const struct axi_vote_table *table, struct axi_vote_seat *
     if (!seat->has_any) {
         return seat->config.is_counted && now_ns > axi_add_sat(seat->listed_ns, grace_ns);
     }
-    return job >= seat->first_job && !is_catching_up(seat, job);
+    return job >= seat->first_job && axi_vote_release(table, job) >= seat->listed_ns &&
+           !is_catching_up(seat, job);
 }
 
 static void count_bad(struct axi_vote_seat *seat, uint64_t *counter)

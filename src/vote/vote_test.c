@@ -245,6 +245,27 @@ static void one_that_never_said_anything_is_silent_after_a_grace(void **state)
     axi_vote_free(vote);
 }
 
+/* What it said before it was listed was dropped; one of those values comes late, and is taken. */
+static void nobody_is_silent_in_jobs_before_it_was_listed(void **state)
+{
+    struct axi_vote *vote = with(1, 1);
+    const struct axi_vote_group two = group_of(1, 2);
+
+    (void)state;
+    for (uint64_t job = 0; job < 3; job++) {
+        say(vote, 1, job, 'a');
+    }
+    assert_int_equal(axi_vote_set(vote, RELEASE + 2 * PERIOD + PERIOD * 3 / 4, &two), 0);
+    send(vote, 2, 1, 0, "a", 1, RELEASE + 2 * PERIOD + PERIOD * 4 / 5); /* not its jobs 0 and 2 */
+    say(vote, 1, 3, 'a');
+    say(vote, 2, 3, 'a');
+    say(vote, 1, 4, 'a');
+    end(vote, 4);
+    assert_int_equal(result_of(vote).members[1].good, 2);
+    assert_int_equal(result_of(vote).members[1].silent, 1); /* job 4 */
+    axi_vote_free(vote);
+}
+
 static void one_that_catches_up_is_late_and_not_silent(void **state)
 {
     struct axi_vote *vote = with(2, 3);
@@ -571,6 +592,7 @@ int main(void)
         cmocka_unit_test(one_against_one_nobody_is_at_fault),
         cmocka_unit_test(names_a_silent_member_and_counts_in_a_row),
         cmocka_unit_test(one_that_never_said_anything_is_silent_after_a_grace),
+        cmocka_unit_test(nobody_is_silent_in_jobs_before_it_was_listed),
         cmocka_unit_test(one_that_catches_up_is_late_and_not_silent),
         cmocka_unit_test(an_uncounted_member_is_compared_only),
         cmocka_unit_test(agrees_place_by_place),
