@@ -342,7 +342,7 @@ void sim_services_judge(struct sim_cluster *cluster)
         } else if (s->is_declared) {
             check_members(cluster, s);
         }
-        if (s->is_declared && s->version == SIM_BAD) {
+        if (s->is_declared && s->version == SIM_BAD && can_be_updated(cluster, s)) {
             COMPLAIN(cluster, "%s is still declared with its bad version", s->name);
         }
     }
