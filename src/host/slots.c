@@ -267,12 +267,12 @@ bool axi_slots_obey(struct axi_slots *s, const json_t *partitions)
             starts[i] = is_wanted && (uint32_t)run > slot->run ? (uint32_t)run : 0;
             ends[i] = slot->is != AXI_SLOT_IS_FREE && (!is_wanted || starts[i] != 0);
         }
-        is_done |= ends[i] || starts[i] != 0;
+        is_done |= ends[i] || (starts[i] != 0 && s->masters[0] != '\0');
     }
     if (is_done) {
         end(s, ends);
     }
-    for (uint32_t i = 0; i < AXI_SLOTS_MAX; i++) {
+    for (uint32_t i = 0; i < AXI_SLOTS_MAX && s->masters[0] != '\0'; i++) {
         if (starts[i] != 0 && s->slots[i].is == AXI_SLOT_IS_FREE) {
             start(s, i, starts[i]);
         }

@@ -26,7 +26,7 @@ enum axi_slot_is { AXI_SLOT_IS_FREE = 0, AXI_SLOT_IS_RUNNING, AXI_SLOT_IS_FAILED
 struct axi_slots {
     struct axi_slots_config config;
     struct axi_runax runax;
-    char masters[512]; /* node ports for those to be started; "" = not known yet */
+    char masters[512]; /* node ports for those to be started; "" = not known yet: none starts */
     struct axi_slot {
         enum axi_slot_is is;
         uint32_t run;

@@ -58,31 +58,40 @@ static int check_state(const struct axi_task *task, enum axi_task_state state, c
     return 0;
 }
 
+/* An operation on a task that is there. */
+struct beginning {
+    const char *kind;
+    enum axi_task_state state;
+    enum axi_step step;
+    uint64_t wanted;  /* node; 0 = any */
+    uint64_t room_ns; /* local: so long no node is no failure */
+};
+
 /* Records the new state, then the flow begins. */
-static int begin(struct axi_master *m, struct axi_task *task, const char *kind,
-                 enum axi_task_state state, enum axi_step step, uint64_t wanted, uint64_t *ret_op,
-                 char *ret_reason)
+static int begin(struct axi_master *m, struct axi_task *task, const struct beginning *what,
+                 uint64_t *ret_op, char *ret_reason)
 {
     struct axi_record next = task->record;
     struct axi_op *op;
     int rc = 0;
 
-    next.state = state;
-    if (state != task->record.state) {
+    next.state = what->state;
+    if (what->state != task->record.state) {
         rc = axi_task_commit(m, task, &next, NULL, 0);
     }
     if (rc != 0) {
         return internal(ret_reason, rc);
     }
-    op = axi_op_new(m, kind, next.name);
+    op = axi_op_new(m, what->kind, next.name);
     if (op == NULL) {
         return internal(ret_reason, -AXC_ENOMEM);
     }
     *ret_op = op->id;
     axi_flow_clear(&task->flow);
     task->flow.op = op->id;
-    task->flow.wanted = wanted;
-    axi_flow_go(m, task, step);
+    task->flow.wanted = what->wanted;
+    task->flow.room_ns = what->room_ns;
+    axi_flow_go(m, task, what->step);
     return 0;
 }
 
@@ -296,12 +305,21 @@ int axi_master_deploy(struct axi_master *m, const json_t *request, uint64_t *ret
 
 /* ---- the other operations ---- */
 
+/* None takes it: so long a partition is waited for that does; 0 = there is none. */
+static uint64_t wait_for_partition(struct axi_master *m, const struct axi_task *task)
+{
+    return task->record.pin == 0 && axi_partition_for_task(m, &task->record)
+               ? axi_policy(m)->partition_start_ns
+               : 0;
+}
+
 int axi_master_start(struct axi_master *m, const char *name, const char *node_name,
                      uint64_t *ret_op, char *ret_reason)
 {
     struct axi_task *task = NULL;
     struct axi_node *node = NULL;
     struct axi_node *best = NULL;
+    uint64_t room_ns = 0;
     int rc = find_task(m, name, &task, ret_reason);
 
     if (rc == 0) {
@@ -316,10 +334,16 @@ int axi_master_start(struct axi_master *m, const char *name, const char *node_na
     if (rc == 0) {
         rc = axi_task_place(m, task, node != NULL ? node->id : task->record.pin, NULL, 0, &best,
                             ret_reason);
+        room_ns = rc != 0 && node == NULL ? wait_for_partition(m, task) : 0;
+        rc = room_ns != 0 ? 0 : rc;
     }
-    return rc != 0 ? rc
-                   : begin(m, task, "start", AXI_TASK_PLACING, AXI_STEP_LAUNCH_PLACE,
-                           node != NULL ? node->id : 0, ret_op, ret_reason);
+    const struct beginning what = {.kind = "start",
+                                   .state = AXI_TASK_PLACING,
+                                   .step = AXI_STEP_LAUNCH_PLACE,
+                                   .wanted = node != NULL ? node->id : 0,
+                                   .room_ns = room_ns != 0 ? axi_now(m) + room_ns : 0};
+
+    return rc != 0 ? rc : begin(m, task, &what, ret_op, ret_reason);
 }
 
 int axi_master_stop(struct axi_master *m, const char *name, uint64_t *ret_op, char *ret_reason)
@@ -333,9 +357,10 @@ int axi_master_stop(struct axi_master *m, const char *name, uint64_t *ret_op, ch
     if (rc == 0) {
         rc = check_state(task, AXI_TASK_RUNNING, ret_reason);
     }
-    return rc != 0 ? rc
-                   : begin(m, task, "stop", AXI_TASK_STOPPING, AXI_STEP_STOP_HALT, 0, ret_op,
-                           ret_reason);
+    const struct beginning what = {
+        .kind = "stop", .state = AXI_TASK_STOPPING, .step = AXI_STEP_STOP_HALT};
+
+    return rc != 0 ? rc : begin(m, task, &what, ret_op, ret_reason);
 }
 
 int axi_master_delete(struct axi_master *m, const char *name, uint64_t *ret_op, char *ret_reason)
@@ -354,8 +379,10 @@ int axi_master_delete(struct axi_master *m, const char *name, uint64_t *ret_op, 
         return rc;
     }
     axi_op_end(m, task->flow.op, -AXC_ECANCELLED, "the task is deleted", NULL);
-    return begin(m, task, "delete", AXI_TASK_DELETING, AXI_STEP_DELETE_REMOVE, 0, ret_op,
-                 ret_reason);
+    const struct beginning what = {
+        .kind = "delete", .state = AXI_TASK_DELETING, .step = AXI_STEP_DELETE_REMOVE};
+
+    return begin(m, task, &what, ret_op, ret_reason);
 }
 
 int axi_master_migrate(struct axi_master *m, const char *name, const char *node_name,
@@ -383,7 +410,10 @@ int axi_master_migrate(struct axi_master *m, const char *name, const char *node_
         rc = axi_task_place(m, task, node != NULL ? node->id : 0, &task->record.owner, 1, &best,
                             ret_reason);
     }
-    return rc != 0 ? rc
-                   : begin(m, task, "migrate", AXI_TASK_RUNNING, AXI_STEP_MIGRATE_RESERVE,
-                           node != NULL ? node->id : 0, ret_op, ret_reason);
+    const struct beginning what = {.kind = "migrate",
+                                   .state = AXI_TASK_RUNNING,
+                                   .step = AXI_STEP_MIGRATE_RESERVE,
+                                   .wanted = node != NULL ? node->id : 0};
+
+    return rc != 0 ? rc : begin(m, task, &what, ret_op, ret_reason);
 }

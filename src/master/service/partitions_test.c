@@ -567,6 +567,13 @@ static void a_plain_task_waits_for_its_partition(void **state)
     hosts_run(&all, 3000);
     assert_int_equal(fake_op_code(&rig->c, op), 0);
     assert_int_equal(all.list[0].starts, 1);
+    assert_int_equal(axi_master_stop(rig->c.master, "multi", &op, rig->reason), 0);
+    hosts_run(&all, 8000); /* what is stopped needs none ... */
+    assert_int_equal(used(&all, "edge1"), 0);
+    assert_int_equal(axi_master_start(rig->c.master, "multi", NULL, &op, rig->reason), 0);
+    hosts_run(&all, 3000); /* ... and gets one when it goes on */
+    assert_int_equal(fake_op_code(&rig->c, op), 0);
+    assert_int_equal(all.list[0].starts, 2);
 }
 
 static void a_plain_task_gets_another_one_when_its_partition_fails(void **state)
