@@ -10,11 +10,15 @@
 #include <string.h>
 
 #define AWAITED_NS 10000000000ull
+#define AWAY_NS 30000000000ull /* so long one that was lost is expected back */
 
 static struct axi_voters *voters_of(struct axi_master *m)
 {
     if (m->voters == NULL) {
         m->voters = calloc(1, sizeof(*m->voters));
+        if (m->voters != NULL) {
+            m->voters->since_ns = axi_now(m);
+        }
     }
     return m->voters;
 }
@@ -141,6 +145,20 @@ static struct axi_voter *any_voter(struct axi_master *m, const struct axi_servic
     return best;
 }
 
+/* Who took the replicas' outputs there was lost a moment ago, or has not found this master yet.
+ * Another one hears none of them: all would seem silent to it. */
+static bool is_expected_back(struct axi_master *m, const char *address)
+{
+    uint64_t lost_ns = m->voters != NULL ? m->voters->since_ns : axi_now(m);
+
+    for (size_t i = 0; m->voters != NULL && i < m->voters->voter_count; i++) {
+        if (strcmp(m->voters->voters[i].address, address) == 0) {
+            lost_ns = m->voters->voters[i].lost_ns;
+        }
+    }
+    return axi_now(m) - lost_ns < AWAY_NS;
+}
+
 static struct axi_voter *choose(struct axi_master *m, const struct axi_service *service)
 {
     const char *used = used_address(m, service);
@@ -151,6 +169,9 @@ static struct axi_voter *choose(struct axi_master *m, const struct axi_service *
     }
     if (used[0] != '\0') {
         voter = voter_at(m, &service->spec, used);
+        if (voter == NULL && is_expected_back(m, used)) {
+            return NULL;
+        }
     }
     return voter != NULL ? voter : any_voter(m, &service->spec);
 }
@@ -406,6 +427,7 @@ void axi_voter_link_down(struct axi_master *m, struct axi_link *link)
 
     if (voter != NULL && voter->link == link->id) {
         voter->link = 0;
+        voter->lost_ns = axi_now(m);
         axi_event(m, AXI_WARNING, "voter-lost", NULL, NULL,
                   "%s: it goes on with what it was told, nobody hears its verdicts", voter->name);
     }

@@ -10,6 +10,7 @@
 
 struct axi_voter {
     uint64_t id, link, boot_id; /* link 0 = not there now */
+    uint64_t lost_ns;           /* local: since when it is not */
     char name[32], address[64], version[32];
 };
 
@@ -41,6 +42,7 @@ struct axi_voters {
     size_t voter_count;
     struct axi_ballot **ballots;
     size_t ballot_count;
+    uint64_t since_ns; /* local: no voter is known to have been lost before */
 };
 
 struct axi_voter *axi_voter_find(struct axi_master *m, uint64_t id);

@@ -239,6 +239,24 @@ static void a_voter_that_comes_back_is_told_again(void **state)
     assert_string_equal(axi_voter_address(rig->c.master, service), ADDRESS);
 }
 
+/* It would hear nobody, and have all of them replaced. */
+static void another_voter_takes_over_only_after_a_while(void **state)
+{
+    struct rig *rig = with_voted_service(state);
+    struct axi_service *service = axi_service_find(rig->c.master, "brake");
+
+    join(rig, LINK + 1, 8, "aye", "10.0.0.8:7404");
+    axi_master_link_down(rig->c.master, LINK);
+    rig_run(rig, 5000);
+    axi_ballot_refresh(rig->c.master, service);
+    assert_int_not_equal(axi_ballot_find(rig->c.master, "brake")->voter, 8);
+    assert_string_equal(axi_voter_address(rig->c.master, service), ADDRESS);
+    rig_run(rig, 30000);
+    axi_ballot_refresh(rig->c.master, service);
+    assert_int_equal(axi_ballot_find(rig->c.master, "brake")->voter, 8);
+    assert_string_equal(axi_voter_address(rig->c.master, service), "10.0.0.8:7404");
+}
+
 static void a_voter_asked_for_by_name_is_waited_for(void **state)
 {
     struct rig *rig = *state;
@@ -305,6 +323,7 @@ int main(void)
         RIG_TEST(new_replicas_count_without_votes_when_none_succeed),
         RIG_TEST(failed_votes_are_said_and_shown),
         RIG_TEST(a_voter_that_comes_back_is_told_again),
+        RIG_TEST(another_voter_takes_over_only_after_a_while),
         RIG_TEST(a_voter_asked_for_by_name_is_waited_for),
         RIG_TEST(a_service_goes_without_a_voter_that_never_joins),
         RIG_TEST(a_service_that_is_gone_is_forgotten),
