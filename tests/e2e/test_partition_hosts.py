@@ -126,4 +126,5 @@ def test_a_host_with_a_wrong_token_or_a_taken_name_is_refused(hosted, tmp_path):
     second.send_signal(signal.SIGTERM)
     second.wait(10)
     assert not is_alive(second.pid)
-    assert len(hosted.json("hosts")) == 1
+    hosts = hosted.json("hosts")
+    assert [(h["name"], h["assurance"], h["max"]) for h in hosts] == [("host1", "partition", 2)]

@@ -11,6 +11,11 @@
 
 static const char *const assurances[] = {"shared", "realtime", "isolated", "partition"};
 
+const char *axi_host_assurance_name(const struct axi_host *host)
+{
+    return assurances[host->record.facts.assurance & 3];
+}
+
 struct said {
     enum axi_said said;
     uint32_t run;

@@ -285,6 +285,7 @@ static json_t *host_json(struct axi_master *m, const struct axi_host *host)
             used++;
         }
     }
+    json_object_set_new(json, "assurance", json_string(axi_host_assurance_name(host)));
     json_object_set_new(json, "partitions", partitions);
     json_object_set_new(json, "used", json_integer(used));
     json_object_set_new(json, "state",

@@ -85,6 +85,7 @@ struct axi_host *axi_host_add(struct axi_master *m, const struct axi_host_facts 
 /* NAME-pN */
 void axi_partition_name(const struct axi_host *host, uint32_t slot, char ret_name[32]);
 const char *axi_partition_state_name(enum axi_partition_state state);
+const char *axi_host_assurance_name(const struct axi_host *host);
 
 /* ---- phantoms.c: nodes that are not there yet, as the planner sees them ---- */
 
