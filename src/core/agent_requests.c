@@ -236,6 +236,12 @@ static void answer_halt(struct axi_agent *agent, struct axi_agent_request *reque
     axi_request_done(agent, request, 0, NULL);
 }
 
+/* A fenced one has stopped, but its newest checkpoint may be some jobs old: it is frozen, too. */
+static bool is_halted(const struct axi_agent_instance *instance)
+{
+    return axi_instance_is_stopped(instance) && instance->sched_state != AXI_SLOT_FENCED;
+}
+
 void axi_requests_halted(struct axi_agent *agent, uint32_t slot)
 {
     for (uint32_t i = 0; i < agent->request_count; i++) {
@@ -243,7 +249,11 @@ void axi_requests_halted(struct axi_agent *agent, uint32_t slot)
 
         if (request->state == AXI_REQUEST_PENDING && request->type == AXI_WIRE_HALT &&
             request->slot == slot && !request->is_sending) {
-            answer_halt(agent, request, &agent->instances[slot]);
+            if (is_halted(&agent->instances[slot])) {
+                answer_halt(agent, request, &agent->instances[slot]);
+            } else {
+                axi_instance_post(agent, &agent->instances[slot], AXI_SCHED_FREEZE);
+            }
         }
     }
 }
@@ -256,9 +266,9 @@ static void on_halt(struct axi_agent *agent, struct axi_agent_request *request,
         axi_request_done(agent, request, -AXC_EIN_MIGRATION, NULL);
     } else if (instance->phase != AXI_INSTANCE_READY || instance->sched_state == AXI_SLOT_STANDBY) {
         axi_request_done(agent, request, -AXC_ESTATE, "not active");
-    } else if (axi_instance_is_stopped(instance) && instance->sched_state != AXI_SLOT_FENCED) {
+    } else if (is_halted(instance)) {
         answer_halt(agent, request, instance);
-    } else { /* also of a fenced one: its newest checkpoint may be some jobs old */
+    } else {
         axi_instance_post(agent, instance, AXI_SCHED_FREEZE);
     }
 }
@@ -381,7 +391,7 @@ void axi_agent_retry_requests(struct axi_agent *agent)
         instance = &agent->instances[request->slot];
         if (request->type == AXI_WIRE_GET_CHECKPOINT) {
             on_get_checkpoint(agent, request, instance);
-        } else if (request->type == AXI_WIRE_HALT && axi_instance_is_stopped(instance)) {
+        } else if (request->type == AXI_WIRE_HALT && is_halted(instance)) {
             answer_halt(agent, request, instance);
         }
     }
