@@ -273,8 +273,8 @@ static void check_members(struct sim_cluster *cluster, const struct sim_service 
         }
         seen[running++] = where.node;
     }
-    if (running > s->replicas || (s->member_count > s->replicas && can_be_updated(cluster, s)) ||
-        (running < s->replicas && sim_place_has_room(cluster, s))) {
+    if (running < s->replicas ? sim_place_has_room(cluster, s)
+                              : s->member_count > s->replicas && can_be_updated(cluster, s)) {
         COMPLAIN(cluster, "%s: %u replicas of %u run, its record names %u", s->name, running,
                  s->replicas, s->member_count);
     }
