@@ -2,14 +2,18 @@
 /* What a node costs: loading, dispatching, checkpointing. Medians, one JSON object a line for
  * bench/run. Everything runs on one processor, as scheduler and tasks do on a real-time node. */
 #include "base/crc32c.h"
+#include "node/futex.h"
 #include "node/runtime_rig.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -480,10 +484,94 @@ static void pin_self(uint32_t cpu)
     (void)sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
+/* ---- the floor of a dispatch ---- */
+
+struct handover {
+    _Atomic uint32_t word, never;
+    uint64_t sent_ns[JOBS], got_ns[JOBS];
+};
+
+static void on_alarm(int number)
+{
+    (void)number; /* interrupts a wait */
+}
+
+/* The child runs `body` on this processor and dies with this process. */
+static pid_t fork_child(int policy, int priority, void (*body)(struct handover *),
+                        struct handover *h)
+{
+    const struct sched_param param = {.sched_priority = priority};
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)sched_setscheduler(0, policy, &param);
+        body(h);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void take_over(struct handover *h)
+{
+    for (uint32_t i = 0; i < JOBS; i++) {
+        while (atomic_load(&h->word) == i) {
+            axi_futex_wait(&h->word, i, NULL);
+        }
+        h->got_ns[i] = now_ns();
+    }
+}
+
+static void spin(struct handover *h)
+{
+    while (atomic_load(&h->never) == 0) {
+    }
+}
+
+/* What the kernel alone takes: a process that a timer woke wakes another one of less priority with
+ * a futex and sleeps, above a third one that computes. 0 without the right to SCHED_FIFO. */
+static double bench_handover(uint32_t cpu)
+{
+    const struct sched_param high = {.sched_priority = 50}, other = {0};
+    const struct sigaction action = {.sa_handler = on_alarm};
+    const struct itimerval every_ms = {.it_interval = {0, 1000}, .it_value = {0, 1000}};
+    struct handover *h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    cpu_set_t before;
+    pid_t children[2];
+
+    if (h == MAP_FAILED || sched_getaffinity(0, sizeof(before), &before) < 0 ||
+        sched_setscheduler(0, SCHED_FIFO, &high) < 0) {
+        return 0;
+    }
+    pin_self(cpu);
+    (void)sigaction(SIGALRM, &action, NULL);
+    children[0] = fork_child(SCHED_FIFO, 40, take_over, h);
+    children[1] = fork_child(SCHED_OTHER, 0, spin, h);
+    (void)setitimer(ITIMER_REAL, &every_ms, NULL);
+    for (uint32_t i = 0; i < JOBS; i++) {
+        axi_futex_wait(&h->never, 0, NULL);
+        h->sent_ns[i] = now_ns();
+        atomic_store(&h->word, i + 1);
+        axi_futex_wake(&h->word);
+    }
+    (void)setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    (void)waitpid(children[0], NULL, 0);
+    (void)kill(children[1], SIGKILL);
+    (void)waitpid(children[1], NULL, 0);
+    (void)sched_setscheduler(0, SCHED_OTHER, &other);
+    (void)sched_setaffinity(0, sizeof(before), &before);
+    for (uint32_t i = 1; i < JOBS; i++) {
+        add_sample(h->got_ns[i] - h->sent_ns[i]);
+    }
+    return median_us();
+}
+
 int main(void)
 {
     uint32_t cpu = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? CPU : 0;
     const struct axi_runtime_config config = {.slots = 4, .is_realtime = true, .cpu = cpu};
+    double handover_us = bench_handover(cpu);
     struct rig *rig = rig_new(&config);
     const char *note;
     double load_us;
@@ -491,8 +579,9 @@ int main(void)
     note = axi_runtime_assurance(rig->runtime) == AXI_ASSURANCE_REALTIME
                ? "SCHED_FIFO, one core"
                : "SCHED_OTHER: no privilege for SCHED_FIFO, one core";
-    print_figure("EDF decision to first instruction", bench_preemption(rig), "us", NULL, 0,
-                 "<= 3 us", "preempts another task; SCHED_FIFO, one core");
+    print_figure("EDF decision to first instruction", bench_preemption(rig), "us",
+                 handover_us > 0 ? "futex from process to process" : NULL, handover_us, "<= 3 us",
+                 "preempts another task; SCHED_FIFO, one core");
     print_figure("the same upon another job's end", bench_dispatch(rig, 4), "us", NULL, 0, "",
                  "the ended job's runner goes to sleep first");
     print_figure("the same after an idle core was woken", bench_dispatch(rig, 1), "us", NULL, 0, "",

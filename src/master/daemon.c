@@ -186,8 +186,9 @@ static void on_link_bytes(void *context, uint64_t link, const uint8_t *bytes, si
         send_away(daemon, link);
         return;
     }
-    axi_master_link_bytes(daemon->master, link, bytes, count);
-    axi_tick_want(&daemon->tick);
+    if (axi_master_link_bytes(daemon->master, link, bytes, count)) {
+        axi_tick_want(&daemon->tick);
+    }
 }
 
 static void on_link_down(void *context, uint64_t link, int code)

@@ -352,21 +352,27 @@ void axi_master_link_up(struct axi_master *m, uint64_t id, const char *peer)
     m->links[m->link_count++] = link;
 }
 
-void axi_master_link_bytes(struct axi_master *m, uint64_t id, const uint8_t *bytes, size_t count)
+bool axi_master_link_bytes(struct axi_master *m, uint64_t id, const uint8_t *bytes, size_t count)
 {
     struct axi_link *link = find_link(m, id);
+    uint64_t events = m->event_number;
     struct axi_wire_frame frame;
+    bool is_quiet = true;
     int rc = 0;
 
     while (link != NULL && !link->is_closing && !m->is_crashed &&
            (rc = axi_wire_feed(&link->parser, &bytes, &count, &frame)) == 1) {
         axi_dispatch(m, link, &frame);
+        is_quiet &= frame.type == AXI_WIRE_HEARTBEAT && link->node != NULL &&
+                    link->node->heartbeat.victim == 0;
     }
     if (link != NULL && rc < 0 && !link->is_closing) {
         axi_event(m, AXI_WARNING, "link-protocol", NULL, link->node, "%s from %s",
                   axi_error_text(rc), link->peer);
         axi_link_close(m, link, rc, axi_error_text(rc));
     }
+    return !is_quiet || m->event_number != events || m->has_closing_links || m->is_crashed ||
+           axi_leases_next(m) < m->due_ns;
 }
 
 /* A link that is gone, by either side: its node is told and its memory freed. */

@@ -100,7 +100,9 @@ void axi_master_free(struct axi_master *master);
 
 /* Links are numbered by the transport; a number is never used twice in one master's life. */
 void axi_master_link_up(struct axi_master *master, uint64_t link, const char *peer);
-void axi_master_link_bytes(struct axi_master *master, uint64_t link, const uint8_t *bytes,
+/* True: axi_master_tick must follow. False: only heartbeats came, and the time it named last holds.
+ */
+bool axi_master_link_bytes(struct axi_master *master, uint64_t link, const uint8_t *bytes,
                            size_t count);
 void axi_master_link_down(struct axi_master *master, uint64_t link);
 

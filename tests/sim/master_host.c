@@ -100,8 +100,9 @@ static void received(void *context, uint64_t connection, const uint8_t *bytes, s
     struct sim_master *host = context;
 
     if (host->master != NULL) {
-        axi_master_link_bytes(host->master, connection, bytes, count);
-        settle(host);
+        if (axi_master_link_bytes(host->master, connection, bytes, count)) {
+            settle(host);
+        }
     }
 }
 
