@@ -93,7 +93,8 @@ static void check_victims(void *context, uint64_t argument)
         const struct sim_service *s = &cluster->services[i];
 
         for (uint32_t k = 0; k < s->member_count; k++) {
-            if (s->members[k].is_counted && is_victim(calm, s->members[k].task)) {
+            if (s->members[k].is_counted && is_victim(calm, s->members[k].task) &&
+                sim_place_has_room(cluster, s)) {
                 COMPLAIN(cluster, "%s: replica %016llx is at fault for %d s and still counts",
                          s->name, (unsigned long long)s->members[k].task, REPLACED_WITHIN_S);
             }
@@ -270,7 +271,8 @@ void sim_calm_replaced(struct sim_cluster *cluster, const struct sim_service *s,
 {
     const struct sim_calm *calm = &cluster->calm;
     struct sim_where where = sim_instance_find(cluster, task);
-    bool is_spoilt = sim_votes_liar(cluster, where.node, task) != SIM_HONEST;
+    bool is_spoilt = sim_votes_liar(cluster, where.node, task) != SIM_HONEST ||
+                     (where.node != NULL && where.node == cluster->liar.node); /* or was */
 
     if (calm->begin_ns == 0 || is_victim(calm, task) || is_spoilt || !is_on_time(where.node) ||
         !calm->is_settled[index_of(cluster, s)] || calm->kind == SIM_CALM_DEATH) {
