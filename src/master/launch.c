@@ -201,7 +201,7 @@ void axi_launch_start(struct axi_master *m, struct axi_task *task)
     }
     if (task->flow.request_target == 0) {
         task->flow.request_target = m->port.random64(m->port.context);
-    } else if (axi_watch_refresh(m, task)) { /* said before: it may have been claimed since */
+    } else if (task->is_uncertain || axi_watch_refresh(m, task)) { /* claimed since, perhaps */
         return;
     }
     if (r->has_checkpoint && send_checkpoint(m, task, node, &header) != 0) {

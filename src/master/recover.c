@@ -27,7 +27,9 @@ void axi_recover_go_on(struct axi_master *m, struct axi_task *task, struct axi_n
                              .release_ns = task->record.release_ns,
                              .reason = "aborted earlier"};
 
-    if (axi_watch_refresh(m, task)) { /* a fence may have outlasted a manager's claim */
+    /* A fence may have outlasted a manager's claim, and a record whose last commit has an unknown
+     * outcome is not looked at: it is driven again when that is settled. */
+    if (task->is_uncertain || axi_watch_refresh(m, task)) {
         return;
     }
     if (task->status.state == AXI_SLOT_FROZEN &&
@@ -174,8 +176,8 @@ void axi_recover_instance(struct axi_master *m, struct axi_node *node,
         }
         return;
     }
-    if (task != NULL && is_needed(task, node->id, status->epoch)) {
-        return;
+    if (task != NULL && (task->is_uncertain || is_needed(task, node->id, status->epoch))) {
+        return; /* said again with the next full round */
     }
     if (task != NULL && axi_watch_refresh(m, task)) {
         if (!m->is_watch_lost && !task->is_gone) { /* judged by what the record says now */
@@ -360,7 +362,8 @@ void axi_recover_dead(struct axi_master *m, struct axi_node *node, struct axi_ta
 void axi_recover_missing(struct axi_master *m, struct axi_node *node, struct axi_task *task,
                          bool is_new_boot)
 {
-    if (task->is_ephemeral || axi_watch_refresh(m, task) || axi_is_delegated(m, task) ||
+    if (task->is_ephemeral || task->is_uncertain || axi_watch_refresh(m, task) ||
+        axi_is_delegated(m, task) ||
         (task->adopted_ns != 0 && axi_now(m) - task->adopted_ns < REPORT_OLD_NS)) {
         return;
     }

@@ -134,8 +134,8 @@ static int faulty_commit(struct axi_store *base, const struct axi_store_op *ops,
         }
         sim_log(cluster, "store", "commit of %s: outcome unknown (%s %d)", ops[0].key,
                 fate == 0   ? "applied"
-                : fate == 1 ? "late"
-                            : "dropped",
+                : fate == 1 ? "dropped"
+                            : "late",
                 error);
         return -AXC_ETIMEOUT;
     }
