@@ -639,3 +639,17 @@ int fake_op_code(struct fake_cluster *c, uint64_t op)
     json_decref(json);
     return code;
 }
+
+void fake_put_checkpoint(struct fake_cluster *c, uint64_t key_task, uint64_t task, uint64_t job)
+{
+    struct axi_checkpoint header = {
+        .task_id = task, .epoch = 1, .job = job, .state_version = 1, .state_bytes = 16};
+    const uint8_t state[16] = {9};
+    uint8_t bytes[256];
+    size_t count = 0;
+    char key[40];
+
+    assert_int_equal(axi_checkpoint_encode(&header, state, bytes, sizeof(bytes), &count), 0);
+    (void)snprintf(key, sizeof(key), "checkpoint/%016llx", (unsigned long long)key_task);
+    assert_int_equal(axi_store_cas(c->store, key, AXI_STORE_ANY, (char *)bytes, count, NULL), 0);
+}

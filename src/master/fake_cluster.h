@@ -86,5 +86,8 @@ uint32_t fake_active_count(struct fake_cluster *cluster);    /* ACTIVE instances
 struct fake_node *fake_owner(struct fake_cluster *cluster);  /* that of task "work", or NULL */
 const char *fake_state(struct fake_cluster *cluster);        /* of task "work", "" = none */
 int fake_op_code(struct fake_cluster *cluster, uint64_t op); /* 1 = still running */
+/* Into the store, where that of `key_task` belongs: one of `task`: 16 bytes of state, epoch 1. */
+void fake_put_checkpoint(struct fake_cluster *cluster, uint64_t key_task, uint64_t task,
+                         uint64_t job);
 
 #endif

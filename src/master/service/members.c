@@ -328,6 +328,23 @@ static void begin_grid(struct axi_master *m, struct axi_service *next, uint64_t 
     }
 }
 
+/* The only replica of its service, and nobody keeps the grid: as one that managers restore it need
+ * not catch up, which may take longer than an update waits for it. */
+static bool may_shift(struct axi_master *m, const struct axi_service *service,
+                      const struct axi_service_spec *spec)
+{
+    bool is_alone = spec->mode == AXI_MODE_SINGLE;
+
+    for (uint32_t i = 0; i < service->member_count; i++) {
+        struct axi_replica_view view;
+
+        axi_replica_look(m, service->members[i].task, &view);
+        is_alone = is_alone && view.state != AXI_REPLICA_STARTING &&
+                   view.state != AXI_REPLICA_RUNNING && view.state != AXI_REPLICA_MOVING;
+    }
+    return is_alone;
+}
+
 int axi_member_add(struct axi_master *m, struct axi_service *service,
                    const struct axi_member_request *request, const char *why, uint64_t *ret_task,
                    char *ret_reason)
@@ -344,7 +361,8 @@ int axi_member_add(struct axi_master *m, struct axi_service *service,
                                           .rule = request->rule,
                                           .output_address = axi_voter_address(m, service),
                                           .output_from = axi_handover_first(m, service),
-                                          .is_restored_by_managers = spec->mode == AXI_MODE_SINGLE};
+                                          .is_restored_by_managers = spec->mode == AXI_MODE_SINGLE,
+                                          .may_shift = may_shift(m, service, spec)};
     struct axi_service_spec lesser;
     struct axi_service next = *service;
     struct axi_store_op ops[1 + AXI_ALSO_MAX];

@@ -493,6 +493,39 @@ static void a_single_service_degrades_and_recovers(void **state)
     assert_int_equal(fake_active_count(&rig->c), 1);
 }
 
+/* Its state is that of job 7, two hundred jobs ago: nobody runs that it would have to agree with.
+ */
+static void the_only_replica_made_anew_does_not_catch_up(void **state)
+{
+    struct rig *rig = *state;
+    const struct axi_service *s;
+    const struct axi_record *record;
+    uint64_t failed;
+    uint64_t failed_at;
+    uint64_t release_ns;
+    uint64_t next_ns;
+
+    rig_apply(rig, "{\"kind\":\"Service\",\"name\":\"solo\",\"image\":\"multi\","
+                   "\"mode\":\"single\"}");
+    rig_run(rig, 2000);
+    rig_assert_ready(rig, "solo", 1);
+    s = axi_service_find(rig->c.master, "solo");
+    failed = s->members[0].task;
+    release_ns = axi_task_find(rig->c.master, failed)->record.release_ns;
+    fake_put_checkpoint(&rig->c, failed, failed, 7);
+    rig->c.nodes[rig_node_of(rig, "solo")].instances[0].state = AXI_SLOT_FAILED;
+    failed_at = rig->c.now_ns;
+    rig_run(rig, 3000);
+    rig_assert_ready(rig, "solo", 1);
+    assert_int_not_equal(s->members[0].task, failed);
+    record = &axi_task_find(rig->c.master, s->members[0].task)->record;
+    assert_int_equal(record->checkpoint_job, 7);
+    next_ns = record->release_ns + 7 * 10 * MS;
+    assert_true(next_ns >= failed_at);
+    assert_int_equal((record->release_ns - release_ns) % (10 * MS), 0);
+    assert_true(next_ns < failed_at + 3000 * MS);
+}
+
 /* The task of 70 % fits only on n1, and only when the replica of 40 % leaves it. */
 static void room_is_made_for_a_task_that_fits_nowhere(void **state)
 {
@@ -612,6 +645,7 @@ int main(void)
         RIG_TEST(a_drain_that_cannot_end_names_what_stayed),
         RIG_TEST(a_drain_is_gone_on_with_by_another_master),
         RIG_TEST(a_single_service_degrades_and_recovers),
+        RIG_TEST(the_only_replica_made_anew_does_not_catch_up),
         RIG_TEST(replicas_move_off_nodes_that_do_not_fit_any_more),
         RIG_TEST(room_is_made_for_a_task_that_fits_nowhere),
         RIG_TEST(a_preferred_node_is_gone_home_to),

@@ -80,7 +80,7 @@ static void fill(struct axi_master *m, const struct axi_replica_request *request
     if (request->is_restored_by_managers && seed != NULL && seed->record.release_ns != 0) {
         record->release_ns = seed->record.release_ns; /* a restore may have shifted it */
     }
-    record->is_grid_fixed = record->release_ns != 0;
+    record->is_grid_fixed = record->release_ns != 0 && !(request->may_shift && record->seed != 0);
 }
 
 int axi_replica_create(struct axi_master *m, const struct axi_replica_request *request,

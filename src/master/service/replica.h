@@ -24,6 +24,8 @@ struct axi_replica_request {
     uint64_t output_from;         /* of the record: handover.h */
     bool is_restored_by_managers; /* mode single; else a dead replica is LOST at once, and replaced
                                    */
+    bool may_shift; /* of a seed's grid nothing runs: its next job is the first to come, and those
+                       of the time in which nothing ran are not caught up */
 };
 
 /* Records and launches a replica: load, then fetch the seed's state (AFTER the image is there, so

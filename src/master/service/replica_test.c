@@ -186,21 +186,6 @@ static void who_comes_too_late_for_the_first_job_begins_like_the_others(void **s
     assert_int_equal(rig->c.nodes[1].start.seed, rig->first);
 }
 
-static void put_checkpoint(struct rig *rig, uint64_t key_task, uint64_t task, uint64_t job)
-{
-    struct axi_checkpoint header = {
-        .task_id = task, .epoch = 1, .job = job, .state_version = 1, .state_bytes = 16};
-    const uint8_t zero[16] = {9};
-    uint8_t bytes[256];
-    size_t count = 0;
-    char key[40];
-
-    assert_int_equal(axi_checkpoint_encode(&header, zero, bytes, sizeof(bytes), &count), 0);
-    (void)snprintf(key, sizeof(key), "checkpoint/%016llx", (unsigned long long)key_task);
-    assert_int_equal(axi_store_cas(rig->c.store, key, AXI_STORE_ANY, (char *)bytes, count, NULL),
-                     0);
-}
-
 static void the_store_gives_what_no_node_has(void **state)
 {
     struct rig *rig = *state;
@@ -210,7 +195,7 @@ static void the_store_gives_what_no_node_has(void **state)
     fake_kill(&rig->c, 0);
     fake_run(&rig->c, 1500);
     assert_int_equal(look(rig, rig->first).state, AXI_REPLICA_FAILED);
-    put_checkpoint(rig, rig->first, rig->first, 40);
+    fake_put_checkpoint(&rig->c, rig->first, rig->first, 40);
     assert_int_equal(create(rig, 1, rig->first, AXI_STATE_CARRY, &task), 0);
     fake_run(&rig->c, 100);
     assert_int_equal(look(rig, task).state, AXI_REPLICA_RUNNING);
@@ -224,7 +209,7 @@ static void another_tasks_checkpoint_is_not_taken(void **state)
 
     fake_kill(&rig->c, 0);
     fake_run(&rig->c, 1500);
-    put_checkpoint(rig, rig->first, 4711, 40);
+    fake_put_checkpoint(&rig->c, rig->first, 4711, 40);
     assert_int_equal(create(rig, 1, rig->first, AXI_STATE_CARRY, &task), 0);
     fake_run(&rig->c, 100);
     assert_int_equal(look(rig, task).state, AXI_REPLICA_GONE);
@@ -272,7 +257,7 @@ static void a_manager_gives_what_no_node_has(void **state)
     manager_joins(rig);
     fake_kill(&rig->c, 0);
     fake_run(&rig->c, 1500);
-    put_checkpoint(rig, rig->first, rig->first, 3); /* older */
+    fake_put_checkpoint(&rig->c, rig->first, rig->first, 3); /* older */
     assert_int_equal(create(rig, 1, rig->first, AXI_STATE_CARRY, &task), 0);
     fake_run(&rig->c, 20);
     request = axi_task_find(rig->c.master, task)->flow.request_target;
@@ -301,7 +286,7 @@ static void a_manager_without_it_is_passed_over(void **state)
     manager_joins(rig);
     fake_kill(&rig->c, 0);
     fake_run(&rig->c, 1500);
-    put_checkpoint(rig, rig->first, rig->first, 3);
+    fake_put_checkpoint(&rig->c, rig->first, rig->first, 3);
     assert_int_equal(create(rig, 1, rig->first, AXI_STATE_CARRY, &task), 0);
     fake_run(&rig->c, 20);
     none.request = axi_task_find(rig->c.master, task)->flow.request_target;
@@ -403,7 +388,7 @@ static void the_seeds_node_may_die_when_asked(void **state)
     const uint8_t *got = NULL;
     uint64_t task = 0;
 
-    put_checkpoint(rig, rig->first, rig->first, 3);
+    fake_put_checkpoint(&rig->c, rig->first, rig->first, 3);
     rig->c.nodes[0].die_at = AXI_WIRE_GET_CHECKPOINT;
     assert_int_equal(create(rig, 1, rig->first, AXI_STATE_CARRY, &task), 0);
     fake_run(&rig->c, 1500);
