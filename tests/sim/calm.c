@@ -39,7 +39,25 @@ static bool is_on_time(struct sim_node *node)
            sim_machine_clock_error(&node->machine) < CLOCK_MS * SIM_MS;
 }
 
-/* All replicas run, count and have been voted on for a while, by one voter. */
+/* Replicas of at-least-one that lost different jobs may differ for good: then nobody knows who is
+ * right, and the next copy of any one of them makes it the majority. */
+static bool is_agreeing(struct sim_cluster *cluster, const struct sim_service *s, uint64_t job)
+{
+    const struct sim_said *first = NULL;
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        const struct sim_teller *teller = sim_teller_find(cluster, s->members[i].task);
+        const struct sim_said *said = teller != NULL ? sim_said_find(teller, job, 0) : NULL;
+
+        if (said != NULL && first != NULL && said->value[0] != first->value[0]) {
+            return false;
+        }
+        first = said != NULL ? said : first;
+    }
+    return true;
+}
+
+/* All replicas run, count, agree and have been voted on for a while, by one voter. */
 static bool is_settled(struct sim_cluster *cluster, const struct sim_service *s)
 {
     const struct sim_puts *puts = &cluster->votes->puts[index_of(cluster, s)];
@@ -62,7 +80,7 @@ static bool is_settled(struct sim_cluster *cluster, const struct sim_service *s)
             return false;
         }
     }
-    return true;
+    return is_agreeing(cluster, s, puts->jobs[puts->count - 1].job);
 }
 
 /* ---- the fault ---- */
