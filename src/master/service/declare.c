@@ -416,12 +416,14 @@ static void take_all(struct axi_master *m, struct batch *b, uint64_t revision)
     axi_services_nodes_changed(m);
 }
 
-/* An outcome that is unknown is looked up: the values are nobody else's. */
+/* An outcome that is unknown is looked up: the values are nobody else's. It stays unknown until
+ * that was seen: what a second try conflicts with may be the first. */
 static int commit_surely(struct axi_master *m, const struct batch *b, uint64_t *ret_revision)
 {
     int rc = axi_commit(m, b->ops, b->count, ret_revision);
+    bool is_unknown = rc == -AXC_ETIMEOUT;
 
-    for (int i = 0; i < STORE_TRIES && rc == -AXC_ETIMEOUT; i++) {
+    for (int i = 0; i < STORE_TRIES && is_unknown && rc != 0; i++) {
         struct axi_store_value value = {0};
         bool is_there = axi_store_get(m->config.store, b->ops[0].key, &value) == 0 &&
                         b->ops[0].value != NULL && value.value_bytes == b->ops[0].value_bytes &&
@@ -434,7 +436,20 @@ static int commit_surely(struct axi_master *m, const struct batch *b, uint64_t *
         }
         rc = axi_commit(m, b->ops, b->count, ret_revision);
     }
-    return rc;
+    return is_unknown && rc != 0 ? -AXC_ETIMEOUT : rc;
+}
+
+/* It is settled before anything else is done for it; one that may be there now is kept, too. */
+static void keep_uncertain(struct axi_master *m, struct axi_declare *d, struct axi_service *next)
+{
+    if (d->kind == AXI_DECLARE_SERVICE && d->action == AXI_DECLARE_CREATE) {
+        take_service(m, d, next, 0);
+        d->service = axi_service_find(m, d->name);
+    }
+    if (d->service != NULL) {
+        d->service->is_uncertain = true;
+        axi_service_look_now(m, d->service);
+    }
 }
 
 static int commit_all(struct axi_master *m, struct axi_declare *list, size_t count,
@@ -456,8 +471,8 @@ static int commit_all(struct axi_master *m, struct axi_declare *list, size_t cou
         }
     }
     for (size_t i = 0; b != NULL && i < b->count; i++) {
-        if (rc == -AXC_ETIMEOUT && b->of[i]->service != NULL) {
-            b->of[i]->service->is_uncertain = true;
+        if (rc == -AXC_ETIMEOUT) {
+            keep_uncertain(m, b->of[i], &b->next[i]);
         }
         free((void *)(uintptr_t)b->ops[i].value);
     }

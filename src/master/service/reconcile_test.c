@@ -149,6 +149,7 @@ struct bad_store {
     struct axi_store store;
     struct axi_store *real;
     bool is_down;
+    bool is_mute;            /* it does what it is told, and answers nothing */
     uint32_t every, commits; /* every n-th commit has an unknown outcome; 0 = none */
 };
 
@@ -159,7 +160,8 @@ static struct bad_store *bad_of(struct axi_store *store)
 
 static int bad_get(struct axi_store *s, const char *key, struct axi_store_value *ret)
 {
-    return bad_of(s)->is_down ? -AXC_EUNAVAILABLE : axi_store_get(bad_of(s)->real, key, ret);
+    return bad_of(s)->is_down || bad_of(s)->is_mute ? -AXC_EUNAVAILABLE
+                                                    : axi_store_get(bad_of(s)->real, key, ret);
 }
 
 static int bad_commit(struct axi_store *s, const struct axi_store_op *ops, size_t count,
@@ -176,7 +178,7 @@ static int bad_commit(struct axi_store *s, const struct axi_store_op *ops, size_
         return -AXC_ETIMEOUT; /* it did not happen */
     }
     rc = axi_store_commit(bad->real, ops, count, ret_revision);
-    return is_unknown && rc == 0 ? -AXC_ETIMEOUT : rc; /* it did */
+    return (is_unknown || bad->is_mute) && rc == 0 ? -AXC_ETIMEOUT : rc; /* it did */
 }
 
 static int bad_list(struct axi_store *s, const char *prefix, axi_store_visit visit, void *context)
@@ -261,6 +263,21 @@ static void unknown_outcomes_are_settled(void **state)
         rig_assert_ready(rig, "brake", 3);
         assert_int_equal(fake_active_count(&rig->c), 3);
     }
+}
+
+static void a_declaration_of_unknown_outcome_is_kept_true(void **state)
+{
+    struct rig *rig = *state;
+    struct bad_store bad;
+
+    use_bad_store(rig, &bad);
+    bad.is_mute = true;
+    json_decref(rig_answer(rig, "{\"objects\": [" RIG_TMR "]}", -AXC_ETIMEOUT));
+    bad.is_mute = false;
+    rig_run(rig, 3000);
+    rig_assert_ready(rig, "brake", 3);
+    json_decref(rig_answer(rig, "{\"objects\": [" RIG_TMR "]}", 0));
+    assert_int_equal(rig_number(rig, "brake", "generation"), 1);
 }
 
 static void images_come_and_go_although_outcomes_are_unknown(void **state)
@@ -636,6 +653,7 @@ int main(void)
         cmocka_unit_test(another_master_goes_on_at_every_crash_point),
         RIG_TEST(nothing_is_lost_while_the_store_is_away),
         RIG_TEST(unknown_outcomes_are_settled),
+        RIG_TEST(a_declaration_of_unknown_outcome_is_kept_true),
         RIG_TEST(images_come_and_go_although_outcomes_are_unknown),
         RIG_TEST(a_wrong_replica_is_replaced_elsewhere),
         RIG_TEST(at_the_minimum_a_wrong_one_goes_only_after_its_successor_counts),
