@@ -66,7 +66,7 @@ static bool is_unproved(const struct axi_service *s)
             return true;
         }
     }
-    return axi_rollout_is_open(s);
+    return axi_rollout_is_open(s) || axi_rollout_is_unproved(s);
 }
 
 static bool is_rolling(const struct axi_service *s)

@@ -69,12 +69,14 @@ static int set_number(struct axi_master *m, struct axi_service *s, const char *k
     return commit_record(m, s, &next, record);
 }
 
-static int set_state(struct axi_master *m, struct axi_service *s, const char *state)
+static int set_over(struct axi_master *m, struct axi_service *s, const char *state,
+                    bool is_unproved)
 {
     struct axi_service next = *s;
     json_t *record = json_deep_copy(s->rollout_record);
 
     json_object_set_new(record, "state", json_string(state));
+    json_object_set_new(record, "unproved", json_boolean(is_unproved));
     return commit_record(m, s, &next, record);
 }
 
@@ -489,8 +491,13 @@ static void promote_old(struct axi_master *m, struct axi_service *s)
 static void finish(struct axi_master *m, struct axi_service *s)
 {
     bool was_reverting = axi_rollout_is_reverting(s);
+    bool is_degraded = false;
 
-    if (set_state(m, s, was_reverting ? "reverted" : "done") == 0) {
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        is_degraded =
+            is_degraded || (s->members[i].is_degraded && s->members[i].role == AXI_MEMBER_ACTIVE);
+    }
+    if (set_over(m, s, was_reverting ? "reverted" : "done", !was_reverting && is_degraded) == 0) {
         s->condition[0] = '\0';
         axi_event(m, AXI_INFO, "rollout-done", NULL, NULL, "%s: %s", s->spec.name,
                   was_reverting ? "all replicas are of the former version again"
@@ -518,12 +525,27 @@ static bool make_volatile(struct axi_service *s)
     return s->rollout != NULL;
 }
 
-/* Another version was declared while nothing of the former one was left: of several replicas the
- * votes will judge it, a single one must prove itself. */
+/* Another version was declared while nothing of the former one was left: several replicas begin
+ * together and are watched, a single one must prove itself. */
 static bool is_unproved_alone(const struct axi_service *s)
 {
-    return is_single(s) && s->previous != NULL && s->generation > 1 &&
+    return is_single(s) && axi_rollout_is_unproved(s) &&
            axi_json_get_u64(s->rollout_record, "generation") != s->generation;
+}
+
+/* It runs unproved. */
+static void watch(struct axi_master *m, struct axi_service *s)
+{
+    char reason[AXI_REASON_BYTES] = "";
+    struct axi_service next = *s;
+    enum axi_proof proof = axi_rollout_watch(m, s, reason);
+
+    s->next_ns = axi_now(m) + LOOK_NS < s->next_ns ? axi_now(m) + LOOK_NS : s->next_ns;
+    if (proof == AXI_PROOF_BAD) {
+        (void)axi_rollout_revert(m, s, reason);
+    } else if (proof == AXI_PROOF_READY) {
+        (void)!commit_record(m, s, &next, new_record(m, s, "done", ""));
+    }
 }
 
 bool axi_rollout_step(struct axi_master *m, struct axi_service *s)
@@ -532,9 +554,14 @@ bool axi_rollout_step(struct axi_master *m, struct axi_service *s)
     bool is_paused = s->is_paused || s->spec.update.is_paused;
     char reason[AXI_REASON_BYTES];
 
-    if (s->is_deleting ||
-        (axi_rollout_count_old(s) == 0 && !axi_rollout_is_open(s) && !is_unproved_alone(s))) {
+    if (s->is_deleting) {
         return false;
+    }
+    if (axi_rollout_count_old(s) == 0 && !axi_rollout_is_open(s) && !is_unproved_alone(s)) {
+        if (axi_rollout_is_unproved(s)) {
+            watch(m, s);
+        }
+        return axi_rollout_is_open(s);
     }
     s->next_ns = axi_now(m) + LOOK_NS < s->next_ns ? axi_now(m) + LOOK_NS : s->next_ns;
     if (axi_service_wanted(s) == 0) {

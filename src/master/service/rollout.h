@@ -29,10 +29,14 @@ struct axi_rollout {
 bool axi_rollout_step(struct axi_master *m, struct axi_service *service);
 /* Neither done nor reverted yet. */
 bool axi_rollout_is_open(const struct axi_service *service);
+/* No update has shown that the declared version works: nothing of the former one was left to be
+ * replaced, or it was over while a degraded replica ran. A crash brings the former one back; this
+ * one is nothing to go back to. */
+bool axi_rollout_is_unproved(const struct axi_service *service);
 void axi_rollout_free(struct axi_service *service);
 
 /* {"state": "progressing|reverting|done|reverted", "round", "updated", "replicas", "paused",
- * "reason", "task", "good", "good_needed", ...}; NULL: it was never updated. */
+ * "unproved", "reason", "task", "good", "good_needed", ...}; NULL: it was never updated. */
 json_t *axi_rollout_json(struct axi_master *m, const struct axi_service *service);
 
 #endif

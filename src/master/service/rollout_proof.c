@@ -79,6 +79,37 @@ static bool has_crashed(const struct axi_task *task, const struct axi_replica_vi
     return false;
 }
 
+bool axi_rollout_is_unproved(const struct axi_service *s)
+{
+    bool is_begun = axi_json_get_u64(s->rollout_record, "generation") == s->generation;
+
+    return s->previous != NULL && s->generation > 1 &&
+           (!is_begun || json_is_true(json_object_get(s->rollout_record, "unproved")));
+}
+
+enum axi_proof axi_rollout_watch(struct axi_master *m, const struct axi_service *s,
+                                 char *ret_reason)
+{
+    uint32_t good = 0;
+
+    for (uint32_t i = 0; i < s->member_count; i++) {
+        const struct axi_member *member = &s->members[i];
+        const struct axi_task *task = axi_task_find(m, member->task);
+        struct axi_replica_view view;
+
+        if (task == NULL || member->role == AXI_MEMBER_GOING) {
+            continue;
+        }
+        axi_replica_look(m, member->task, &view);
+        if (has_crashed(task, &view, ret_reason)) {
+            return AXI_PROOF_BAD;
+        }
+        good += member->role == AXI_MEMBER_ACTIVE && !member->is_degraded &&
+                (view.state == AXI_REPLICA_ENDED || view.completed >= s->spec.update.good_jobs);
+    }
+    return good >= s->spec.replicas ? AXI_PROOF_READY : AXI_PROOF_WAIT;
+}
+
 bool axi_rollout_is_spoilt(struct axi_master *m, const struct axi_service *s, char *ret_reason)
 {
     for (uint32_t i = 0; i < s->member_count; i++) {

@@ -16,6 +16,11 @@ enum axi_proof {
 enum axi_proof axi_rollout_prove(struct axi_master *m, struct axi_service *service,
                                  const struct axi_member *newcomer, char *ret_reason);
 
+/* For a version that runs unproved, all its replicas at once: BAD once one of them crashed, READY
+ * when as many as are declared, none degraded, have done their good jobs. */
+enum axi_proof axi_rollout_watch(struct axi_master *m, const struct axi_service *service,
+                                 char *ret_reason);
+
 /* A member of the new version that counts already went wrong, while the update is not over: true,
  * and why. */
 bool axi_rollout_is_spoilt(struct axi_master *m, const struct axi_service *service,

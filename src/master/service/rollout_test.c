@@ -430,6 +430,54 @@ static void a_master_may_die_at_any_time(void **state)
     }
 }
 
+/* Its voter is waited for, so that none of its replicas is there when the next version comes. */
+static void declare_before_any_replica(struct rig *rig, const char *last, const char *good_jobs)
+{
+    static const char late[] = "\"name\":\"late\",\"mode\":\"tmr\"";
+    char more[128];
+
+    (void)snprintf(more, sizeof(more),
+                   ", \"output\": {\"voter\": \"v0\"}, \"update\": {\"good_jobs\": %s}", good_jobs);
+    assert_int_equal(declare(rig, late, "v1", more), 0);
+    assert_int_equal(declare(rig, late, "v2", more), 0);
+    if (strcmp(last, "v2") != 0) {
+        assert_int_equal(declare(rig, late, last, more), 0);
+    }
+    run(rig, 100);
+    assert_false(was_said(rig, "placed", "late"));
+}
+
+static void what_crashes_unproved_goes_back_to_what_was_first(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->c.faults[4] = FAKE_KILLED;
+    declare_before_any_replica(rig, "v4", "60");
+    for (int i = 0; i < 2000 && !was_said(rig, "rollout-done", "late"); i++) {
+        run(rig, 10);
+    }
+    run(rig, 500);
+    assert_true(was_said(rig, "rollout-reverted", "late: the former declaration is back"));
+    assert_true(was_said(rig, "rollout-done", "late: all replicas are of the former version"));
+    assert_int_equal(running_elf(rig, 1), 6); /* v2 was not proved either */
+    assert_int_equal(running_elf(rig, 2), 0);
+    assert_int_equal(running_elf(rig, 4), 0);
+}
+
+static void what_did_its_good_jobs_together_is_proved(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->c.faults[2] = FAKE_KILLED; /* after 50 jobs */
+    declare_before_any_replica(rig, "v2", "20");
+    for (int i = 0; i < 2000 && running_elf(rig, 2) < 3; i++) {
+        run(rig, 10);
+    }
+    run(rig, 3000);
+    assert_int_equal(running_elf(rig, 2), 3);
+    assert_false(was_said(rig, "rollout-reverted", "late"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -450,6 +498,8 @@ int main(void)
         CASE(undone_it_goes_back),
         CASE(state_that_cannot_be_carried_over_is_no_update),
         CASE(a_node_that_dies_meanwhile_is_not_the_versions_fault),
+        CASE(what_crashes_unproved_goes_back_to_what_was_first),
+        CASE(what_did_its_good_jobs_together_is_proved),
         cmocka_unit_test(a_master_may_die_at_any_time),
     };
 
