@@ -174,7 +174,8 @@ static bool is_quiet(const struct sim_cluster *cluster, const struct sim_node *n
            now > cluster->faults_end_ns + QUIET_NS;
 }
 
-/* A degraded member is new in the record: no node may have had room for a full one. */
+/* A degraded member is new in the record: no node may have had room for a full one. One with a bad
+ * clock has none: what is placed there is silent, and the node is left alone for a while then. */
 void sim_place_committed(struct sim_cluster *cluster, const struct sim_service *before,
                          const struct sim_service *after)
 {
@@ -193,10 +194,11 @@ void sim_place_committed(struct sim_cluster *cluster, const struct sim_service *
             COMPLAIN(cluster, "%s is degraded, which nobody allowed", after->name);
         }
         for (full.node = 0; is_new && !is_avoided && full.node < cluster->node_count; full.node++) {
-            const struct sim_node *node = &cluster->nodes[full.node];
+            struct sim_node *node = &cluster->nodes[full.node];
 
-            if (is_quiet(cluster, node) && takes(node, &full) && !runs_on(cluster, after, node) &&
-                admits(node, &full, 1, MARGIN_NS)) {
+            if (is_quiet(cluster, node) &&
+                sim_machine_clock_error(&node->machine) < SIM_CLOCK_OFF_NS && takes(node, &full) &&
+                !runs_on(cluster, after, node) && admits(node, &full, 1, MARGIN_NS)) {
                 COMPLAIN(cluster, "%s is degraded although %s has room for the full one",
                          after->name, node->name);
             }
