@@ -48,13 +48,15 @@ static void make_image(struct sim_cluster *cluster, const struct sim_service *s,
     uint32_t service = (uint32_t)(s - cluster->services);
     bool is_lesser = version == SIM_LESSER;
     struct axi_image_entry entry;
+    char name[sizeof s->name];
     uint64_t wcet_ns;
 
+    (void)strcpy(name, s->name); /* gcc believes that the cluster's own would overlap */
     sim_image_make(cluster, s->image + version);
     entry = info->entries[0];
     image->salt = 0x5a17 + service;
-    (void)snprintf(info->reference, sizeof info->reference, "%.7s-%s", s->name, versions[version]);
-    (void)snprintf(info->spec.name, sizeof info->spec.name, "%.7s-%s", s->name, versions[version]);
+    (void)snprintf(info->reference, sizeof info->reference, "%.7s-%s", name, versions[version]);
+    (void)snprintf(info->spec.name, sizeof info->spec.name, "%.7s-%s", name, versions[version]);
     info->spec.jobs = 0;
     info->spec.period_ns = first->spec.period_ns;
     info->spec.deadline_ns = first->spec.period_ns;
