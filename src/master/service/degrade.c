@@ -114,6 +114,20 @@ static void gave_up(struct axi_master *m, struct axi_service *s, uint64_t id,
     }
 }
 
+/* One that stands in for the member; of the former version when that is of it: the full image of
+ * the new one has to prove itself. False: its manifest does not allow it. */
+static bool ask_lesser(const struct axi_service *s, const struct axi_member *member,
+                       struct axi_member_request *request, struct axi_service_spec *ret_former)
+{
+    bool is_former =
+        member->generation != s->generation && axi_member_ask_former(s, request, ret_former);
+    const struct axi_service_spec *spec = is_former ? ret_former : &s->spec;
+
+    request->image = spec->degraded.image[0] != '\0' ? AXI_SERVICE_IMAGES_MAX : 0;
+    request->rule = spec->degraded.state;
+    return spec->degraded.is_allowed;
+}
+
 static int degrade_single(struct axi_master *m, struct axi_service *s,
                           const struct axi_member *member)
 {
@@ -126,18 +140,16 @@ static int degrade_single(struct axi_master *m, struct axi_service *s,
     uint64_t created = 0;
     int leases = task != NULL ? check_given_up(m, task, &also[1], lease_key) : -AXC_ENOENT;
     int rc;
-    struct axi_member_request request = {
-        .image = s->spec.degraded.image[0] != '\0' ? AXI_SERVICE_IMAGES_MAX : 0,
-        .role = AXI_MEMBER_ACTIVE,
-        .is_degraded = true,
-        .instead_of = member->task,
-        .instead_role = AXI_MEMBER_GOING,
-        .has_seed = true,
-        .seed = member->task,
-        .rule = s->spec.degraded.state,
-        .also = also};
+    struct axi_service_spec former;
+    struct axi_member_request request = {.role = AXI_MEMBER_ACTIVE,
+                                         .is_degraded = true,
+                                         .instead_of = member->task,
+                                         .instead_role = AXI_MEMBER_GOING,
+                                         .has_seed = true,
+                                         .seed = member->task,
+                                         .also = also};
 
-    if (leases < 0) {
+    if (leases < 0 || !ask_lesser(s, member, &request, &former)) {
         return 0; /* not now */
     }
     rc = axi_service_choose(m, s, &request, &request.node, reason);

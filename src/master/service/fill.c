@@ -169,18 +169,14 @@ static int create_all(struct axi_master *m, struct axi_service *s, struct wanted
     return rc;
 }
 
-/* While an update is under way, what dies is replaced by its like: the new one is not proved. */
-static bool is_of_former(const struct axi_service *s, bool is_rolling,
-                         struct axi_service_spec *ret_spec)
+static bool has_former(const struct axi_service *s)
 {
-    bool has_former = false;
+    bool has = false;
 
     for (uint32_t i = 0; i < s->member_count; i++) {
-        has_former |=
-            s->members[i].generation != s->generation && (s->members[i].role == AXI_MEMBER_ACTIVE);
+        has |= s->members[i].generation != s->generation && s->members[i].role == AXI_MEMBER_ACTIVE;
     }
-    return is_rolling && has_former && s->previous != NULL &&
-           axi_service_spec_from_json(s->previous, ret_spec, NULL) == 0;
+    return has;
 }
 
 static bool may_degrade(struct axi_master *m, const struct axi_service *s)
@@ -309,11 +305,7 @@ int axi_service_fill(struct axi_master *m, struct axi_service *s, bool is_rollin
     if (must_wait(m, s)) {
         return 0;
     }
-    if (is_of_former(s, is_rolling, &former)) {
-        wanted.request.spec = &former;
-        wanted.request.images = &s->previous_images;
-        wanted.request.generation = s->generation - 1;
-    } else if (is_rolling) {
+    if (is_rolling && !(has_former(s) && axi_member_ask_former(s, &wanted.request, &former))) {
         return 0;
     }
     wanted.request.rule = update == AXI_STATE_MAP ? AXI_STATE_MAP : AXI_STATE_CARRY;

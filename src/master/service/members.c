@@ -263,6 +263,19 @@ int axi_service_choose(struct axi_master *m, const struct axi_service *service,
 
 /* ---- adding ---- */
 
+bool axi_member_ask_former(const struct axi_service *service, struct axi_member_request *request,
+                           struct axi_service_spec *ret_former)
+{
+    if (service->previous == NULL ||
+        axi_service_spec_from_json(service->previous, ret_former, NULL) != 0) {
+        return false;
+    }
+    request->spec = ret_former;
+    request->images = &service->previous_images;
+    request->generation = service->generation - 1;
+    return true;
+}
+
 static int append(struct axi_master *m, struct axi_service *next,
                   const struct axi_member_request *request, char *ret_reason)
 {

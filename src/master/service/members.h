@@ -58,6 +58,11 @@ struct axi_member_request {
     size_t also_count;
 };
 
+/* While an update is under way, what is lost is replaced by its like: the new version is not proved
+ * yet. Makes *request one for the former declaration; ret_former is borrowed by it. False: there is
+ * none. */
+bool axi_member_ask_former(const struct axi_service *service, struct axi_member_request *request,
+                           struct axi_service_spec *ret_former);
 /* Chooses a node, records the member and creates its replica. -AXC_ENO_CANDIDATE: no node, with
  * ret_reason (AXI_REASON_BYTES, may be NULL) what refused it. why: for the event. */
 AXC_MUST_USE int axi_member_add(struct axi_master *m, struct axi_service *service,

@@ -279,6 +279,71 @@ static void a_single_replica_goes_back_with_its_state(void **state)
     assert_int_equal(running_elf(rig, 2), 0);
 }
 
+static uint64_t task_of(struct rig *rig, const char *service)
+{
+    const struct axi_service *s = axi_service_find(rig->c.master, service);
+
+    assert_non_null(s);
+    assert_int_equal(s->member_count, 1);
+    return s->members[0].task;
+}
+
+static void declare_bad(struct rig *rig, const char *service, const char *more)
+{
+    rig->c.faults[2] = FAKE_KILLED;
+    assert_int_equal(declare(rig, service, "v2", more), 0);
+}
+
+/* What finds no node is no reason to trust the new version. */
+static void expect_proof_of_full_one(struct rig *rig, bool is_declared_before)
+{
+    static const char one[] = "\"name\":\"one\",\"mode\":\"single\"";
+    static const char isolated[] = ", \"assurance\": \"isolated\", \"update\": {\"good_jobs\": 60},"
+                                   "\"degraded\": {\"assurance\": \"realtime\", \"after_s\": 2}";
+
+    fake_kill(&rig->c, 2);
+    run(rig, 1000);
+    rig->c.nodes[2].assurance = 2;
+    fake_revive(&rig->c, 2, 900);
+    run(rig, 500);
+    assert_int_equal(declare(rig, one, "v1", isolated), 0);
+    run(rig, 1500);
+    fake_put_checkpoint(&rig->c, task_of(rig, "one"), task_of(rig, "one"), 9);
+    fake_kill(&rig->c, 2); /* the only isolated one */
+    run(rig, 1000);
+    if (is_declared_before) {
+        declare_bad(rig, one, isolated);
+    }
+    for (int i = 0; i < 2000 && !was_said(rig, "degraded", "one"); i++) {
+        run(rig, 10);
+    }
+    assert_true(was_said(rig, "degraded", "one"));
+    run(rig, 1000);
+    if (!is_declared_before) {
+        declare_bad(rig, one, isolated);
+        run(rig, 1000);
+    }
+    assert_int_equal(running_elf(rig, 1), 3); /* with two of the other service */
+    assert_int_equal(running_elf(rig, 2), 0);
+    assert_false(was_said(rig, "rollout-done", ""));
+    fake_revive(&rig->c, 2, 901);
+    run(rig, 10000);
+    assert_true(was_said(rig, "rollout-reverted", "killed"));
+    assert_true(was_said(rig, "rollout-done", "one: all replicas are of the former version"));
+    assert_int_equal(running_elf(rig, 1), 4);
+    assert_int_equal(running_elf(rig, 2), 0);
+}
+
+static void a_degraded_one_made_meanwhile_is_of_the_former_version(void **state)
+{
+    expect_proof_of_full_one(*state, true);
+}
+
+static void what_is_declared_while_a_degraded_one_runs_is_proved(void **state)
+{
+    expect_proof_of_full_one(*state, false);
+}
+
 /* Jobs that were put out, each once, up to the last one. */
 static uint32_t put_out_once(const struct rig *rig, uint32_t from)
 {
@@ -492,6 +557,8 @@ int main(void)
         CASE(proved_ones_give_way_in_rounds_too),
         CASE(without_surge_the_minimum_is_kept),
         CASE(a_single_replica_goes_back_with_its_state),
+        CASE(a_degraded_one_made_meanwhile_is_of_the_former_version),
+        CASE(what_is_declared_while_a_degraded_one_runs_is_proved),
         CASE(each_job_of_a_single_service_is_put_out_once),
         CASE(an_heir_that_dies_gives_the_output_back),
         CASE(paused_it_begins_no_round),
