@@ -2,6 +2,32 @@
 /* May one more instance come here? Services, sizes, memory, slots, epochs and processor demand. */
 #include "core/agent_internal.h"
 
+uint64_t axi_agent_epoch_seen(const struct axi_agent *agent, uint64_t task_id)
+{
+    uint64_t epoch = 0;
+
+    for (uint32_t i = 0; i < agent->seen_count; i++) {
+        if (agent->seen[i].task_id == task_id && agent->seen[i].epoch > epoch) {
+            epoch = agent->seen[i].epoch;
+        }
+    }
+    return epoch;
+}
+
+void axi_agent_see_epoch(struct axi_agent *agent, uint64_t task_id, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < agent->seen_count; i++) {
+        struct axi_agent_seen *seen = &agent->seen[i];
+
+        if (seen->task_id == task_id) {
+            seen->epoch = epoch > seen->epoch ? epoch : seen->epoch;
+            return;
+        }
+    }
+    agent->seen[agent->seen_next] = (struct axi_agent_seen){.task_id = task_id, .epoch = epoch};
+    agent->seen_next = (agent->seen_next + 1) % agent->seen_count;
+}
+
 uint32_t axi_agent_free_slots(const struct axi_agent *agent)
 {
     uint32_t count = 0;

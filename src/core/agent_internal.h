@@ -423,10 +423,10 @@ void axi_requests_halted(struct axi_agent *agent, uint32_t slot);
 void axi_request_sent(struct axi_agent *agent, uint64_t id);   /* its chunks are queued */
 void axi_request_unsent(struct axi_agent *agent, uint64_t id); /* the link went: send anew later */
 void axi_agent_retry_requests(struct axi_agent *agent);
-uint64_t axi_agent_epoch_seen(const struct axi_agent *agent, uint64_t task_id);
-void axi_agent_see_epoch(struct axi_agent *agent, uint64_t task_id, uint64_t epoch);
 
 /* agent_admit.c, agent_instances.c */
+uint64_t axi_agent_epoch_seen(const struct axi_agent *agent, uint64_t task_id);
+void axi_agent_see_epoch(struct axi_agent *agent, uint64_t task_id, uint64_t epoch);
 /* The task that should leave because what runs here is not schedulable any more: one whose D' is
  * below its C, else the least critical one; 0 = all is schedulable. */
 uint64_t axi_agent_find_victim(struct axi_agent *agent);

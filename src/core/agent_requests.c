@@ -74,32 +74,6 @@ void axi_requests_done(struct axi_agent *agent, uint32_t slot, uint32_t type, in
     }
 }
 
-uint64_t axi_agent_epoch_seen(const struct axi_agent *agent, uint64_t task_id)
-{
-    uint64_t epoch = 0;
-
-    for (uint32_t i = 0; i < agent->seen_count; i++) {
-        if (agent->seen[i].task_id == task_id && agent->seen[i].epoch > epoch) {
-            epoch = agent->seen[i].epoch;
-        }
-    }
-    return epoch;
-}
-
-void axi_agent_see_epoch(struct axi_agent *agent, uint64_t task_id, uint64_t epoch)
-{
-    for (uint32_t i = 0; i < agent->seen_count; i++) {
-        struct axi_agent_seen *seen = &agent->seen[i];
-
-        if (seen->task_id == task_id) {
-            seen->epoch = epoch > seen->epoch ? epoch : seen->epoch;
-            return;
-        }
-    }
-    agent->seen[agent->seen_next] = (struct axi_agent_seen){.task_id = task_id, .epoch = epoch};
-    agent->seen_next = (agent->seen_next + 1) % agent->seen_count;
-}
-
 static void on_load(struct axi_agent *agent, struct axi_agent_request *request,
                     const axi_Load *load)
 {
@@ -329,22 +303,21 @@ static void on_set_output(struct axi_agent *agent, struct axi_agent_request *req
 static void on_resume(struct axi_agent *agent, struct axi_agent_request *request,
                       struct axi_agent_instance *instance)
 {
-    if (axi_migration_holds(agent, instance) && instance->sched_state != AXI_SLOT_FENCED) {
+    uint32_t state = instance->sched_state;
+
+    if (axi_migration_holds(agent, instance) && state != AXI_SLOT_FENCED) {
         axi_request_done(agent, request, -AXC_EIN_MIGRATION, NULL);
     } else if (instance->phase != AXI_INSTANCE_READY) {
         axi_request_done(agent, request, -AXC_ESTATE, NULL);
-    } else if (instance->sched_state == AXI_SLOT_ACTIVE) {
+    } else if (state == AXI_SLOT_ACTIVE) {
         axi_request_done(agent, request, 0, NULL);
-    } else if ((instance->sched_state == AXI_SLOT_FENCED ||
-                instance->sched_state == AXI_SLOT_FROZEN) &&
-               !is_from_keeper(agent, request)) {
+    } else if (state != AXI_SLOT_FENCED && state != AXI_SLOT_FROZEN) {
+        axi_request_done(agent, request, -AXC_ESTATE, "neither fenced nor frozen");
+    } else if (!is_from_keeper(agent, request)) {
         /* said before another one kept the lease, and so perhaps before a claim */
         axi_request_done(agent, request, -AXC_ENODE_LEASE, "not from who keeps the lease");
-    } else if (instance->sched_state == AXI_SLOT_FENCED ||
-               instance->sched_state == AXI_SLOT_FROZEN) {
-        axi_instance_post(agent, instance, AXI_SCHED_RESUME);
     } else {
-        axi_request_done(agent, request, -AXC_ESTATE, "neither fenced nor frozen");
+        axi_instance_post(agent, instance, AXI_SCHED_RESUME);
     }
 }
 
